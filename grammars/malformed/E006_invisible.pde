@@ -1,0 +1,4 @@
+# expect E006 at 4:6
+# stage: parse
+domain:
+    x​ ∈ [0, 1]

@@ -1,0 +1,4 @@
+# expect E100 at 4:12
+# stage: parse
+parameters:
+    κ = 50 %

@@ -1,0 +1,14 @@
+# expect E102 at 14:5
+# stage: parse
+domain:
+    x, y ∈ [0, 1]
+    t ∈ [0, 1]
+
+parameters:
+    κ = 2
+
+fields:
+    u(t, x, y) : scalar
+
+equations:
+    ∂t u - κ ∇²u

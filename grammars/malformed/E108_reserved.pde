@@ -1,0 +1,4 @@
+# expect E108 at 4:5
+# stage: parse
+parameters:
+    on = 2

@@ -1,0 +1,6 @@
+# expect E122 at 6:1
+# stage: parse
+domain:
+    x ∈ [0, 1]
+
+equations:

@@ -1,0 +1,14 @@
+# expect E150 at 14:14
+# stage: parse
+domain:
+    x, y ∈ [0, 1]
+    t ∈ [0, 1]
+
+parameters:
+    κ = 2
+
+fields:
+    u(t, x, y) : scalar
+
+equations:
+    ∂t u = κ Δu

@@ -1,0 +1,4 @@
+# expect W902 at 4:5
+# stage: parse
+parameters:
+    а = 2

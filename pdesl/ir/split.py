@@ -1,0 +1,86 @@
+"""The partition of an evolution equation into stiff and nonstiff parts.
+
+A row  Σ m_j u_j + (rest) = 0  is split into  mass + stiff + nonstiff = 0. Marks in the file
+decide; without marks, the spatially highest linear terms of each row are stiff, if their order is
+at least two.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import sympy
+
+from pdesl.diagnostics import Diagnostic, ProblemError
+from pdesl.ir.system import Row, System
+
+__all__ = ["Splitting", "split"]
+
+
+@dataclass(frozen=True, slots=True)
+class Splitting:
+    """One row's partition, as parts of its residual: mass + stiff + nonstiff = 0."""
+
+    row: Row
+    mass: sympy.Expr
+    stiff: sympy.Expr
+    nonstiff: sympy.Expr
+    chosen_by: str
+
+
+def split(system: System) -> tuple[Splitting, ...]:
+    """The partition of every interior row of an evolution problem.
+
+    Raises:
+        ProblemError: a stiff part that is not linear (E316), or that holds a time derivative.
+    """
+    return tuple(_split(system, row) for row in system.rows)
+
+
+def _split(system: System, row: Row) -> Splitting:
+    space = system.space
+    mass = sympy.Add(*(t.expression(space) for t in row.mass))
+    rest = sympy.Add(*(t.expression(space) for t in row.linear), row.nonlinear, row.forcing)
+    if row.stiff is not None:
+        stiff = row.stiff
+        _check(system, row, stiff)
+        return Splitting(row, mass, stiff, _difference(row, stiff), "the file")
+    order = max((system.space_order(t.jet) for t in row.linear), default=0)
+    if order < 2:
+        return Splitting(row, mass, sympy.S.Zero, rest, "the compiler: no linear term of order 2")
+    chosen = [t for t in row.linear if system.space_order(t.jet) == order]
+    stiff = sympy.Add(*(t.expression(space) for t in chosen))
+    others = sympy.Add(*(t.expression(space) for t in row.linear if t not in chosen))
+    return Splitting(
+        row, mass, stiff, others + row.nonlinear + row.forcing,
+        f"the compiler: the linear terms of order {order}",
+    )  # fmt: skip
+
+
+def _difference(row: Row, stiff: sympy.Expr) -> sympy.Expr:
+    """residual − mass − stiff, term by term, so that equal terms cancel."""
+    total = row.residual - stiff
+    for term in row.mass:
+        name = f"{term.jet.field}{{{','.join(map(str, term.jet.orders))}}}"
+        total -= term.coefficient * sympy.Symbol(name, real=True)
+    return sympy.expand_mul(total)
+
+
+def _check(system: System, row: Row, stiff: sympy.Expr) -> None:
+    space = system.space
+    for jet in space.jets(stiff):
+        symbol = space.symbol(jet)
+        message = ""
+        if system.time_order(jet):
+            message = "the stiff part holds a time derivative"
+        elif space.jets(sympy.diff(stiff, symbol)):
+            message = f"the stiff part is not linear in `{jet.field}`"
+        if message:
+            raise ProblemError(
+                [
+                    Diagnostic(
+                        "E316", message, row.equation.span,
+                        helps=("mark linear terms only, and leave the rest in `nonstiff(…)`",),
+                    )
+                ]
+            )  # fmt: skip

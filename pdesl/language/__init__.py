@@ -1,0 +1,1 @@
+"""The text of a `.pde` file and its syntax tree."""

@@ -1,0 +1,1 @@
+"""From rows on jet space to arrays: nodes, RBF-FD operators, jets of networks."""

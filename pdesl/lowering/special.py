@@ -1,0 +1,44 @@
+"""Functions of the language that JAX has no primitive for."""
+
+from __future__ import annotations
+
+import jax
+import jax.numpy as jnp
+from jax import Array
+
+__all__ = ["lambertw"]
+
+
+@jax.custom_jvp
+def lambertw(x: Array) -> Array:
+    """The principal branch W of W exp(W) = x, for x ≥ −1/e; NaN below.
+
+    Halley's iteration (R. M. Corless et al., On the Lambert W function, Advances in
+    Computational Mathematics 5, 1996, equation 5.9) from the branch-point series near −1/e, from
+    log(1 + x) in between and from log x − log log x for large x; 8 steps reach rounding
+    everywhere. For small x the result keeps its relative accuracy.
+    """
+    x = jnp.asarray(x)
+    e = jnp.e
+    p = jnp.sqrt(jnp.maximum(2.0 * (e * x + 1.0), 0.0))
+    near = -1.0 + p * (1.0 - p / 3.0 + 11.0 * p * p / 72.0)
+    logarithm = jnp.log(jnp.maximum(x, e))
+    far = logarithm - jnp.log(logarithm)
+    middle = jnp.log1p(jnp.maximum(x, -0.3))
+    w = jnp.where(x < -0.25, near, jnp.where(x > 3.0, far, middle))
+    for _ in range(8):
+        exponential = jnp.exp(w)
+        f = w * exponential - x
+        shifted = w + 1.0
+        safe = jnp.where(shifted == 0.0, 1.0, shifted)
+        step = f / (exponential * safe - (w + 2.0) * f / (2.0 * safe))
+        w = jnp.where(shifted == 0.0, w, w - step)
+    return jnp.where(x < -1.0 / e - 1e-15, jnp.nan, w)
+
+
+@lambertw.defjvp
+def _lambertw_jvp(primals: tuple[Array], tangents: tuple[Array]) -> tuple[Array, Array]:
+    """W′(x) = exp(−W)/(1 + W), which has no division by x."""
+    (x,), (dx,) = primals, tangents
+    w = lambertw(x)
+    return w, dx * jnp.exp(-w) / (1.0 + w)

@@ -1,0 +1,84 @@
+"""What pdesl knows, as rows of a name and a few words: for `pdesl list` and the documentation."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from types import MappingProxyType
+
+__all__ = ["KINDS", "rows"]
+
+Rows = tuple[tuple[str, str], ...]
+
+
+def _problems() -> Rows:
+    from pdesl.resources import problems_folder
+
+    return tuple(
+        (path.stem, _first_comment(path.read_text(encoding="utf-8")))
+        for path in sorted(problems_folder().glob("*.pde"))
+    )
+
+
+def _first_comment(text: str) -> str:
+    """The comment that opens a file, on one line."""
+    words: list[str] = []
+    for line in text.splitlines():
+        if line.startswith("#"):
+            words.append(line.lstrip("# ").rstrip())
+        elif words or (line.strip() and not line.startswith("pdesl ")):
+            break
+    return " ".join(words)
+
+
+def _operators() -> Rows:
+    from pdesl.symbolic.operators import OPERATORS
+
+    return tuple(
+        (
+            operator.name,
+            f"{operator.words} ({' and '.join(operator.takes)} → {operator.gives})"
+            + (f", on paper {operator.symbol}" if operator.symbol else ""),
+        )
+        for operator in OPERATORS.values()
+    )
+
+
+def _functions() -> Rows:
+    from pdesl.symbolic.functions import FUNCTIONS
+
+    return tuple((function.name, function.words) for function in FUNCTIONS.values())
+
+
+def _solvers() -> Rows:
+    from pdesl.solvers.methods import METHODS
+    from pdesl.symbolic.options import describe_options
+
+    found: list[tuple[str, str]] = []
+    for method in METHODS.values():
+        found.append((method.name, method.words))
+        for option, default, words in describe_options(method.options):
+            found.append((f"{method.name}.{option}", f"{words}; {default} by default"))
+    return tuple(found)
+
+
+def _codes() -> Rows:
+    from pdesl.codes import CODES
+
+    return tuple((code.code, code.title) for code in CODES.values())
+
+
+KINDS: Mapping[str, Callable[[], Rows]] = MappingProxyType(
+    {
+        "problems": _problems,
+        "operators": _operators,
+        "functions": _functions,
+        "solvers": _solvers,
+        "codes": _codes,
+    }
+)
+"""What can be listed."""
+
+
+def rows(kind: str) -> Rows:
+    """Name and words of everything of a kind, in the order of its table."""
+    return KINDS[kind]()

@@ -1,0 +1,486 @@
+"""The command `pdesl`.
+
+Exit statuses: 0 done, 1 the problem is wrong, 2 the command is wrong, 3 the method cannot solve
+this problem, 4 the solver failed numerically, 5 a result could not be written, 70 a defect of
+pdesl, 130 interrupted.
+
+Everything but click is imported by the command that needs it, so that help comes at once and
+only `run` loads JAX.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import sys
+from enum import IntEnum
+from io import TextIOWrapper
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from pdesl import __version__
+from pdesl.diagnostics import (
+    CapabilityError,
+    Diagnostic,
+    OutputError,
+    PdeslError,
+    ProblemError,
+    Severity,
+    SolverError,
+    Source,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+__all__ = ["Status", "commands", "main"]
+
+
+class Status(IntEnum):
+    """Exit statuses of `pdesl`."""
+
+    DONE = 0
+    WRONG_PROBLEM = 1
+    WRONG_COMMAND = 2
+    CAPABILITY = 3
+    NUMERICS = 4
+    OUTPUT = 5
+    DEFECT = 70
+    INTERRUPTED = 130
+
+
+_JSON = "pdesl.json"  # key in the context of click: this command answers in JSON
+
+
+def _say_json(value: object) -> None:
+    from pdesl.run.metrics import to_json
+
+    click.echo(to_json(value), nl=False)
+
+
+def _report(diagnostics: Sequence[Diagnostic]) -> None:
+    """Write diagnostics to standard error."""
+    from pdesl.run.terminal import format_diagnostics, wants_colour
+
+    if diagnostics:
+        colour = wants_colour(sys.stderr)
+        click.echo(format_diagnostics(diagnostics, colour=colour), err=True, color=colour)
+
+
+def _as_diagnostics(error: PdeslError) -> tuple[Diagnostic, ...]:
+    if isinstance(error, ProblemError):
+        return error.diagnostics
+    code = getattr(error, "code", "E700")
+    message = getattr(error, "message", None) or str(error)
+    helps = tuple(
+        text for name in ("advice", "help") if isinstance(text := getattr(error, name, ""), str)
+    )
+    return (Diagnostic(code, message, helps=tuple(text for text in helps if text)),)
+
+
+def _status(error: PdeslError) -> Status:
+    if isinstance(error, CapabilityError):
+        return Status.CAPABILITY
+    if isinstance(error, ProblemError):
+        return Status.WRONG_PROBLEM
+    if isinstance(error, OutputError):
+        return Status.OUTPUT
+    code = getattr(error, "code", "E700")
+    if code.startswith("E6"):
+        return Status.CAPABILITY
+    return Status.NUMERICS if code.startswith("E7") else Status.WRONG_PROBLEM
+
+
+def _out_of_memory(error: Exception) -> bool:
+    return isinstance(error, MemoryError) or "RESOURCE_EXHAUSTED" in str(error)
+
+
+class Commands(click.Group):
+    """The group of commands; turns every exception into a message and an exit status."""
+
+    def invoke(self, ctx: click.Context) -> Any:
+        try:
+            return super().invoke(ctx)
+        except (click.ClickException, click.exceptions.Exit, click.Abort):
+            raise
+        except PdeslError as error:
+            status = self._known(ctx, error, _status(error))
+        except KeyboardInterrupt:
+            click.echo("\ninterrupted: no part of a result was written", err=True)
+            status = Status.INTERRUPTED
+        except Exception as error:
+            if isinstance(error, OSError) and error.errno == errno.EPIPE:
+                raise  # the reader of a pipe has gone: click ends quietly
+            status = self._unknown(ctx, error)
+        return ctx.exit(status)
+
+    @staticmethod
+    def _known(ctx: click.Context, error: PdeslError, status: Status) -> Status:
+        diagnostics = _as_diagnostics(error)
+        if ctx.meta.get(_JSON):
+            _say_json({"ok": False, "status": status, "diagnostics": _jsons(diagnostics)})
+        else:
+            _report(diagnostics)
+        return status
+
+    def _unknown(self, ctx: click.Context, error: Exception) -> Status:
+        if _out_of_memory(error):
+            failure = SolverError(
+                "the machine's memory did not suffice",
+                advice="take fewer nodes or a smaller network",
+            )
+            return self._known(ctx, failure, Status.NUMERICS)
+        if os.environ.get("PDESL_TRACEBACK"):
+            raise error
+        click.echo(
+            f"pdesl: this is a defect of pdesl, not of your problem: "
+            f"{type(error).__name__}: {error}\n"
+            f"  help: please report it with your file and the output of the same command "
+            f"after `export PDESL_TRACEBACK=1`",
+            err=True,
+        )
+        return Status.DEFECT
+
+
+def _jsons(diagnostics: Iterable[Diagnostic]) -> list[dict[str, object]]:
+    return [diagnostic.to_json() for diagnostic in diagnostics]
+
+
+class StageType(click.ParamType):
+    """A stage of the compiler; the names come from the pipeline, when one is asked for."""
+
+    name = "stage"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
+        from pdesl.run.pipeline import STAGES
+
+        if value not in STAGES:
+            self.fail(f"{value!r} is none of {', '.join(STAGES)}", param, ctx)
+        return value
+
+
+def _settings(_: click.Context, parameter: click.Parameter, values: Sequence[str]) -> Any:
+    for value in values:
+        name, equals, setting = value.partition("=")
+        if not (name.strip() and equals and setting.strip()):
+            raise click.BadParameter(
+                f"{value!r} is not of the form NAME=VALUE, such as solver.order=5",
+                param=parameter,
+            )
+    return tuple(values)
+
+
+_problem = click.argument("problem", metavar="NAME_OR_FILE")
+_set = click.option(
+    "--set",
+    "overrides",
+    metavar="NAME=VALUE",
+    multiple=True,
+    callback=_settings,
+    help="Set an option or a parameter, such as solver.order=5 or parameters.κ=2; repeatable.",
+)
+_as_json = click.option(
+    "--json", "as_json", is_flag=True, help="Answer in JSON on standard output."
+)
+
+
+@click.group(
+    cls=Commands,
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
+    epilog="Statuses: 0 done, 1 wrong problem, 2 wrong command, 3 beyond the method, "
+    "4 numerical failure, 5 result not written, 130 interrupted.",
+)
+@click.version_option(__version__, "-V", "--version", prog_name="pdesl")
+def commands() -> None:
+    """Solve partial differential equations that are written as on paper.
+
+    \b
+    pdesl list problems                        what there is to try
+    pdesl check heat.pde                       is it right, and what is it?
+    pdesl run heat.pde -o out                  solve it; results go to out/
+    pdesl run nonlinear_poisson_disk --set solver.order=5 --seed 3
+    """
+
+
+@commands.command(short_help="Find every mistake in a problem; say what kind it is.")
+@click.argument("problems", metavar="NAME_OR_FILE...", nargs=-1, required=True)
+@_set
+@_as_json
+@click.pass_context
+def check(
+    ctx: click.Context, problems: tuple[str, ...], overrides: tuple[str, ...], as_json: bool
+) -> None:
+    """Find every mistake in a problem, and say what kind of problem it is.
+
+    Mistakes go to standard error with their place and a fix; the exit status is 1 where there
+    is one.
+
+    \b
+    pdesl check heat.pde
+    pdesl check problems/*.pde --json
+    """
+    from pdesl.run import pipeline
+
+    ctx.meta[_JSON] = as_json
+    found = []
+    for name in problems:
+        try:
+            report = pipeline.check(pipeline.load_source(name), overrides)
+            diagnostics, summary = tuple(report.diagnostics), tuple(report.summary)
+        except ProblemError as error:
+            diagnostics, summary = error.diagnostics, ()
+        ok = not any(d.severity is Severity.ERROR for d in diagnostics)
+        found.append(
+            {"file": name, "ok": ok, "diagnostics": _jsons(diagnostics), "summary": summary}
+        )
+        if not as_json:
+            _show_check(name, diagnostics, summary, ok=ok, many=len(problems) > 1)
+    ok = all(entry["ok"] for entry in found)
+    if as_json:
+        _say_json({"ok": ok, "files": found})
+    ctx.exit(Status.DONE if ok else Status.WRONG_PROBLEM)
+
+
+def _show_check(
+    name: str,
+    diagnostics: tuple[Diagnostic, ...],
+    summary: tuple[str, ...],
+    *,
+    ok: bool,
+    many: bool,
+) -> None:
+    from pdesl.run.terminal import count_lines
+
+    _report(diagnostics)
+    count = count_lines(diagnostics)
+    if not ok:
+        click.echo(f"\n{name}: {count}", err=True)
+        return
+    if many:
+        click.echo(f"{name}: correct{', ' + count if count else ''}")
+        return
+    for line in summary:
+        click.echo(line)
+
+
+@commands.command(short_help="Solve a problem; write solution, metrics and picture.")
+@_problem
+@click.option(
+    "-o",
+    "--output",
+    type=click.Path(path_type=Path),
+    metavar="FOLDER",
+    help="Folder for the results.  [default: results/NAME]",
+)
+@click.option("--solver", metavar="NAME", help="Another method than the file's, such as pinn.")
+@_set
+@click.option("--seed", type=click.IntRange(0, 2**32 - 1), help="Seed of every random number.")
+@click.option("-q", "--quiet", is_flag=True, help="Only the closing lines.")
+@_as_json
+@click.pass_context
+def run(
+    ctx: click.Context,
+    problem: str,
+    output: Path | None,
+    solver: str | None,
+    overrides: tuple[str, ...],
+    seed: int | None,
+    quiet: bool,
+    as_json: bool,
+) -> None:
+    """Solve a problem: a file, or a name from `pdesl list problems`.
+
+    The folder gets the solution (HDF5), metrics.json and a picture; the closing lines say how
+    accurate the solution is and how that was measured. With --json, standard output is the
+    content of metrics.json.
+
+    \b
+    pdesl run nonlinear_poisson_disk
+    pdesl run heat.pde -o out --solver pinn --set solver.width=30 --set parameters.κ=2 --seed 3
+    """
+    from pdesl.run.accelerator import configure_jax
+    from pdesl.run.progress import make_observer
+    from pdesl.run.terminal import wants_colour
+
+    ctx.meta[_JSON] = as_json
+    configure_jax()
+    from pdesl.run import pipeline
+
+    source = pipeline.load_source(problem)
+    with make_observer(sys.stderr, quiet=quiet, colour=wants_colour(sys.stderr)) as observer:
+        report = pipeline.run(
+            source,
+            output=output,
+            solver=solver,
+            overrides=overrides,
+            seed=seed,
+            observer=observer,
+        )
+    if as_json:
+        _say_json(report.metrics)
+        return
+    if not quiet:
+        for file in report.files:
+            click.echo(f"wrote {file}")
+    for line in report.lines:
+        click.echo(line)
+
+
+@commands.command(short_help="Print what the compiler makes of a problem.")
+@_problem
+@click.option(
+    "--stage",
+    type=StageType(),
+    default="problem",
+    show_default=True,
+    help="Where to stop: module, problem, system and further; a wrong name lists them all.",
+)
+@click.option("--latex", is_flag=True, help="Print LaTeX in place of text.")
+def show(problem: str, stage: str, latex: bool) -> None:
+    """Print what the compiler makes of a problem, at any stage.
+
+    \b
+    pdesl show --stage system nonlinear_poisson_disk
+    pdesl show --stage problem --latex heat.pde
+    """
+    from pdesl.run import pipeline
+
+    text = pipeline.show(pipeline.load_source(problem), stage, "latex" if latex else "text")
+    click.echo(text.rstrip("\n"))
+
+
+@commands.command(short_help="Rewrite a file in its canonical form.")
+@click.argument("files", metavar="FILE...", nargs=-1, required=True)
+@click.option("--ascii", "spelling", flag_value="ascii", help="Only characters of a keyboard.")
+@click.option(
+    "--unicode",
+    "spelling",
+    flag_value="unicode",
+    default=True,
+    help="Signs of paper.  [default]",
+)
+@click.option("--check", "only_check", is_flag=True, help="Change nothing; status 1 if it would.")
+@click.option("-w", "--write", is_flag=True, help="Rewrite the files.")
+@click.option(
+    "-o", "--output", type=click.Path(path_type=Path), metavar="FILE", help="Write another file."
+)
+@click.pass_context
+def fmt(
+    ctx: click.Context,
+    files: tuple[str, ...],
+    spelling: str,
+    only_check: bool,
+    write: bool,
+    output: Path | None,
+) -> None:
+    """Rewrite a file in its canonical form; print it unless told where to write it.
+
+    `-` stands for standard input.
+
+    \b
+    pdesl fmt heat.pde --ascii
+    pdesl fmt --check problems/*.pde
+    """
+    from pdesl.run.folder import replace_text
+
+    if sum((only_check, write, output is not None)) > 1:
+        raise click.UsageError("give one of --check, --write and --output")
+    if len(files) > 1 and not (only_check or write):
+        raise click.UsageError("several files need --check or --write")
+    if write and "-" in files:
+        raise click.UsageError("standard input cannot be rewritten")
+    changed = []
+    for name in files:
+        source = _read_text(name)
+        text = _canonical(source, spelling)
+        if text != source.text:
+            changed.append(name)
+        if output is not None:
+            replace_text(output, text)
+        elif write and text != source.text:
+            replace_text(Path(name), text)
+        elif not (only_check or write):
+            click.echo(text, nl=False)
+    if only_check and changed:
+        for name in changed:
+            click.echo(f"{name}: not in canonical form; `pdesl fmt --write` rewrites it", err=True)
+        ctx.exit(Status.WRONG_PROBLEM)
+
+
+def _read_text(name: str) -> Source:
+    from pdesl.run import pipeline
+
+    if name == "-":
+        return Source("<stdin>", sys.stdin.read())
+    return pipeline.load_source(name)
+
+
+def _canonical(source: Source, style: str) -> str:
+    from pdesl.language.parser import parse_or_raise
+    from pdesl.language.printer import format_module
+
+    return format_module(parse_or_raise(source), style)
+
+
+@commands.command(short_help="Explain the code of a message.")
+@click.argument("code", metavar="CODE")
+def explain(code: str) -> None:
+    """Explain a code of a message, such as E201: why it is an error and how to mend it."""
+    from difflib import get_close_matches
+
+    from pdesl.codes import CODES
+    from pdesl.codes import explain as page
+
+    wanted = code.strip("[] ").upper()
+    if wanted not in CODES:
+        near = get_close_matches(wanted, CODES, n=3)
+        hint = f"; near it are {', '.join(near)}" if near else ""
+        raise click.UsageError(f"there is no code {code!r}{hint}; `pdesl list codes` shows all")
+    click.echo(_wrap(page(wanted)))
+
+
+def _wrap(text: str) -> str:
+    """Paragraphs filled to 88 columns; indented lines (examples) stay as they are."""
+    from textwrap import fill
+
+    paragraphs = []
+    for paragraph in text.strip().split("\n\n"):
+        example = any(line.startswith((" ", "\t")) for line in paragraph.split("\n"))
+        paragraphs.append(paragraph if example else fill(" ".join(paragraph.split()), 88))
+    return "\n\n".join(paragraphs)
+
+
+@commands.command("list", short_help="List problems, operators, functions, solvers, codes.")
+@click.argument(
+    "kind", type=click.Choice(["problems", "operators", "functions", "solvers", "codes"])
+)
+@_as_json
+def list_(kind: str, as_json: bool) -> None:
+    """List the problems, operators, functions, solvers or codes that pdesl knows."""
+    from pdesl.run.catalogue import rows
+
+    found = rows(kind)
+    if as_json:
+        _say_json([{"name": name, "description": words} for name, words in found])
+        return
+    from shutil import get_terminal_size
+    from textwrap import fill
+
+    indent = min(max((len(name) for name, _ in found), default=0), 32) + 2
+    width = max(get_terminal_size().columns, indent + 40) if sys.stdout.isatty() else 10_000
+    for name, words in found:
+        click.echo(fill(f"{name:<{indent}}{words}", width, subsequent_indent=" " * indent))
+
+
+def main() -> None:
+    """Entry point of the console script."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(
+            stream, TextIOWrapper
+        ):  # a terminal without Greek letters is no reason to fail
+            stream.reconfigure(errors="backslashreplace")
+    if isinstance(sys.stdin, TextIOWrapper):
+        sys.stdin.reconfigure(encoding="utf-8", errors="replace")
+    commands(prog_name="pdesl")

@@ -1,0 +1,117 @@
+"""What every method takes and gives."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import sympy
+
+from pdesl.ir.system import System
+from pdesl.symbolic.domain import numeric_value
+
+if TYPE_CHECKING:
+    from pdesl.lowering.cloud import Cloud
+    from pdesl.symbolic.geometry import Region
+
+__all__ = ["Reporter", "SolverResult", "Task", "TrainingReport", "input_box"]
+
+Evaluate = Callable[[np.ndarray], dict[str, np.ndarray]]
+
+
+@dataclass(frozen=True, slots=True)
+class TrainingReport:
+    """Where a training stands; see `run.progress.TrainingProgress`."""
+
+    iteration: int
+    loss: float
+    elapsed: float
+    iterations: int | None
+    seconds_limit: float | None
+    phase: str
+
+
+@dataclass(frozen=True, slots=True)
+class Reporter:
+    """How a method tells what it does: stages with their seconds, the training, remarks."""
+
+    stage: Callable[[str], Any]
+    train: Callable[[TrainingReport], None]
+    say: Callable[[str], None]
+
+
+@dataclass(frozen=True, slots=True)
+class Task:
+    """A system to be solved: `values` holds a number for every parameter."""
+
+    system: System
+    region: Region
+    values: Mapping[sympy.Symbol, float]
+    options: Any
+
+    @property
+    def periods(self) -> list[float | None] | None:
+        """The period of every spatial direction, None for a direction (or all) without one."""
+        lower, upper = self.region.bounding_box()
+        flags = [c.periodic for c in self.system.problem.space]
+        if not any(flags):
+            return None
+        return [float(b - a) if f else None for a, b, f in zip(lower, upper, flags, strict=True)]
+
+    @property
+    def time_span(self) -> tuple[float, float] | None:
+        """First and last time, None for a steady problem."""
+        time = self.system.problem.time
+        if time is None:
+            return None
+        assert time.lower is not None and time.upper is not None
+        ends = (numeric_value(b, self.values, time.span, "a time") for b in (time.lower, time.upper))
+        first, last = ends
+        return first, last
+
+
+@dataclass(frozen=True, slots=True)
+class SolverResult:
+    """A solution and how it was found.
+
+    Attributes:
+        method: name of the method.
+        evaluate: inputs (n, coordinates of the problem, in its order) → field → (n,), float64.
+        cloud: the nodes.
+        arrays: what rebuilds `evaluate`, by path.
+        attributes: what rebuilds it beside the arrays.
+        history: `iteration` and whatever was recorded for each, (k,).
+        losses: the parts of the final loss by name, and their sum as `total`.
+        counts, settings: for the metrics.
+        stop_reason: why it ended, a sentence.
+        interrupted: ended by Ctrl-C.
+        compile_seconds: part of the training that went into compilation.
+        times: time slices, for a problem with time.
+    """
+
+    method: str
+    evaluate: Evaluate
+    cloud: Cloud
+    arrays: Mapping[str, np.ndarray]
+    attributes: Mapping[str, str | int | float]
+    history: Mapping[str, np.ndarray]
+    losses: Mapping[str, float]
+    counts: Mapping[str, int]
+    stop_reason: str
+    interrupted: bool
+    compile_seconds: float
+    precision: str
+    times: np.ndarray | None = None
+    notes: tuple[str, ...] = field(default=())
+
+
+def input_box(task: Task) -> tuple[list[float], list[float]]:
+    """Bounds of every coordinate of the problem, in its order."""
+    lower, upper = (list(map(float, b)) for b in task.region.bounding_box())
+    axis, span = task.system.frame.time_axis, task.time_span
+    if axis is not None and span is not None:
+        lower.insert(axis, span[0])
+        upper.insert(axis, span[1])
+    return lower, upper

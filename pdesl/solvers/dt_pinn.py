@@ -1,0 +1,129 @@
+"""DT-PINN: a network trained on spatial derivatives by RBF-FD.
+
+Steady problems minimise equation (12) of R. Sharma and V. Shankar (Accelerated training of
+physics-informed neural networks using meshless discretizations, NeurIPS 2022),
+
+    e(w) = 1/(Ni + Nb) ‖L ũ − … − f‖²  +  1/Nb ‖B ũ − g‖²,
+
+with ũ the network at interior, boundary and ghost nodes, the PDE enforced at interior and
+boundary nodes, the boundary operator at boundary nodes. Problems with time minimise equation
+(16): the same on all time slices at once, time derivatives of the network exact, and a term for
+the initial condition. A system adds up its equations.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import equinox as eqx
+import jax.numpy as jnp
+import numpy as np
+from jax import Array
+
+from pdesl.lowering.discrete import DiscreteSystem, to_discrete
+from pdesl.lowering.emit import jax_namespace
+from pdesl.lowering.nodal import to_nodal
+from pdesl.lowering.places import on_slices
+from pdesl.lowering.taylor import Derivative, Plan, plan
+from pdesl.solvers.base import Reporter, SolverResult, Task
+from pdesl.solvers.options import DtPinnOptions
+from pdesl.solvers.trained import make_nodes, new_network, time_slices, total_loss, train
+
+__all__ = ["solve"]
+
+
+class Data(eqx.Module):
+    """What the loss reads: inputs (M, d), or (M·S, 1 + d) with slices running fastest."""
+
+    inputs: Array
+    rows: DiscreteSystem
+    derivatives: Plan | None = eqx.field(static=True)
+    time_orders: int = eqx.field(static=True)
+    slices: int = eqx.field(static=True)
+    boundary_count: int = eqx.field(static=True)
+
+
+def nodal_values(network: Any, data: Data) -> list[list[Array]]:
+    """`values[k][f]`, as `lowering.discrete` asks for them."""
+    if data.derivatives is None:
+        return [list(network(data.inputs).T)]
+    flat = data.derivatives.evaluate(network, data.inputs)
+    table = [values.reshape(-1, data.slices) for values in flat]
+    fields = len(table) // data.time_orders
+    return [table[k * fields : (k + 1) * fields] for k in range(data.time_orders)]
+
+
+def solve(task: Task, reporter: Reporter) -> SolverResult:
+    """Train a network on RBF-FD derivatives.
+
+    Args:
+        task: a system whose spatial derivatives have any order, in up to three dimensions;
+            `options` are `DtPinnOptions`.
+        reporter: hears of stages and progress.
+
+    Returns:
+        The network of the lowest loss.
+
+    Raises:
+        SolverError: nodes or stencils that cannot be made, a loss that is not finite.
+        ProblemError: coefficients or data that are not finite at a node (E326).
+    """
+    options: DtPinnOptions = task.options
+    system = task.system
+    dtype = np.dtype(options.precision)
+    network = new_network(task)
+    cloud = make_nodes(task, ghost=options.ghost, reporter=reporter)
+    times = time_slices(task)
+    with reporter.stage("operators") as note:
+        nodal = to_nodal(
+            system, cloud, task.region, task.values, order=options.order,
+            namespace=jax_namespace(), times=times, periods=task.periods,
+        )  # fmt: skip
+        rows = to_discrete(nodal, dtype)
+        note.text = f"{nodal.nonzeros:,} nonzeros, order {options.order}"
+    orders, derivatives, inputs = 1, None, cloud.points
+    if times is not None:
+        orders = 1 + max(system.order_in_time(f) for f in system.fields)
+        derivatives = time_plan(task, orders)
+        inputs = on_slices(cloud.points, None, times).inputs(system)
+    data = Data(
+        jnp.asarray(inputs, dtype), rows, derivatives, orders,
+        1 if times is None else len(times), len(cloud.boundary),
+    )  # fmt: skip
+    weights = {"equations": 1.0, "boundary": options.boundary_weight,
+               "initial": options.initial_weight}  # fmt: skip
+
+    def loss(network: Any, data: Data) -> tuple[Array, Any]:
+        values = nodal_values(network, data)
+        parts = {"equations": _sum([jnp.mean(row(values) ** 2) for row in data.rows.interior])}
+        if data.rows.boundary:
+            # Every boundary node weighs the same, whatever part it lies on.
+            scale = 1.0 / (data.boundary_count * data.slices)
+            parts["boundary"] = scale * _sum(
+                [jnp.sum(row(values) ** 2) for row in data.rows.boundary]
+            )
+        if data.rows.initial:
+            parts["initial"] = _sum([jnp.mean(row(values) ** 2) for row in data.rows.initial])
+        return total_loss(parts, weights)
+
+    return train(
+        task, network, loss, data, cloud, method="dt_pinn", times=times, reporter=reporter,
+        counts={"operator_nonzeros": nodal.nonzeros, "time_slices": data.slices},
+    )  # fmt: skip
+
+
+def time_plan(task: Task, orders: int) -> Plan:
+    """∂t^k of every field, k = 0 … orders − 1."""
+    axis = task.system.frame.time_axis
+    width = len(task.system.space.coordinates)
+    requests = []
+    for k in range(orders):
+        index = tuple(k if i == axis else 0 for i in range(width))
+        requests += [Derivative(index, f) for f in range(len(task.system.fields))]
+    return plan(requests)
+
+
+def _sum(terms: list[Array]) -> Array:
+    return sum(terms[1:], start=terms[0])
+
+

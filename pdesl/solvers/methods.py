@@ -1,0 +1,183 @@
+"""The table of methods: name, options, what each requires of a problem, where it lives.
+
+Nothing here imports JAX, so that a problem can be checked against a method without it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+import sympy
+
+from pdesl.diagnostics import Diagnostic, ProblemError, Span
+from pdesl.ir.system import Row, System
+from pdesl.language.names import suggest
+from pdesl.solvers.options import (
+    OPTIMISER_NAMES, DtPinnOptions, PinnOptions, RbfFdOptions, TrainedOptions,
+)  # fmt: skip
+from pdesl.symbolic.options import bind
+from pdesl.symbolic.problem import Choice, Unknown
+
+if TYPE_CHECKING:
+    from pdesl.solvers.base import Reporter, SolverResult, Task
+
+__all__ = ["METHODS", "Method", "bind_options", "choose_method", "method_named", "requirements"]
+
+# Orders that Taylor propagation through a network is worked out for.
+HIGHEST_POINTWISE_ORDER = 4
+HIGHEST_STENCIL_DIMENSION = 3
+
+
+@dataclass(frozen=True, slots=True)
+class Method:
+    """One method.
+
+    `stencils` tells whether spatial derivatives are RBF-FD products (else exact, of the network);
+    `steady` whether only steady problems can be solved;
+    `module` is where its `solve(task, reporter)` is.
+    """
+
+    name: str
+    words: str
+    options: type
+    module: str
+    stencils: bool
+    steady: bool = False
+
+    def solve(self, task: Task, reporter: Reporter) -> SolverResult:
+        """Run the method; imports JAX."""
+        solve: Callable[[Task, Reporter], SolverResult] = import_module(self.module).solve
+        return solve(task, reporter)
+
+
+METHODS: dict[str, Method] = {
+    method.name: method
+    for method in (
+        Method(
+            "dt_pinn", "a network trained on RBF-FD derivatives (Sharma and Shankar, 2022)",
+            DtPinnOptions, "pdesl.solvers.dt_pinn", stencils=True,
+        ),
+        Method(
+            "pinn", "a network trained on its own exact derivatives (Raissi et al., 2019)",
+            PinnOptions, "pdesl.solvers.pinn", stencils=False,
+        ),
+        Method(
+            "rbf_fd", "RBF-FD collocation, solved directly: the fastest way to a trusted answer",
+            RbfFdOptions, "pdesl.solvers.rbf_fd", stencils=True, steady=True,
+        ),
+    )
+}  # fmt: skip
+
+
+def method_named(name: str, span: Span | None = None) -> Method:
+    """The method of a name.
+
+    Raises:
+        ProblemError: there is none (E501).
+    """
+    if name not in METHODS:
+        guess = suggest(name, list(METHODS))
+        raise ProblemError(
+            [
+                Diagnostic(
+                    "E501", f"there is no method `{name}`", span,
+                    helps=(f"did you mean `{guess}`?" if guess else
+                           f"there are: {', '.join(METHODS)}",),
+                )
+            ]
+        )  # fmt: skip
+    return METHODS[name]
+
+
+def choose_method(system: System) -> tuple[Method, Choice]:
+    """The method that the file names, else one that suits the problem.
+
+    Raises:
+        ProblemError: the file names one that does not exist (E501).
+    """
+    choice = system.problem.solver or Choice("")
+    if choice.name:
+        return method_named(choice.name, choice.span), choice
+    suited = "dt_pinn" if len(system.frame.space_axes) <= HIGHEST_STENCIL_DIMENSION else "pinn"
+    return METHODS[suited], choice
+
+
+def bind_options(method: Method, choice: Choice, values: dict[sympy.Symbol, float]) -> Any:
+    """The options of a method from a choice.
+
+    Raises:
+        ProblemError: unknown options, types or ranges (E502 to E504), all at once.
+    """
+    options = bind(method.options, Choice(method.name, choice.options, choice.positional,
+                                          choice.spans, span=choice.span), values=values)  # fmt: skip
+    if isinstance(options, TrainedOptions) and options.optimiser.name not in OPTIMISER_NAMES:
+        guess = suggest(options.optimiser.name, OPTIMISER_NAMES)
+        raise ProblemError(
+            [
+                Diagnostic(
+                    "E504", f"there is no optimiser `{options.optimiser.name}`",
+                    choice.spans.get("optimiser", choice.span),
+                    helps=(f"did you mean `{guess}`?" if guess else
+                           f"there are: {', '.join(OPTIMISER_NAMES)}",),
+                )
+            ]
+        )  # fmt: skip
+    return options
+
+
+def requirements(method: Method, system: System) -> tuple[Diagnostic, ...]:
+    """Why a method cannot solve a system, each reason at the term at fault; empty when it can."""
+    found: list[Diagnostic] = []
+    problem = system.problem
+
+    def refuse(code: str, message: str, span: Span | None, *helps: str) -> None:
+        found.append(Diagnostic(code, f"`{method.name}` {message}", span, helps=helps))
+
+    for parameter in problem.parameters:
+        if isinstance(parameter.value, Unknown):
+            refuse("E611", f"does not find unknown parameters, and `{parameter.name}` is one",
+                   parameter.span, f"give it a value, `--set parameters.{parameter.name}=…`")  # fmt: skip
+    for closure in problem.closures:
+        refuse("E612", f"does not learn closures, and `{closure.name}` is one", closure.span)
+    for term in problem.fit:
+        refuse("E613", "does not fit data", term.span)
+    if not system.frame.space_axes or problem.shape is None:
+        refuse("E614", "solves problems in space, and this one has time alone",
+               problem.time.span if problem.time else None)  # fmt: skip
+        return tuple(found)
+    if method.steady and problem.time is not None:
+        refuse("E619", "solves steady problems, and this one has a time coordinate",
+               problem.time.span, "choose `dt_pinn` or `pinn`")  # fmt: skip
+    dimension = len(system.frame.space_axes)
+    if method.stencils and dimension > HIGHEST_STENCIL_DIMENSION:
+        span = problem.space[-1].span
+        refuse("E615", f"works in up to {HIGHEST_STENCIL_DIMENSION} dimensions, and there are "
+               f"{dimension}", span, "choose `pinn`, `--solver pinn`")  # fmt: skip
+    for coordinate in problem.space:
+        if coordinate.periodic and not method.stencils:
+            refuse("E616", "has no periodic networks", coordinate.span,
+                   "choose `dt_pinn`, whose stencils wrap around")  # fmt: skip
+    for field in problem.unknown_fields:
+        if len(field.coordinates) != len(problem.coordinates):
+            refuse("E617", f"needs every field to depend on every coordinate, and `{field.name}` "
+                   "does not", field.span)  # fmt: skip
+    for row in system.all_rows:
+        for jet in row.jets(system.space):
+            order = jet.order if not method.stencils else system.time_order(jet)
+            if order > HIGHEST_POINTWISE_ORDER:
+                refuse("E618", f"differentiates networks up to order {HIGHEST_POINTWISE_ORDER}, "
+                       f"and this term has order {order}", _place(row, order),
+                       "" if method.stencils else "choose `dt_pinn`")  # fmt: skip
+                break
+    return tuple(found)
+
+
+def _place(row: Row, order: int) -> Span | None:
+    """Where the row has a derivative of that order, else the row."""
+    for part, span in row.equation.terms.items():
+        if isinstance(part, sympy.Derivative) and part.derivative_count >= order:
+            return span
+    return row.equation.span

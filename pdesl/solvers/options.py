@@ -1,0 +1,66 @@
+"""The options of every method, without JAX: what a file may say, its default, its meaning."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from pdesl.symbolic.options import option
+from pdesl.symbolic.problem import Choice
+
+__all__ = ["OPTIMISER_NAMES", "DtPinnOptions", "PinnOptions", "RbfFdOptions", "TrainedOptions"]
+
+OPTIMISER_NAMES = ("lbfgs", "ssbroyden", "adam")
+ACTIVATION_NAMES = ("tanh", "swish", "silu", "sin", "gelu", "softplus")
+
+
+@dataclass(frozen=True, slots=True)
+class TrainedOptions:
+    """What every method that trains a network on nodes has."""
+
+    nodes: int = option(1000, "interior and boundary nodes together", least=4, most=10_000_000)
+    slices: int = option(25, "time slices, the start included (with time only)", least=2)
+    width: int = option(50, "units of a hidden layer", least=1, most=10_000)
+    depth: int = option(4, "hidden layers", least=1, most=100)
+    activation: str = option("tanh", "activation of the hidden layers", choices=ACTIVATION_NAMES)
+    optimiser: Choice = option(
+        Choice("ssbroyden"), f"how the loss is minimised: {', '.join(OPTIMISER_NAMES)}, "
+        "each with its own options", choices=()
+    )  # fmt: skip
+    iterations: int = option(20_000, "most iterations of the optimiser", least=1)
+    seconds: float | None = option(None, "most seconds of training; none: no limit", above=0.0)
+    decrease: float = option(
+        0.01, "stop when the loss fell by less than this fraction in `window` iterations",
+        least=0.0, most=0.999,
+    )  # fmt: skip
+    window: int = option(500, "iterations over which `decrease` is measured", least=1)
+    boundary_weight: float = option(1.0, "weight of the boundary terms in the loss", above=0.0)
+    initial_weight: float = option(1.0, "weight of the initial terms in the loss", above=0.0)
+    precision: str = option("float64", "numbers of the training", choices=("float64", "float32"))
+    seed: int = option(0, "seed of nodes, network and test points", least=0, most=2**32 - 1)
+
+
+@dataclass(frozen=True, slots=True)
+class DtPinnOptions(TrainedOptions):
+    """Options of `dt_pinn`."""
+
+    order: int = option(4, "order of accuracy of the RBF-FD operators", least=1, most=10)
+    ghost: bool = option(True, "nodes outside the boundary, one for each boundary node")
+
+
+@dataclass(frozen=True, slots=True)
+class PinnOptions(TrainedOptions):
+    """Options of `pinn`."""
+
+    chunk: int = option(512, "points differentiated at a time", least=1)
+
+
+@dataclass(frozen=True, slots=True)
+class RbfFdOptions:
+    """Options of `rbf_fd`."""
+
+    nodes: int = option(2000, "interior and boundary nodes together", least=4, most=10_000_000)
+    order: int = option(4, "order of accuracy of the RBF-FD operators", least=1, most=10)
+    ghost: bool = option(True, "nodes outside the boundary, one for each boundary node")
+    iterations: int = option(50, "most steps of Newton's method", least=1)
+    tolerance: float = option(1e-10, "Newton stops at steps so small against the solution", above=0.0)
+    seed: int = option(0, "seed of nodes and test points", least=0, most=2**32 - 1)

@@ -1,0 +1,180 @@
+"""What `dt_pinn` and `pinn` share: a network, a loss made of rows, an optimiser, a result."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import equinox as eqx
+import jax.numpy as jnp
+import numpy as np
+from jax import Array
+
+from pdesl.lowering.cloud import Cloud, make_cloud
+from pdesl.solvers.base import Evaluate, Reporter, SolverResult, Task, TrainingReport, input_box
+from pdesl.solvers.networks import Network, NetworkOptions, count_parameters, make_network
+from pdesl.solvers.options import TrainedOptions
+from pdesl.solvers.training import OPTIMISERS, Progress, Stopping, minimise
+from pdesl.symbolic.options import bind
+
+__all__ = ["make_evaluate", "make_nodes", "new_network", "time_slices", "train"]
+
+# Points evaluated at a time; one size, so that one program is compiled.
+EVALUATION_CHUNK = 8192
+
+
+def make_nodes(task: Task, *, ghost: bool, reporter: Reporter) -> Cloud:
+    """The cloud of a task, with the seed of its options."""
+    options: TrainedOptions = task.options
+    with reporter.stage("nodes") as note:
+        cloud = make_cloud(
+            task.region, nodes=options.nodes, spacing=None, seed=options.seed, ghost=ghost
+        )
+        note.text = (
+            f"{len(cloud.interior):,} interior, {len(cloud.boundary):,} boundary, "
+            f"{len(cloud.ghost):,} ghost"
+        )
+    return cloud
+
+
+def time_slices(task: Task) -> np.ndarray | None:
+    """Equidistant times, both ends included; None for a steady problem."""
+    span = task.time_span
+    return None if span is None else np.linspace(*span, task.options.slices)
+
+
+def new_network(task: Task) -> Network:
+    """The untrained network of a task: one input a coordinate, one output a field."""
+    options: TrainedOptions = task.options
+    lower, upper = input_box(task)
+    return make_network(
+        NetworkOptions(options.width, options.depth, options.activation),
+        lower,
+        upper,
+        len(task.system.fields),
+        seed=options.seed,
+        dtype=np.dtype(options.precision),
+    )
+
+
+def make_evaluate(network: Network, fields: tuple[str, ...]) -> Evaluate:
+    """The network as a function of NumPy arrays, in chunks of one size."""
+    dtype = network.weights[0].dtype
+    compiled = eqx.filter_jit(lambda net, x: net(x))
+
+    def evaluate(inputs: np.ndarray) -> dict[str, np.ndarray]:
+        inputs = np.atleast_2d(np.asarray(inputs, dtype=float))
+        size = min(EVALUATION_CHUNK, max(1, 1 << (len(inputs) - 1).bit_length()))
+        parts = []
+        for start in range(0, len(inputs), size):
+            part = inputs[start : start + size]
+            padded = np.concatenate([part, np.repeat(part[-1:], size - len(part), axis=0)])
+            values = np.asarray(compiled(network, jnp.asarray(padded, dtype)), dtype=float)
+            parts.append(values[: len(part)])
+        table = np.concatenate(parts) if parts else np.zeros((0, len(fields)))
+        return {name: table[:, i] for i, name in enumerate(fields)}
+
+    return evaluate
+
+
+def train(
+    task: Task,
+    network: Network,
+    loss: Callable[[Any, Any], tuple[Array, Mapping[str, Array]]],
+    data: Any,
+    cloud: Cloud,
+    *,
+    method: str,
+    counts: Mapping[str, int],
+    times: np.ndarray | None,
+    reporter: Reporter,
+) -> SolverResult:
+    """Minimise the loss and put the result together.
+
+    Raises:
+        ProblemError: an unknown optimiser option (E502 to E504).
+        SolverError: a loss that is not finite (E701).
+    """
+    options: TrainedOptions = task.options
+    choice = options.optimiser
+    optimiser = bind(OPTIMISERS[choice.name], choice, values=task.values, what="optimiser")
+    stopping = Stopping(
+        iterations=options.iterations, seconds=options.seconds, decrease=options.decrease,
+        window=options.window,
+    )  # fmt: skip
+
+    def callback(progress: Progress) -> None:
+        reporter.train(
+            TrainingReport(
+                progress.iteration, progress.best_loss, progress.seconds, options.iterations,
+                options.seconds, choice.name,
+            )
+        )  # fmt: skip
+
+    with reporter.stage("training") as note:
+        result = minimise(
+            loss, network, data, optimiser=optimiser, stopping=stopping, callback=callback
+        )
+        note.text = f"{result.iterations:,} iterations, {result.stop_reason}"
+    trained: Network = result.parameters
+    parts = {name: float(value) for name, value in result.aux.items()}
+    steps = np.arange(len(result.history.loss))
+    arrays: dict[str, np.ndarray] = {}
+    for number, (weight, bias) in enumerate(zip(trained.weights, trained.biases, strict=True)):
+        arrays[f"layers/{number}/weight"] = np.asarray(weight)
+        arrays[f"layers/{number}/bias"] = np.asarray(bias)
+    attributes: dict[str, str | int | float] = {"activation": trained.activation}
+    for name in ("center", "scale"):
+        arrays[name] = np.asarray(getattr(trained, name))
+    return SolverResult(
+        method=method,
+        evaluate=make_evaluate(trained, task.system.fields),
+        cloud=cloud,
+        arrays=arrays,
+        attributes=attributes,
+        history={
+            "iteration": steps,
+            "loss": result.history.loss,
+            "gradient_norm": result.history.gradient_norm,
+            "seconds": result.history.seconds,
+        },
+        losses={"total": float(result.loss), **parts},
+        counts={
+            "interior_nodes": len(cloud.interior),
+            "boundary_nodes": len(cloud.boundary),
+            "ghost_nodes": len(cloud.ghost),
+            "parameters": count_parameters(eqx.filter(network, eqx.is_array)),
+            "iterations": result.iterations,
+            "evaluations": result.evaluations,
+            "restarts": result.restarts,
+            **counts,
+        },
+        stop_reason=str(result.stop_reason),
+        interrupted=result.interrupted,
+        compile_seconds=result.compile_seconds,
+        precision=options.precision,
+        times=times,
+    )
+
+
+def total_loss(
+    parts: Mapping[str, Array], weights: Mapping[str, float]
+) -> tuple[Array, Mapping[str, Array]]:
+    """Σ weight · part, with the parts for the report."""
+    terms = [weights[name] * part for name, part in parts.items()]
+    return sum(terms[1:], start=terms[0]), parts
+
+
+def settings_of(options: Any) -> dict[str, object]:
+    """Options as plain values for the metrics."""
+    found: dict[str, object] = {}
+    for entry in dataclasses.fields(options):
+        value = getattr(options, entry.name)
+        found[entry.name] = describe_choice(value) if hasattr(value, "positional") else value
+    return found
+
+
+def describe_choice(choice: Any) -> str:
+    inner = ", ".join(f"{name}={value}" for name, value in choice.options)
+    return f"{choice.name}({inner})" if inner else choice.name

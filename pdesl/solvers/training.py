@@ -1,0 +1,397 @@
+"""Minimise a loss over the parameters of a network, in compiled blocks of iterations.
+
+A block is one compiled program of up to `CHECK` iterations; between blocks Python reports,
+listens and decides. What decides about stopping is looked at every `CHECK` iterations only, so
+that a result never depends on how fast the machine is (unless a time limit asks for that).
+"""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Any
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jax import Array
+
+from pdesl.diagnostics import SolverError
+from pdesl.solvers.adam import Adam, make_adam_block, start_adam
+from pdesl.solvers.broyden import SSBroyden
+from pdesl.solvers.lbfgs import LBFGS
+from pdesl.solvers.quasi_newton import (
+    MEMORY_FULL,
+    NOT_FINITE,
+    RUNNING,
+    make_block,
+    restarted,
+    start_state,
+)
+
+__all__ = [
+    "CHECK",
+    "OPTIMISERS",
+    "Adam",
+    "History",
+    "LBFGS",
+    "Optimiser",
+    "Progress",
+    "SSBroyden",
+    "StopReason",
+    "Stopping",
+    "TrainingResult",
+    "minimise",
+]
+
+#: Iterations between two decisions about stopping; the most of one block.
+CHECK = 50
+
+Optimiser = LBFGS | SSBroyden | Adam
+Loss = Callable[[Any, Any], tuple[Array, Any]]
+
+#: Every optimiser by the name that files and commands use, with the class of its options.
+OPTIMISERS: dict[str, type[LBFGS] | type[SSBroyden] | type[Adam]] = {
+    "lbfgs": LBFGS,
+    "ssbroyden": SSBroyden,
+    "adam": Adam,
+}
+
+
+class StopReason(StrEnum):
+    """Why a training ended; the value is the sentence for the user."""
+
+    LOSS = "the loss reached its target"
+    DECREASE = "the loss hardly decreases any more"
+    GRADIENT = "the gradient vanishes"
+    ITERATIONS = "all iterations are used"
+    SECONDS = "the time is used up"
+    LINE_SEARCH = "line search cannot decrease the loss"
+    CALLBACK = "stopped by the caller"
+    INTERRUPTED = "interrupted"
+
+
+@dataclass(frozen=True, slots=True)
+class Stopping:
+    """When a training ends, by the loss alone.
+
+    Attributes:
+        iterations: most iterations.
+        seconds: most wall-clock seconds, compilation included; None sets no limit. With a limit
+            the result depends on the speed of the machine.
+        decrease: stop when the best loss fell by less than this fraction of itself during the
+            last `window` iterations; 0 switches that off.
+        window: iterations over which `decrease` is measured.
+        gradient: stop when the norm of the gradient is at most this.
+        loss: stop when the loss is at most this; None sets no target.
+    """
+
+    iterations: int = 20_000
+    seconds: float | None = None
+    decrease: float = 0.01
+    window: int = 500
+    gradient: float = 0.0
+    loss: float | None = None
+
+    def __post_init__(self) -> None:
+        if self.iterations < 1:
+            raise ValueError(f"iterations must be at least 1, not {self.iterations!r}")
+        if self.seconds is not None and not self.seconds > 0.0:
+            raise ValueError(f"the time limit must be positive, not {self.seconds!r}")
+        if not 0.0 <= self.decrease < 1.0:
+            raise ValueError(f"the decrease must lie in [0, 1), not {self.decrease!r}")
+        if self.window < 1:
+            raise ValueError(f"the window must be at least 1 iteration, not {self.window!r}")
+        if not self.gradient >= 0.0:
+            raise ValueError(f"the norm of a gradient is not negative: {self.gradient!r}")
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """What a callback learns between two blocks; `parameters()` are the best ones so far."""
+
+    iteration: int
+    evaluations: int
+    loss: float
+    best_loss: float
+    gradient_norm: float
+    seconds: float
+    parameters: Callable[[], Any]
+
+
+@dataclass(frozen=True, slots=True)
+class History:
+    """One entry for each iteration, the evaluation of the start included.
+
+    `seconds` is interpolated within a block and counts from the start, compilation included.
+    """
+
+    loss: np.ndarray
+    gradient_norm: np.ndarray
+    evaluations: np.ndarray
+    seconds: np.ndarray
+
+
+@dataclass(frozen=True, slots=True)
+class TrainingResult:
+    """The parameters with the lowest loss met, and how they were found.
+
+    Attributes:
+        parameters: a pytree like the one given.
+        loss, aux: of these parameters.
+        iterations, evaluations: how many were done; one evaluation is a loss with its gradient.
+        stop_reason: why it ended.
+        seconds: wall-clock time, compilation included.
+        compile_seconds: the part that went into compilation.
+        restarts: how often curvature was forgotten after a failed line search.
+    """
+
+    parameters: Any
+    loss: float
+    aux: Any
+    history: History
+    iterations: int
+    evaluations: int
+    stop_reason: StopReason
+    seconds: float
+    compile_seconds: float
+    restarts: int
+
+    @property
+    def interrupted(self) -> bool:
+        return self.stop_reason is StopReason.INTERRUPTED
+
+
+class _Flattening:
+    """A pytree of floating-point arrays as one vector, and back."""
+
+    def __init__(self, tree: Any) -> None:
+        leaves, self.structure = jax.tree.flatten(tree)
+        for leaf in leaves:
+            if not eqx.is_inexact_array_like(leaf):
+                raise TypeError(f"parameters are floating-point arrays, not {leaf!r}")
+        if not leaves:
+            raise TypeError("there are no parameters to train")
+        arrays = [np.asarray(leaf) for leaf in leaves]
+        self.shapes = [a.shape for a in arrays]
+        self.dtypes = [a.dtype for a in arrays]
+        self.dtype = np.result_type(*self.dtypes)
+        self.start = np.concatenate([a.astype(self.dtype).ravel() for a in arrays])
+        self.ends = np.cumsum([a.size for a in arrays])
+
+    def tree(self, vector: Any) -> Any:
+        leaves = [
+            vector[end - math.prod(shape) : end].reshape(shape).astype(dtype)
+            for end, shape, dtype in zip(self.ends.tolist(), self.shapes, self.dtypes, strict=True)
+        ]
+        return jax.tree.unflatten(self.structure, leaves)
+
+
+@dataclass(slots=True)
+class _Log:
+    """Records of the blocks as they come, for the history and the decisions."""
+
+    rows: list[np.ndarray] = field(default_factory=list)
+    times: list[np.ndarray] = field(default_factory=list)
+    #: best loss after every iteration so far
+    best: list[float] = field(default_factory=list)
+
+    def append(self, rows: np.ndarray, begin: float, end: float) -> None:
+        if len(rows):
+            self.rows.append(rows)
+            self.times.append(begin + (end - begin) * np.arange(1, len(rows) + 1) / len(rows))
+            lowest = self.best[-1] if self.best else math.inf
+            self.best += np.minimum.accumulate(np.fmin(rows[:, 0], lowest)).tolist()
+
+    def history(self) -> History:
+        table = np.concatenate(self.rows) if self.rows else np.zeros((0, 3))
+        times = np.concatenate(self.times) if self.times else np.zeros(0)
+        return History(table[:, 0], table[:, 1], table[:, 2].astype(np.int64), times)
+
+
+class _Program:
+    """Compiled blocks of one optimiser; a state of another shape compiles another one."""
+
+    def __init__(self, block: Callable[[Any, Any, Array], Any], data: Any) -> None:
+        self.data, static = eqx.partition(jax.tree.map(_on_device, data), eqx.is_array)
+        self.block = lambda state, arrays, stop_at: block(
+            state, eqx.combine(arrays, static), stop_at
+        )
+        self.compiled: dict[Any, Any] = {}
+        self.seconds = 0.0
+
+    def __call__(self, state: Any, stop_at: int) -> Any:
+        end = jnp.asarray(np.int32(stop_at))
+        leaves, structure = jax.tree.flatten(state)
+        key = (structure, tuple((leaf.shape, leaf.dtype) for leaf in leaves))
+        if key not in self.compiled:
+            begin = time.perf_counter()
+            # The state is donated: its large arrays are updated in place.
+            jitted = jax.jit(self.block, donate_argnums=0)
+            self.compiled[key] = jitted.lower(state, self.data, end).compile()
+            self.seconds += time.perf_counter() - begin
+        return jax.block_until_ready(self.compiled[key](state, self.data, end))
+
+
+def _on_device(leaf: Any) -> Any:
+    return jnp.asarray(leaf) if isinstance(leaf, np.ndarray) else leaf
+
+
+def minimise(
+    loss: Loss,
+    parameters: Any,
+    data: Any,
+    *,
+    optimiser: Optimiser | None = None,
+    stopping: Stopping | None = None,
+    callback: Callable[[Progress], bool | None] | None = None,
+    report_seconds: float = 0.25,
+) -> TrainingResult:
+    """Minimise loss(parameters, data).
+
+    Args:
+        loss: returns (scalar, aux), where aux is a pytree of arrays for reports. Whatever large
+            it reads belongs into `data`: arrays that it captures instead are compiled into the
+            program, which then is found in no compilation cache.
+        parameters: pytree of float32 or float64 arrays.
+        data: pytree; its arrays are arguments of the compiled program.
+        optimiser: options of one of `OPTIMISERS`; L-BFGS when left out.
+        stopping: see `Stopping`.
+        callback: called between blocks; returning True stops the training.
+        report_seconds: about how long a block may last, as far as one iteration allows. It has
+            no influence on the result.
+
+    Returns:
+        The best parameters by loss. An interrupt from the keyboard ends the training with the
+        best parameters of the last finished block and `interrupted` set; the caller decides.
+
+    Raises:
+        SolverError: E701 when the loss or its gradient is not finite, with the iteration.
+        TypeError: parameters that are no floating-point arrays.
+    """
+    begin = time.perf_counter()
+    optimiser = LBFGS() if optimiser is None else optimiser
+    stopping = Stopping() if stopping is None else stopping
+    flat = _Flattening(parameters)
+    # From NumPy, and not from the caller's array: the state is donated.
+    point = jnp.asarray(flat.start)
+
+    def evaluate(point: Array, data: Any) -> tuple[Array, Any, Array]:
+        def of_vector(point: Array) -> tuple[Array, Any]:
+            value, aux = loss(flat.tree(point), data)
+            return value.astype(point.dtype), jax.lax.stop_gradient(aux)
+
+        (value, aux), gradient = jax.value_and_grad(of_vector, has_aux=True)(point)
+        return value, aux, gradient
+
+    shapes = eqx.filter_eval_shape(lambda p, d: loss(p, d)[1], parameters, data)
+    aux = jax.tree.map(lambda s: jnp.asarray(np.zeros(s.shape, s.dtype)), shapes)
+    if isinstance(optimiser, Adam):
+        program = _Program(make_adam_block(optimiser, evaluate, CHECK), data)
+        state: Any = start_adam(point, aux)
+    else:
+        program = _Program(make_block(evaluate, CHECK), data)
+        memory = optimiser.make_memory(flat.start.size, jnp.dtype(flat.dtype))
+        state = start_state(point, memory, aux)
+
+    log = _Log()
+    safe = (flat.start, jax.tree.map(np.asarray, aux), math.inf)
+    iteration = evaluations = restarts = 0
+    last_restart = math.inf
+    length = 1
+    reason: StopReason | None = None
+
+    def seconds() -> float:
+        return time.perf_counter() - begin
+
+    try:
+        while reason is None:
+            goal = min((iteration // CHECK + 1) * CHECK, iteration + length, stopping.iterations)
+            before, compiling = seconds(), program.seconds
+            state, records = program(state, goal)
+            after = seconds()
+            before += program.seconds - compiling
+            done = int(state.iteration) - iteration
+            log.append(np.asarray(records)[:done].astype(np.float64), before, after)
+            iteration += done
+            evaluations = int(state.evaluations)
+            status = int(state.status)
+            safe = (np.asarray(state.best_point), jax.tree.map(np.asarray, state.best_aux),
+                    float(state.best_value))  # fmt: skip
+            if status == NOT_FINITE:
+                raise _not_finite(iteration - 1)
+            # Faster or slower blocks change when Python is asked, never what is computed.
+            pace = report_seconds / max(after - before, 1e-6)
+            length = max(1, min(CHECK, int(done * min(pace, 8.0))))
+            if callback is not None and done:
+                best = safe[0]
+                progress = Progress(
+                    iteration, evaluations, float(log.rows[-1][-1, 0]), safe[2],
+                    float(log.rows[-1][-1, 1]), after, lambda best=best: flat.tree(best),
+                )  # fmt: skip
+                if callback(progress):
+                    reason = StopReason.CALLBACK
+            if status == MEMORY_FULL:
+                state = eqx.tree_at(
+                    lambda s: (s.memory, s.status), state,
+                    (state.memory.enlarged(), jnp.full((), RUNNING, jnp.int32)),
+                )  # fmt: skip
+            elif status != RUNNING:
+                if safe[2] < 0.99 * last_restart:
+                    last_restart = safe[2]
+                    restarts += 1
+                    state = restarted(state)
+                else:
+                    reason = reason or StopReason.LINE_SEARCH
+            reason = reason or _decision(stopping, log, iteration, seconds())
+    except KeyboardInterrupt:
+        reason = StopReason.INTERRUPTED
+
+    assert reason is not None
+    return TrainingResult(
+        parameters=jax.tree.map(jnp.asarray, flat.tree(safe[0])),
+        loss=safe[2],
+        aux=safe[1],
+        history=log.history(),
+        iterations=iteration,
+        evaluations=evaluations,
+        stop_reason=reason,
+        seconds=seconds(),
+        compile_seconds=program.seconds,
+        restarts=restarts,
+    )
+
+
+def _decision(
+    stopping: Stopping, log: _Log, iteration: int, seconds: float
+) -> StopReason | None:
+    if iteration >= stopping.iterations:
+        return StopReason.ITERATIONS
+    if stopping.seconds is not None and seconds >= stopping.seconds:
+        return StopReason.SECONDS
+    if iteration % CHECK or not log.best:
+        return None
+    if stopping.loss is not None and log.best[-1] <= stopping.loss:
+        return StopReason.LOSS
+    if log.rows[-1][-1, 1] <= stopping.gradient:
+        return StopReason.GRADIENT
+    if stopping.decrease and iteration > stopping.window:
+        earlier = log.best[-1 - stopping.window]
+        if earlier - log.best[-1] < stopping.decrease * abs(earlier):
+            return StopReason.DECREASE
+    return None
+
+
+def _not_finite(iteration: int) -> SolverError:
+    where = "for the initial parameters" if iteration == 0 else f"in iteration {iteration}"
+    return SolverError(
+        f"the loss or its gradient is not finite {where}",
+        code="E701",
+        advice="look for expressions of the problem that are undefined at some point or value"
+        " (a quotient by zero, a root or logarithm of a negative number), or lower the"
+        " learning rate",
+    )

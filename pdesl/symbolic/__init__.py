@@ -1,0 +1,1 @@
+"""Coordinates, fields, operators and problems as symbols; nothing here imports JAX."""

@@ -1,0 +1,335 @@
+"""The functions that the language knows, and the evaluation of symbolic expressions on arrays.
+
+`FUNCTIONS` is the one table: its name in a file, its SymPy constructor, the name under which an
+array namespace (NumPy or `jax.numpy`) has it. `make_function` turns expressions into a tape of
+array operations; the same tape runs on NumPy when a problem is checked and on JAX when it is
+solved, so both see the same numbers.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from types import ModuleType
+from typing import Any
+
+import numpy as np
+import sympy
+from sympy.core.function import AppliedUndef
+
+from pdesl.diagnostics import PdeslError
+
+__all__ = [
+    "FUNCTIONS",
+    "Function",
+    "Namespace",
+    "UnsupportedExpression",
+    "make_function",
+    "numpy_namespace",
+]
+
+
+class UnsupportedExpression(PdeslError):
+    """An expression with a part that has no numerical form; `part` is that part."""
+
+    def __init__(self, part: sympy.Basic, reason: str):
+        self.part = part
+        self.reason = reason
+        super().__init__(f"{reason}: {part}")
+
+
+@dataclass(frozen=True, slots=True)
+class Function:
+    """One function of the language.
+
+    `array` is its name in an array namespace, `special` in a special-function namespace
+    (`scipy.special`, `jax.scipy.special`); `arity` is the least and the greatest number of
+    arguments (None: no upper limit).
+    """
+
+    name: str
+    symbolic: Callable[..., sympy.Expr]
+    array: str = ""
+    special: str = ""
+    arity: tuple[int, int | None] = (1, 1)
+    words: str = ""
+
+
+def _log_base_ten(x: sympy.Expr) -> sympy.Expr:
+    return sympy.log(x) / sympy.log(10)
+
+
+def _log_base_two(x: sympy.Expr) -> sympy.Expr:
+    return sympy.log(x) / sympy.log(2)
+
+
+def _cot(x: sympy.Expr) -> sympy.Expr:
+    return 1 / sympy.tan(x)
+
+
+def _sec(x: sympy.Expr) -> sympy.Expr:
+    return 1 / sympy.cos(x)
+
+
+def _csc(x: sympy.Expr) -> sympy.Expr:
+    return 1 / sympy.sin(x)
+
+
+def _step(x: sympy.Expr) -> sympy.Expr:
+    return sympy.Heaviside(x, sympy.Rational(1, 2))
+
+
+def _sech(x: sympy.Expr) -> sympy.Expr:
+    return 1 / sympy.cosh(x)
+
+
+def _root(x: sympy.Expr) -> sympy.Expr:
+    return sympy.sign(x) * sympy.Abs(x) ** sympy.Rational(1, 3)
+
+
+FUNCTIONS: dict[str, Function] = {
+    f.name: f
+    for f in (
+        Function("sin", sympy.sin, "sin", words="sine"),
+        Function("cos", sympy.cos, "cos", words="cosine"),
+        Function("tan", sympy.tan, "tan", words="tangent"),
+        Function("cot", _cot, words="1/tan"),
+        Function("sec", _sec, words="1/cos"),
+        Function("csc", _csc, words="1/sin"),
+        Function("asin", sympy.asin, "arcsin", words="inverse sine"),
+        Function("acos", sympy.acos, "arccos", words="inverse cosine"),
+        Function("atan", sympy.atan, "arctan", words="inverse tangent"),
+        Function("atan2", sympy.atan2, "arctan2", arity=(2, 2), words="angle of (x, y): atan2(y, x)"),
+        Function("sinh", sympy.sinh, "sinh", words="hyperbolic sine"),
+        Function("cosh", sympy.cosh, "cosh", words="hyperbolic cosine"),
+        Function("tanh", sympy.tanh, "tanh", words="hyperbolic tangent"),
+        Function("asinh", sympy.asinh, "arcsinh", words="inverse hyperbolic sine"),
+        Function("acosh", sympy.acosh, "arccosh", words="inverse hyperbolic cosine"),
+        Function("atanh", sympy.atanh, "arctanh", words="inverse hyperbolic tangent"),
+        Function("sech", _sech, words="1/cosh"),
+        Function("exp", sympy.exp, "exp", words="exponential"),
+        Function("log", sympy.log, "log", words="natural logarithm"),
+        Function("ln", sympy.log, words="natural logarithm"),
+        Function("log10", _log_base_ten, words="logarithm to base 10"),
+        Function("log2", _log_base_two, words="logarithm to base 2"),
+        Function("sqrt", sympy.sqrt, "sqrt", words="square root"),
+        Function("cbrt", _root, words="real cube root"),
+        Function("abs", sympy.Abs, "abs", words="absolute value"),
+        Function("sign", sympy.sign, "sign", words="-1, 0 or 1"),
+        Function("step", _step, words="0, 1/2 or 1 for negative, zero or positive arguments"),
+        Function("floor", sympy.floor, "floor", words="largest integer below"),
+        Function("ceil", sympy.ceiling, "ceil", words="smallest integer above"),
+        Function("min", sympy.Min, arity=(1, None), words="least of its arguments"),
+        Function("max", sympy.Max, arity=(1, None), words="greatest of its arguments"),
+        Function("erf", sympy.erf, special="erf", words="error function"),
+        Function("erfc", sympy.erfc, special="erfc", words="1 - erf"),
+        Function("gamma", sympy.gamma, special="gamma", words="gamma function"),
+        Function("loggamma", sympy.loggamma, special="gammaln", words="logarithm of gamma"),
+        Function("besselj", sympy.besselj, arity=(2, 2), words="Bessel function J of integer order"),
+        Function("lambertw", sympy.LambertW, words="principal branch of w exp(w) = x"),
+    )
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Namespace:
+    """Where a tape finds its array operations."""
+
+    name: str
+    array: ModuleType
+    special: ModuleType
+    extra: Mapping[str, Callable[..., Any]]
+
+
+def numpy_namespace() -> Namespace:
+    import scipy.special
+
+    def lambertw(x: Any) -> Any:
+        return np.real(scipy.special.lambertw(x))
+
+    return Namespace("numpy", np, scipy.special, {"lambertw": lambertw, "besselj": scipy.special.jv})
+
+
+# SymPy classes whose array form is not that of a table entry with the same constructor.
+_BY_CLASS: dict[type, tuple[str, str]] = {
+    **{
+        f.symbolic: ("array", f.array)
+        for f in FUNCTIONS.values()
+        if f.array and isinstance(f.symbolic, type)
+    },
+    **{
+        f.symbolic: ("special", f.special)
+        for f in FUNCTIONS.values()
+        if f.special and isinstance(f.symbolic, type)
+    },
+    sympy.besselj: ("extra", "besselj"),
+    sympy.LambertW: ("extra", "lambertw"),
+}
+
+Instruction = tuple[str, Any, tuple[int, ...]]
+
+
+class _Tape:
+    """Instructions in order; equal subexpressions take one slot."""
+
+    def __init__(self, arguments: Sequence[sympy.Symbol]):
+        self.instructions: list[Instruction] = []
+        self.slots: dict[sympy.Basic, int] = {}
+        for position, symbol in enumerate(arguments):
+            self.slots[symbol] = self._push("argument", position)
+
+    def _push(self, operation: str, payload: Any = None, operands: tuple[int, ...] = ()) -> int:
+        self.instructions.append((operation, payload, operands))
+        return len(self.instructions) - 1
+
+    def record(self, expression: sympy.Basic) -> int:
+        """Slot of an expression; iterative, since a tree may be deeper than Python's stack."""
+        stack = [expression]
+        while stack:
+            node = stack[-1]
+            if node in self.slots:
+                stack.pop()
+                continue
+            missing = [child for child in self._children(node) if child not in self.slots]
+            if missing:
+                stack.extend(missing)
+                continue
+            self.slots[node] = self._emit(node)
+            stack.pop()
+        return self.slots[expression]
+
+    def _children(self, node: sympy.Basic) -> tuple[sympy.Basic, ...]:
+        if node.is_Atom:
+            return ()
+        if isinstance(node, sympy.Pow) and node.exp.is_Rational:
+            return (node.base,)
+        if isinstance(node, sympy.Mul):
+            return tuple(_denominator(factor) or factor for factor in node.args)
+        if isinstance(node, sympy.Heaviside):
+            return (node.args[0],)
+        return node.args
+
+    def _emit(self, node: sympy.Basic) -> int:
+        if node.is_Symbol or isinstance(node, AppliedUndef):
+            raise UnsupportedExpression(node, "no value is known for this name")
+        if node.is_Number or node.is_NumberSymbol:
+            if not node.is_finite or not node.is_real:
+                raise UnsupportedExpression(node, "not a finite real number")
+            return self._push("constant", float(node))
+        slots = tuple(self.slots[child] for child in self._children(node))
+        if isinstance(node, sympy.Add):
+            return self._push("add", None, slots)
+        if isinstance(node, sympy.Mul):
+            inverse = tuple(_denominator(factor) is not None for factor in node.args)
+            return self._push("multiply", inverse, slots)
+        if isinstance(node, sympy.Pow):
+            if node.exp.is_Rational:
+                return self._push("power", (int(node.exp.p), int(node.exp.q)), slots)
+            return self._push("general_power", None, slots)
+        if isinstance(node, sympy.Min | sympy.Max):
+            name = "minimum" if isinstance(node, sympy.Min) else "maximum"
+            return self._push("fold", name, slots)
+        if isinstance(node, sympy.Heaviside):
+            return self._push("step", None, slots)
+        entry = _BY_CLASS.get(type(node))
+        if entry is None:
+            raise UnsupportedExpression(node, "this has no numerical form")
+        return self._push("call", entry, slots)
+
+
+def _denominator(factor: sympy.Basic) -> sympy.Expr | None:
+    """The expression that a factor divides by, None when it is not of the form 1/e."""
+    if isinstance(factor, sympy.Pow) and factor.exp.is_Rational and factor.exp.is_negative:
+        return sympy.Pow(factor.base, -factor.exp)
+    return None
+
+
+def _power(space: ModuleType, base: Any, exponent: tuple[int, int]) -> Any:
+    # Integral exponents stay integers: a float exponent makes derivatives NaN for base <= 0.
+    numerator, denominator = exponent
+    if denominator == 1:
+        return base**numerator
+    if denominator == 2:
+        root = space.sqrt(base)
+        return root if numerator == 1 else 1 / root if numerator == -1 else root**numerator
+    return base ** (numerator / denominator)
+
+
+def _lookup(namespace: Namespace, entry: tuple[str, str]) -> Any:
+    where, name = entry
+    if where == "extra":
+        return namespace.extra.get(name)
+    return getattr(getattr(namespace, where), name, None)
+
+
+def _run(instructions: Sequence[Instruction], namespace: Namespace, values: Sequence[Any]) -> list:
+    space = namespace.array
+    slots: list[Any] = []
+    for operation, payload, operands in instructions:
+        inputs = [slots[i] for i in operands]
+        match operation:
+            case "argument":
+                result = values[payload]
+            case "constant":
+                result = payload
+            case "add":
+                result = inputs[0]
+                for value in inputs[1:]:
+                    result = result + value
+            case "multiply":
+                above = [v for v, inverse in zip(inputs, payload, strict=True) if not inverse]
+                below = [v for v, inverse in zip(inputs, payload, strict=True) if inverse]
+                result = above[0] if above else 1.0
+                for value in above[1:]:
+                    result = result * value
+                for value in below:
+                    result = result / value
+            case "power":
+                result = _power(space, inputs[0], payload)
+            case "general_power":
+                result = inputs[0] ** inputs[1]
+            case "fold":
+                result = inputs[0]
+                for value in inputs[1:]:
+                    result = getattr(space, payload)(result, value)
+            case "step":
+                result = space.heaviside(inputs[0], 0.5)
+            case _:
+                result = _lookup(namespace, payload)(*inputs)
+        slots.append(result)
+    return slots
+
+
+def make_function(
+    expressions: Sequence[sympy.Expr],
+    arguments: Sequence[sympy.Symbol],
+    namespace: Namespace,
+) -> Callable[..., tuple[Any, ...]]:
+    """A function of arrays that evaluates expressions, common subexpressions once.
+
+    Args:
+        expressions: what to evaluate, in the symbols `arguments` alone.
+        arguments: the symbols that become positional arrays, in order; arrays broadcast.
+        namespace: NumPy's or JAX's operations.
+
+    Returns:
+        A function `(*arrays) -> tuple of arrays`, one per expression. An expression without
+        symbols gives a Python float.
+
+    Raises:
+        UnsupportedExpression: a symbol or function without a numerical form.
+    """
+    tape = _Tape(arguments)
+    results = tuple(tape.record(e) for e in expressions)
+    instructions = tuple(tape.instructions)
+    for operation, payload, _ in instructions:
+        if operation == "call" and _lookup(namespace, payload) is None:
+            raise UnsupportedExpression(
+                sympy.Symbol(payload[1]), f"{namespace.name} has no such function"
+            )
+
+    def function(*arrays: Any) -> tuple[Any, ...]:
+        slots = _run(instructions, namespace, arrays)
+        return tuple(slots[i] for i in results)
+
+    return function

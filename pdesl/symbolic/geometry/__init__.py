@@ -1,0 +1,28 @@
+"""Numeric regions: level functions, bounding boxes, named boundary parts, boundary samples."""
+
+from pdesl.symbolic.geometry.combine import Difference, Intersection, Product, Union
+from pdesl.symbolic.geometry.curves import Curve, Polygon
+from pdesl.symbolic.geometry.levelset import LevelSet
+from pdesl.symbolic.geometry.pieces import BoundarySample, GeometryError, Spacing
+from pdesl.symbolic.geometry.region import Region
+from pdesl.symbolic.geometry.shapes import Annulus, Ball, Box, Disk, Ellipse, Interval
+
+__all__ = [
+    "Annulus",
+    "Ball",
+    "BoundarySample",
+    "Box",
+    "Curve",
+    "Difference",
+    "Disk",
+    "Ellipse",
+    "GeometryError",
+    "Intersection",
+    "Interval",
+    "LevelSet",
+    "Polygon",
+    "Product",
+    "Region",
+    "Spacing",
+    "Union",
+]

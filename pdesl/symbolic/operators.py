@@ -1,0 +1,275 @@
+"""The table of operators: how each is spelled, what it takes, and what it means on jets.
+
+An operator stands in a `Problem` as a marker, a plain applied function of SymPy (`lap(u(x, y))`,
+`div(a, b)`), so that a problem can be printed as it was written. `erase` turns an expression with
+markers, `Derivative`s and applied fields into one in jets; it is the only place where an operator
+gets its meaning, so conditions, metrics and lowerings never see one.
+
+A vector stands as its components. An operator with a vector result takes the number of the
+component as its last argument (`grad(u, 1)`, `curl(a, b, c, 3)`), counted from 1.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import sympy
+from sympy.core.function import AppliedUndef, UndefinedFunction
+
+from pdesl.diagnostics import PdeslError
+from pdesl.symbolic.jets import JetSpace
+
+__all__ = ["NORMAL", "OPERATORS", "ErasureError", "Frame", "Operator", "erase", "marker"]
+
+Scalar = sympy.Expr
+# Components of the outward unit normal: data of a boundary point, as its coordinates are.
+NORMAL = "n"
+
+
+class ErasureError(PdeslError):
+    """An operator that has no meaning where it stands; `part` is the offending expression."""
+
+    def __init__(self, part: sympy.Basic, message: str, code: str = "E311", help: str = ""):
+        self.part = part
+        self.message = message
+        self.code = code
+        self.help = help
+        super().__init__(message)
+
+
+@dataclass(frozen=True, slots=True)
+class Frame:
+    """What operators are relative to: the jet space, which axes are space, which is time.
+
+    `metric` gives g_{μν} over all coordinates when the file has a metric (rows in the order of
+    `space.coordinates`), None in flat space with Cartesian coordinates.
+    """
+
+    space: JetSpace
+    space_axes: tuple[int, ...]
+    time_axis: int | None = None
+    metric: sympy.ImmutableDenseMatrix | None = None
+
+    @property
+    def dimension(self) -> int:
+        return len(self.space_axes)
+
+    def normal(self, position: int) -> sympy.Symbol:
+        coordinate = self.space.coordinates[self.space_axes[position]]
+        return sympy.Symbol(f"{NORMAL}[{coordinate.name}]", real=True)
+
+    def along(self, expression: Scalar, position: int) -> Scalar:
+        """The derivative along the spatial axis at a position among the spatial axes."""
+        return self.space.total_derivative(expression, self.space_axes[position])
+
+
+Meaning = Callable[[Frame, sympy.Basic, tuple[Scalar, ...]], Scalar]
+
+
+@dataclass(frozen=True, slots=True)
+class Operator:
+    """One operator.
+
+    `takes` and `gives` are `scalar` or `vector` (what a file sees: a vector argument becomes as
+    many components as there are spatial axes); `symbol` is its prefix spelling, if it has one;
+    `latex` its typeset form.
+    """
+
+    name: str
+    takes: tuple[str, ...]
+    gives: str
+    meaning: Meaning
+    symbol: str = ""
+    latex: str = ""
+    words: str = ""
+
+
+def marker(name: str) -> UndefinedFunction:
+    """The SymPy function that stands for an operator."""
+    return sympy.Function(name)
+
+
+def _flat(frame: Frame, node: sympy.Basic) -> None:
+    if frame.metric is not None:
+        raise ErasureError(
+            node,
+            f"`{node.func.__name__}` has no curved-space form yet; "
+            "with a metric, `lap` and `box` of scalars are available",
+            code="E602",
+        )
+
+
+def _volume_divergence(frame: Frame, e: Scalar, axes: Sequence[int]) -> Scalar:
+    """1/√|g| ∂_μ(√|g| g^{μν} ∂_ν e) over some axes of the metric."""
+    assert frame.metric is not None
+    g = frame.metric.extract(list(axes), list(axes))
+    root = sympy.sqrt(sympy.Abs(sympy.cancel(g.det())))
+    inverse = g.inv()
+    space = frame.space
+    terms = []
+    for row, mu in enumerate(axes):
+        flux = sympy.Add(
+            *(inverse[row, column] * space.total_derivative(e, nu) for column, nu in enumerate(axes))
+        )
+        terms.append(space.total_derivative(root * flux, mu) / root)
+    return sympy.Add(*terms)
+
+
+def _grad(frame: Frame, node: sympy.Basic, arguments: tuple[Scalar, ...]) -> Scalar:
+    _flat(frame, node)
+    e, component = arguments
+    return frame.along(e, _component(node, component, frame.dimension))
+
+
+def _div(frame: Frame, node: sympy.Basic, arguments: tuple[Scalar, ...]) -> Scalar:
+    _flat(frame, node)
+    if len(arguments) != frame.dimension:
+        raise ErasureError(
+            node, f"a divergence here needs {frame.dimension} components, not {len(arguments)}"
+        )
+    return sympy.Add(*(frame.along(e, i) for i, e in enumerate(arguments)))
+
+
+def _curl(frame: Frame, node: sympy.Basic, arguments: tuple[Scalar, ...]) -> Scalar:
+    _flat(frame, node)
+    if frame.dimension == 2 and len(arguments) == 2:
+        a, b = arguments
+        return frame.along(b, 0) - frame.along(a, 1)
+    if frame.dimension == 3 and len(arguments) == 4:
+        i = _component(node, arguments[3], 3)
+        j, k = (i + 1) % 3, (i + 2) % 3
+        return frame.along(arguments[k], j) - frame.along(arguments[j], k)
+    raise ErasureError(node, "a curl needs a vector in two or three dimensions")
+
+
+def _lap(frame: Frame, node: sympy.Basic, arguments: tuple[Scalar, ...]) -> Scalar:
+    (e,) = arguments
+    if frame.metric is not None:
+        return _volume_divergence(frame, e, frame.space_axes)
+    return sympy.Add(*(frame.along(frame.along(e, i), i) for i in range(frame.dimension)))
+
+
+def _box(frame: Frame, node: sympy.Basic, arguments: tuple[Scalar, ...]) -> Scalar:
+    (e,) = arguments
+    if frame.metric is not None:
+        return _volume_divergence(frame, e, range(len(frame.space.coordinates)))
+    if frame.time_axis is None:
+        raise ErasureError(node, "`box` needs a time coordinate `t`, and none is declared")
+    second = frame.space.total_derivative(
+        frame.space.total_derivative(e, frame.time_axis), frame.time_axis
+    )
+    return _lap(frame, node, arguments) - second
+
+
+def _dn(frame: Frame, node: sympy.Basic, arguments: tuple[Scalar, ...]) -> Scalar:
+    _flat(frame, node)
+    (e,) = arguments
+    return sympy.Add(*(frame.normal(i) * frame.along(e, i) for i in range(frame.dimension)))
+
+
+def _advect(frame: Frame, node: sympy.Basic, arguments: tuple[Scalar, ...]) -> Scalar:
+    _flat(frame, node)
+    *velocity, e = arguments
+    if len(velocity) != frame.dimension:
+        raise ErasureError(
+            node, f"the velocity needs {frame.dimension} components, not {len(velocity)}"
+        )
+    return sympy.Add(*(v * frame.along(e, i) for i, v in enumerate(velocity)))
+
+
+def _same(frame: Frame, node: sympy.Basic, arguments: tuple[Scalar, ...]) -> Scalar:
+    return arguments[0]
+
+
+def _component(node: sympy.Basic, number: Scalar, dimension: int) -> int:
+    if not (number.is_Integer and 1 <= int(number) <= dimension):
+        raise ErasureError(node, f"there is no component {number} in {dimension} dimensions")
+    return int(number) - 1
+
+
+OPERATORS: dict[str, Operator] = {
+    operator.name: operator
+    for operator in (
+        Operator("grad", ("scalar",), "vector", _grad, "∇", r"\nabla", "gradient"),
+        Operator("div", ("vector",), "scalar", _div, "∇·", r"\nabla\cdot", "divergence"),
+        Operator("curl", ("vector",), "vector", _curl, "∇×", r"\nabla\times", "curl"),
+        Operator("lap", ("scalar",), "scalar", _lap, "∇²", r"\nabla^2", "Laplacian"),
+        Operator("box", ("scalar",), "scalar", _box, "□", r"\Box", "d'Alembertian, -∂t² + ∇²"),
+        Operator("dn", ("scalar",), "scalar", _dn, "∂n", r"\partial_n", "outward normal derivative"),
+        Operator(
+            "advect", ("vector", "scalar"), "scalar", _advect, "(v·∇)", r"(\mathbf{v}\cdot\nabla)",
+            "derivative along a velocity",
+        ),
+        Operator("stiff", ("scalar",), "scalar", _same, words="the part to be treated implicitly"),
+        Operator("nonstiff", ("scalar",), "scalar", _same, words="the part to be treated explicitly"),
+    )
+}  # fmt: skip
+
+
+def erase(
+    expression: sympy.Expr, frame: Frame, known: dict[sympy.Basic, sympy.Expr] | None = None
+) -> sympy.Expr:
+    """An expression with every operator, derivative and applied field replaced by jets.
+
+    Args:
+        expression: SymPy expression of coordinates, parameters, applied fields and markers.
+        frame: what the operators are relative to.
+        known: results for subexpressions, such as `exact(u)`; used first, extended on the way.
+
+    Raises:
+        ErasureError: an operator without meaning here, or a field at another point than (t, x…).
+    """
+    memo: dict[sympy.Basic, sympy.Expr] = {} if known is None else known
+
+    def visit(node: sympy.Basic) -> sympy.Expr:
+        found = memo.get(node)
+        if found is None:
+            found = memo[node] = compute(node)
+        return found
+
+    def compute(node: sympy.Basic) -> sympy.Expr:
+        if not node.args:
+            return node  # type: ignore[return-value]
+        if isinstance(node, sympy.Derivative):
+            result = visit(node.expr)
+            for variable, count in node.variable_count:
+                axis = _axis(node, variable, frame.space)
+                for _ in range(int(count)):
+                    result = frame.space.total_derivative(result, axis)
+            return result
+        if isinstance(node, AppliedUndef):
+            name = node.func.__name__
+            operator = OPERATORS.get(name)
+            if operator is not None:
+                return operator.meaning(frame, node, tuple(visit(a) for a in node.args))
+            return _field(node, frame.space)
+        return node.func(*(visit(argument) for argument in node.args))
+
+    return visit(expression)
+
+
+def _axis(node: sympy.Basic, variable: sympy.Basic, space: JetSpace) -> int:
+    if variable not in space.coordinates:
+        raise ErasureError(node, f"`{variable}` is no coordinate of this problem")
+    return space.coordinates.index(variable)  # type: ignore[arg-type]
+
+
+def _field(node: AppliedUndef, space: JetSpace) -> sympy.Expr:
+    name = node.func.__name__
+    own = dict(space.fields).get(name)
+    if own is None:
+        raise ErasureError(
+            node,
+            f"`{name}` of a field over its domain is an observable; equations are local",
+            code="E603",
+            help="let it stand in `output:`",
+        )
+    if node.args != tuple(space.coordinates[i] for i in own):
+        raise ErasureError(
+            node,
+            f"`{node}` is the value of `{name}` at another point; "
+            "equations are local, so fields stand at (t, x, …) only",
+            code="E603",
+        )
+    return space.symbol(space.jet(name))

@@ -1,0 +1,186 @@
+"""Options set from outside a file: `solver.order=5`, `parameters.κ=2`, and named profiles.
+
+An override is a relation of the language, `block.name = value`, applied to the syntax tree before
+elaboration; so it is checked like any line of the file and can reach whatever the file can say.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Sequence
+
+from pdesl.diagnostics import Diagnostic, ProblemError, Severity, Source
+from pdesl.language import ast
+from pdesl.language.names import suggest
+from pdesl.language.parser import parse
+
+__all__ = ["apply_overrides"]
+
+# Blocks in which an override may add a line that the file does not have.
+_OPEN = ("solver", "verify", "fit", "sweep")
+
+
+def apply_overrides(
+    module: ast.Module, overrides: Sequence[str], profile: str | None = None
+) -> ast.Module:
+    """The module with a profile and then overrides applied, in order.
+
+    Raises:
+        ProblemError: an override that does not parse, or names nothing in the file (E507, E508).
+    """
+    relations: list[ast.Relation] = []
+    if profile is not None:
+        relations += _profile(module, profile)
+    for text in overrides:
+        relations.append(_read(text))
+    for relation in relations:
+        module = _apply(module, relation)
+    blocks = tuple(block for block in module.blocks if block.name != "profile")
+    return dataclasses.replace(module, blocks=blocks)
+
+
+def _profile(module: ast.Module, name: str) -> list[ast.Relation]:
+    blocks = [block for block in module.blocks if block.name == "profile"]
+    names = [block.argument or "" for block in blocks]
+    for block in blocks:
+        if block.argument == name:
+            found = []
+            for statement in block.statements:
+                if not isinstance(statement, ast.Relation):
+                    raise _wrong("E508", "a line of `profile` is `block.name = value`", statement)
+                found.append(statement)
+            return found
+    guess = suggest(name, names)
+    help_text = f"did you mean `{guess}`?" if guess else f"it has: {', '.join(names) or 'none'}"
+    raise ProblemError(
+        [Diagnostic("E507", f"the file has no profile `{name}`", None, helps=(help_text,))]
+    )
+
+
+def _read(text: str) -> ast.Relation:
+    prefix = 'profile "set":\n    '
+    source = Source("--set", f"{prefix}{text}\n")
+    result = parse(source)
+    errors = [d for d in result.diagnostics if d.severity is Severity.ERROR]
+    statements = result.module.block("profile") if result.module is not None else ()
+    if errors or len(statements) != 1 or not isinstance(statements[0], ast.Relation):
+        reason = errors[0].message if errors else "it is no single setting"
+        raise ProblemError(
+            [
+                Diagnostic(
+                    "E508", f"`--set {text}` cannot be read: {reason}", None,
+                    helps=("write `--set block.name=value`, for example `--set solver.order=5`",),
+                )
+            ]
+        )  # fmt: skip
+    return statements[0]
+
+
+def _wrong(code: str, message: str, node: ast.Statement | ast.Expression, *helps: str) -> ProblemError:
+    return ProblemError([Diagnostic(code, message, node.span, helps=helps)])
+
+
+def _apply(module: ast.Module, relation: ast.Relation) -> ast.Module:
+    left = relation.left
+    path = left.identifier.split(".") if isinstance(left, ast.Name) else []
+    if relation.operator != "=" or len(path) < 2:
+        raise _wrong(
+            "E508", "an override is `block.name=value`", relation, "solver.order=5", "parameters.κ=2"
+        )
+    block_name, *names = path
+    available = sorted({block.name for block in module.blocks} | set(_OPEN))
+    if block_name not in available:
+        guess = suggest(block_name, available)
+        raise _wrong(
+            "E507", f"the file has no block `{block_name}`", relation,
+            f"did you mean `{guess}`?" if guess else f"it has: {', '.join(available)}",
+        )  # fmt: skip
+    blocks = list(module.blocks)
+    # A line of that name comes first; a solver's option may also stand in its method's call.
+    for change in (_changed_line, _changed_method) if block_name == "solver" else (_changed_line,):
+        for position, block in enumerate(blocks):
+            if block.name != block_name:
+                continue
+            for line, statement in enumerate(block.statements):
+                changed = change(statement, names, relation.right)
+                if changed is not None:
+                    statements = block.statements[:line] + (changed,) + block.statements[line + 1 :]
+                    blocks[position] = dataclasses.replace(block, statements=statements)
+                    return dataclasses.replace(module, blocks=tuple(blocks))
+    if block_name not in _OPEN or len(names) > 1:
+        known = [
+            s.left.identifier
+            for s in module.block(block_name)
+            if isinstance(s, ast.Relation) and isinstance(s.left, ast.Name)
+        ]
+        guess = suggest(names[0], known)
+        raise _wrong(
+            "E507", f"`{block_name}:` has no line for `{names[0]}`", relation,
+            f"did you mean `{guess}`?" if guess else f"it has: {', '.join(known) or 'none'}",
+        )  # fmt: skip
+    added = dataclasses.replace(relation, left=ast.Name(names[0], span=left.span))
+    for position, block in enumerate(blocks):
+        if block.name == block_name:
+            blocks[position] = dataclasses.replace(block, statements=(*block.statements, added))
+            break
+    else:
+        blocks.append(ast.Block(block_name, (added,), span=relation.span, name_span=relation.span))
+    return dataclasses.replace(module, blocks=tuple(blocks))
+
+
+def _changed_line(
+    statement: ast.Statement, names: list[str], value: ast.Expression
+) -> ast.Statement | None:
+    """The statement `names[0] = …` with the value in place; None for any other."""
+    if not _defines(statement, names[0]):
+        return None
+    assert isinstance(statement, ast.Relation)
+    if len(names) > 1:
+        right = _inside(statement.right, names[1:], value)
+        return None if right is None else dataclasses.replace(statement, right=right)
+    if names[0] == "method" and isinstance(value, ast.Name):
+        # Another method keeps the options of the file's, as far as it has them.
+        if isinstance(statement.right, ast.Call):
+            value = dataclasses.replace(statement.right, function=value.identifier)
+    return dataclasses.replace(statement, right=value)
+
+
+def _changed_method(
+    statement: ast.Statement, names: list[str], value: ast.Expression
+) -> ast.Statement | None:
+    """`method = m(…)` with one of the method's options set; None for any other statement."""
+    if not _defines(statement, "method"):
+        return None
+    assert isinstance(statement, ast.Relation)
+    right = _inside(statement.right, names, value)
+    return None if right is None else dataclasses.replace(statement, right=right)
+
+
+def _defines(statement: ast.Statement, name: str) -> bool:
+    return (
+        isinstance(statement, ast.Relation)
+        and isinstance(statement.left, ast.Name)
+        and statement.left.identifier == name
+    )
+
+
+def _inside(
+    node: ast.Expression, names: list[str], value: ast.Expression
+) -> ast.Expression | None:
+    """A call with one of its named arguments set, at any depth."""
+    if isinstance(node, ast.Name):
+        node = ast.Call(node.identifier, (), (), span=node.span)
+    if not isinstance(node, ast.Call):
+        return None
+    keywords = list(node.keywords)
+    for position, keyword in enumerate(keywords):
+        if keyword.name == names[0]:
+            inner = value if len(names) == 1 else _inside(keyword.value, names[1:], value)
+            if inner is None:
+                return None
+            keywords[position] = dataclasses.replace(keyword, value=inner)
+            return dataclasses.replace(node, keywords=tuple(keywords))
+    if len(names) > 1:
+        return None
+    keywords.append(ast.Keyword(names[0], value, span=value.span))
+    return dataclasses.replace(node, keywords=tuple(keywords))

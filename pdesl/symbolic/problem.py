@@ -1,0 +1,316 @@
+"""`Problem`: what a scientist states, symbolic and immutable.
+
+Text and Python meet here. A problem holds SymPy expressions in real symbols for coordinates and
+parameters, applied functions for fields (`u(t, x)`, a vector field as its components `v_x`,
+`v_y`), `Derivative`s, and the markers of `operators` (`lap(u(x, y))`, `stiff(…)`, `exact(…)`).
+Vectors are already resolved into components, `let` names into their definitions; parameters are
+still symbols, and numbers are in SI base units. Two problems are equal when they state the same
+thing: spans and the units that numbers were written in take no part.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+import sympy
+from sympy.core.function import AppliedUndef
+
+from pdesl.diagnostics import Diagnostic, ProblemError, Source, Span
+from pdesl.symbolic.domain import Shape
+
+__all__ = [
+    "Choice", "Closure", "Condition", "Coordinate", "DataSet", "Definition", "Equation", "Field",
+    "FitTerm", "Given", "MetricSpec", "OptionValue", "OutputRule", "Parameter", "Problem",
+    "RegionSpec", "Unknown", "Verification",
+]  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Stated:
+    """Something stated at a place of a text."""
+
+    span: Span | None = field(default=None, compare=False, repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Coordinate(Stated):
+    """A coordinate: `kind` is `space` or `time`; a range where the file gives one."""
+
+    name: str
+    kind: str
+    lower: sympy.Expr | None = None
+    upper: sympy.Expr | None = None
+    periodic: bool = False
+    family: str | None = None
+
+    @property
+    def symbol(self) -> sympy.Symbol:
+        return sympy.Symbol(self.name, real=True)
+
+
+@dataclass(frozen=True, slots=True)
+class Unknown(Stated):
+    """A number to be found: start value and bounds."""
+
+    start: sympy.Expr
+    lower: sympy.Expr | None = None
+    upper: sympy.Expr | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Parameter(Stated):
+    name: str
+    value: sympy.Expr | Unknown
+    unit: str | None = field(default=None, compare=False)
+
+    @property
+    def symbol(self) -> sympy.Symbol:
+        return sympy.Symbol(self.name, real=True)
+
+
+@dataclass(frozen=True, slots=True)
+class Definition(Stated):
+    """A `let` name and what it stands for; vectors as tuples of components."""
+
+    name: str
+    arguments: tuple[str, ...]
+    value: sympy.Expr | tuple[sympy.Expr, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Field(Stated):
+    """A field: `kind` is `unknown` (solved for) or `source` (data, perhaps derived).
+
+    `components` are the names of the scalar fields that it is made of: its own name for a
+    scalar, `v_x`, `v_y` for a vector v over x, y.
+    """
+
+    name: str
+    coordinates: tuple[str, ...]
+    rank: int = 0
+    kind: str = "unknown"
+    components: tuple[str, ...] = ()
+    unit: str | None = field(default=None, compare=False)
+
+    def applied(self, component: int = 0) -> AppliedUndef:
+        symbols = [sympy.Symbol(c, real=True) for c in self.coordinates]
+        return sympy.Function(self.components[component])(*symbols)  # type: ignore[return-value]
+
+
+@dataclass(frozen=True, slots=True)
+class MetricSpec(Stated):
+    """The metric as stated: a line element's matrix over all coordinates, or a named one."""
+
+    name: str
+    matrix: tuple[tuple[sympy.Expr, ...], ...] | None = None
+    arguments: tuple[tuple[str, OptionValue], ...] = ()
+    statement: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Equation(Stated):
+    """lhs = rhs in the interior. `terms` tells where a subexpression was written."""
+
+    lhs: sympy.Expr
+    rhs: sympy.Expr
+    terms: Mapping[sympy.Expr, Span] = field(default_factory=dict, compare=False, repr=False)
+
+    def span_of(self, part: sympy.Basic) -> Span | None:
+        """The smallest known place of a subexpression, else that of the equation."""
+        return self.terms.get(part, self.span)  # type: ignore[arg-type]
+
+
+@dataclass(frozen=True, slots=True)
+class RegionSpec(Stated):
+    """Where a boundary condition holds: `all` of ∂Ω, a named `part`, a `relation`, or a `shape`.
+
+    A relation is `expression operator 0`, with operator one of `= < >`; `shape` is the boundary of
+    a region of that name, as far as it bounds the domain.
+    """
+
+    kind: str
+    name: str = ""
+    expression: sympy.Expr = sympy.S.Zero
+    operator: str = "="
+    shape: Shape | None = None
+    text: str = field(default="", compare=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Condition(Equation):
+    """lhs = rhs on boundary regions; with no region, an initial condition."""
+
+    regions: tuple[RegionSpec, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Given(Stated):
+    """A field's component and an expression for it (manufactured, exact)."""
+
+    field: str
+    value: sympy.Expr
+
+
+@dataclass(frozen=True, slots=True)
+class Choice(Stated):
+    """A named choice with options, `dt_pinn(nodes=1663, order=4)`."""
+
+    name: str
+    options: tuple[tuple[str, OptionValue], ...] = ()
+    positional: tuple[OptionValue, ...] = ()
+    spans: Mapping[str, Span | None] = field(default_factory=dict, compare=False, repr=False)
+
+    def get(self, name: str) -> OptionValue | None:
+        return dict(self.options).get(name)
+
+
+OptionValue = int | float | bool | str | sympy.Expr | Choice | tuple["OptionValue", ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Closure(Stated):
+    """A learned term: its name, its kind of network, inputs and options."""
+
+    name: str
+    network: Choice
+    inputs: tuple[sympy.Expr, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class DataSet(Stated):
+    name: str
+    path: str
+    options: tuple[tuple[str, OptionValue], ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class FitTerm(Stated):
+    """`data ≈ model ± deviation`."""
+
+    data: str
+    model: sympy.Expr
+    deviation: sympy.Expr | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Verification(Stated):
+    """`order(u) ≥ 3.5`: a quantity, a comparison, a bound."""
+
+    quantity: Choice
+    operator: str
+    bound: sympy.Expr
+
+
+@dataclass(frozen=True, slots=True)
+class OutputRule(Stated):
+    """What to write when, to which file; no target for `stop`."""
+
+    kind: str
+    trigger: OptionValue
+    outputs: tuple[OptionValue, ...]
+    target: str | None
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Problem:
+    """The whole statement; attributes have the names of a file's blocks."""
+
+    coordinates: tuple[Coordinate, ...]
+    fields: tuple[Field, ...]
+    equations: tuple[Equation, ...]
+    shape: Shape | None = None
+    parameters: tuple[Parameter, ...] = ()
+    definitions: tuple[Definition, ...] = ()
+    metric: MetricSpec | None = None
+    closures: tuple[Closure, ...] = ()
+    manufactured: tuple[Given, ...] = ()
+    exact: tuple[Given, ...] = ()
+    boundary: tuple[Condition, ...] = ()
+    initial: tuple[Condition, ...] = ()
+    data: tuple[DataSet, ...] = ()
+    fit: tuple[FitTerm, ...] = ()
+    fit_options: tuple[tuple[str, OptionValue], ...] = ()
+    solver: Choice | None = None
+    verify: tuple[Verification, ...] = ()
+    verify_options: tuple[tuple[str, OptionValue], ...] = ()
+    reduction: tuple[Given, ...] = ()
+    output: tuple[OutputRule, ...] = ()
+    sweep: tuple[tuple[str, OptionValue], ...] = ()
+    name: str = field(default="problem", compare=False)
+    source: Source | None = field(default=None, compare=False, repr=False)
+    warnings: tuple[Diagnostic, ...] = field(default=(), compare=False, repr=False)
+
+    def __eq__(self, other: object) -> bool:
+        """Whether two problems state the same thing."""
+        if not isinstance(other, Problem):
+            return NotImplemented
+        return self._stated() == other._stated()
+
+    def __hash__(self) -> int:
+        return hash((self.coordinates, self.equations, self.boundary, self.initial))
+
+    def _stated(self) -> tuple[object, ...]:
+        return tuple(getattr(self, f.name) for f in dataclasses.fields(Problem) if f.compare)
+
+    def to_pde(self, style: str = "unicode") -> str:
+        """The problem as the text of a `.pde` file; reading it again gives an equal problem."""
+        from pdesl.symbolic.to_text import to_pde
+
+        return to_pde(self, style)
+
+    @property
+    def hash(self) -> str:
+        """SHA-256 of what the problem states, in its canonical text."""
+        return hashlib.sha256(self.to_pde("ascii").encode()).hexdigest()
+
+    @property
+    def time(self) -> Coordinate | None:
+        return next((c for c in self.coordinates if c.kind == "time"), None)
+
+    @property
+    def space(self) -> tuple[Coordinate, ...]:
+        return tuple(c for c in self.coordinates if c.kind == "space")
+
+    @property
+    def unknown_fields(self) -> tuple[Field, ...]:
+        return tuple(f for f in self.fields if f.kind == "unknown")
+
+    @property
+    def known_solution(self) -> tuple[Given, ...]:
+        """The manufactured solution, else the verifying one, else nothing."""
+        return self.manufactured or self.exact
+
+    def parameter_values(self) -> dict[sympy.Symbol, float]:
+        """A number for each parameter; an unknown one counts with its start value.
+
+        Raises:
+            ProblemError: a value that is no finite real number (E310).
+        """
+        values: dict[sympy.Symbol, sympy.Expr] = {}
+        for parameter in self.parameters:
+            value = parameter.value
+            expression = value.start if isinstance(value, Unknown) else value
+            values[parameter.symbol] = expression.xreplace(values)
+        numbers: dict[sympy.Symbol, float] = {}
+        for parameter in self.parameters:
+            number = values[parameter.symbol].evalf()
+            if not (number.is_Number and number.is_finite and number.is_real):
+                raise ProblemError(
+                    [
+                        Diagnostic(
+                            "E310",
+                            f"parameter `{parameter.name}` has no finite real value",
+                            parameter.span,
+                        )
+                    ]
+                )
+            numbers[parameter.symbol] = float(number)
+        return numbers
+
+    def _repr_latex_(self) -> str:
+        from pdesl.symbolic.to_text import to_latex
+
+        return to_latex(self)

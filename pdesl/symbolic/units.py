@@ -1,0 +1,327 @@
+"""Physical units: read, brought to SI base units, checked, and then left behind.
+
+A number with a unit enters a problem in SI base units, so `5 [km]` is 5000 and everything
+downstream is plain numbers. When a file names any unit at all, `check_module` follows the
+dimensions through every equation and definition. The units themselves are pint's; the texts are
+read here, name by name, and never evaluated.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+from fractions import Fraction
+from functools import cache
+from typing import Any
+
+from pdesl.diagnostics import Diagnostic, Span
+from pdesl.language import ast
+
+__all__ = ["Dimension", "UnitError", "check_module", "factor", "parse_unit"]
+
+_TOKEN = re.compile(r"\s*(?:(?P<name>[^\W\d_][^\W\d]*|%|°)|(?P<number>-?\d+)|(?P<mark>[*/^()]))")
+
+
+class UnitError(Exception):
+    """A unit that cannot be read; the message says why."""
+
+
+@dataclass(frozen=True, slots=True)
+class Dimension:
+    """Powers of base quantities, `(("[length]", 1), ("[time]", -2))`."""
+
+    powers: tuple[tuple[str, Fraction], ...] = ()
+
+    def times(self, other: Dimension, power: Fraction = Fraction(1)) -> Dimension:
+        total = dict(self.powers)
+        for name, exponent in other.powers:
+            total[name] = total.get(name, Fraction(0)) + exponent * power
+        return Dimension(tuple(sorted((n, p) for n, p in total.items() if p)))
+
+    def words(self) -> str:
+        if not self.powers:
+            return "a pure number"
+        parts = []
+        for name, power in self.powers:
+            parts.append(name.strip("[]") + (f"^{power}" if power != 1 else ""))
+        return " ".join(parts)
+
+
+@cache
+def _registry() -> Any:
+    import pint
+
+    return pint.UnitRegistry(cache_folder=None)
+
+
+@cache
+def _base(name: str) -> tuple[Fraction, Dimension]:
+    """One unit in SI base units."""
+    import pint
+
+    registry = _registry()
+    try:
+        if registry.Quantity(0, name).to_base_units().magnitude != 0:  # °C and °F
+            raise UnitError(f"`{name}` has an offset; write kelvin, `K`")
+        base = registry.Quantity(1, name).to_base_units()
+    except pint.UndefinedUnitError:
+        raise UnitError(f"`{name}` is no unit that is known") from None
+    dimension = Dimension(
+        tuple(sorted((n, Fraction(p).limit_denominator(100)) for n, p in base.dimensionality.items()))
+    )
+    return Fraction(str(float(base.magnitude))), dimension
+
+
+@cache
+def parse_unit(text: str) -> tuple[Fraction, Dimension]:
+    """The factor to SI base units and the dimension of a unit text such as `m^2/s`.
+
+    Raises:
+        UnitError: an unknown name or a malformed text.
+    """
+    tokens: list[tuple[str, str]] = []
+    position = 0
+    while position < len(text.rstrip()):
+        match = _TOKEN.match(text, position)
+        if match is None:
+            raise UnitError(f"`{text}` cannot be read as a unit")
+        tokens.append((match.lastgroup or "", match.group(match.lastgroup or 0)))
+        position = match.end()
+    value, dimension, rest = _product(tokens)
+    if rest:
+        raise UnitError(f"`{text}` cannot be read as a unit")
+    return value, dimension
+
+
+_Tokens = list[tuple[str, str]]
+
+
+def _product(tokens: _Tokens) -> tuple[Fraction, Dimension, _Tokens]:
+    value, dimension, tokens = _factor(tokens)
+    while tokens and tokens[0][1] != ")":
+        sign = 1
+        if tokens[0][1] in "*/":
+            sign = -1 if tokens[0][1] == "/" else 1
+            tokens = tokens[1:]
+        right, other, tokens = _factor(tokens)
+        value = value * right**sign
+        dimension = dimension.times(other, Fraction(sign))
+    return value, dimension, tokens
+
+
+def _factor(tokens: _Tokens) -> tuple[Fraction, Dimension, _Tokens]:
+    if not tokens:
+        raise UnitError("a unit ends too early")
+    (kind, text), tokens = tokens[0], tokens[1:]
+    if text == "(":
+        value, dimension, tokens = _product(tokens)
+        if not tokens or tokens[0][1] != ")":
+            raise UnitError("a bracket is not closed")
+        tokens = tokens[1:]
+    elif kind == "name":
+        value, dimension = _base(text)
+    elif kind == "number" and text == "1":
+        value, dimension = Fraction(1), Dimension()
+    else:
+        raise UnitError(f"`{text}` is no unit")
+    if tokens and tokens[0][1] == "^":
+        if len(tokens) < 2 or tokens[1][0] != "number" or abs(int(tokens[1][1])) > 20:
+            raise UnitError("the power of a unit is a small whole number")
+        power = int(tokens[1][1])
+        value, dimension = value**power, Dimension().times(dimension, Fraction(power))
+        tokens = tokens[2:]
+    return value, dimension, tokens
+
+
+def factor(text: str) -> Fraction:
+    """What a number with this unit is multiplied by. Raises `UnitError`."""
+    return parse_unit(text)[0]
+
+
+# -- checking ------------------------------------------------------------------------------
+
+_ANY = None  # a zero, which has every dimension
+
+
+@dataclass(slots=True)
+class _Checker:
+    report: Callable[[Diagnostic], None]
+    known: dict[str, Dimension | None] = field(default_factory=dict)
+
+    def of(self, node: Any) -> Dimension | None:
+        """The dimension of an expression; None for one that fits anything (zero, undeclared)."""
+        match node:
+            case ast.Number(text, unit):
+                if unit is not None:
+                    return self._unit(unit)
+                return _ANY if not text.strip("0.") else Dimension()
+            case ast.Name(identifier):
+                return self.known.get(identifier, Dimension() if identifier in ("pi", "π") else _ANY)
+            case ast.Negate(operand) | ast.Subscript(operand, _):
+                return self.of(operand)
+            case ast.TupleLiteral(items) | ast.ListLiteral(items):
+                return self._same(items)
+            case ast.Binary(operator, left, right):
+                return self._binary(operator, left, right)
+            case ast.Derivative(variables, operand):
+                result = self.of(operand)
+                for name, order in variables:
+                    along = self.known.get(name)
+                    if result is None or along is None:
+                        return _ANY
+                    result = result.times(along, Fraction(-order))
+                return result
+            case ast.Call():
+                return self._call(node)
+        return _ANY
+
+    def _unit(self, unit: ast.Unit) -> Dimension | None:
+        try:
+            return parse_unit(unit.text)[1]
+        except UnitError as error:
+            self.report(Diagnostic("E307", str(error), unit.span))
+            return _ANY
+
+    def _same(self, nodes: Iterable[Any]) -> Dimension | None:
+        result: Dimension | None = _ANY
+        for node in nodes:
+            own = self.of(node)
+            if result is None:
+                result = own
+            elif own is not None and own != result:
+                self._clash(node.span, result, own)
+        return result
+
+    def _clash(self, span: Span | None, left: Dimension, right: Dimension) -> None:
+        self.report(
+            Diagnostic(
+                "E307", f"units do not agree: {left.words()} against {right.words()}", span,
+                label=right.words(),
+                helps=("give the numbers here their units, `9.81 [m/s²]`",),
+            )
+        )  # fmt: skip
+
+    def _binary(self, operator: str, left: Any, right: Any) -> Dimension | None:
+        if operator in ("+", "-", "±"):
+            return self._same((left, right))
+        a, b = self.of(left), self.of(right)
+        if operator == "^":
+            exponent = _rational(right)
+            if a is None or exponent is None:
+                return a if a is not None and not a.powers else _ANY
+            return Dimension().times(a, exponent)
+        if a is None or b is None:
+            return _ANY
+        return a.times(b, Fraction(-1 if operator == "/" else 1))
+
+    def _call(self, node: ast.Call) -> Dimension | None:
+        inner = [self.of(argument) for argument in node.arguments]
+        space = self.known.get("space of the domain")
+        match node.function:
+            case "grad" | "div" | "curl" | "dn" | "lap" if space is not None and inner:
+                power = Fraction(-2 if node.function == "lap" else -1)
+                return None if inner[0] is None else inner[0].times(space, power)
+            case "advect" if space is not None and len(inner) == 2:
+                a, b = inner
+                return None if a is None or b is None else a.times(b).times(space, Fraction(-1))
+            case "exact" | "stiff" | "nonstiff" | "abs" | "norm" | "mean" | "sum":
+                return inner[0] if inner else _ANY
+            case "min" | "max":
+                return self._same(node.arguments)
+            case "sqrt":
+                return None if inner[0] is None else Dimension().times(inner[0], Fraction(1, 2))
+            case "sin" | "cos" | "tan" | "exp" | "log" | "sinh" | "cosh" | "tanh" | "erf":
+                own = inner[0] if inner else None
+                if own is not None and own.powers:
+                    self._clash(node.arguments[0].span, Dimension(), own)
+                return Dimension()
+        return _ANY
+
+
+def _rational(node: Any) -> Fraction | None:
+    match node:
+        case ast.Number(text, None):
+            return Fraction(text) if abs(float(text)) < 100 else None
+        case ast.Negate(operand):
+            value = _rational(operand)
+            return None if value is None else -value
+        case ast.Binary("/", left, right):
+            above, below = _rational(left), _rational(right)
+            return above / below if above is not None and below else None
+    return None
+
+
+def _has_units(node: Any) -> bool:
+    stack = [node]
+    while stack:
+        item = stack.pop()
+        if isinstance(item, ast.Unit):
+            return True
+        if isinstance(item, tuple):
+            stack.extend(item)
+        elif isinstance(item, ast.Node):
+            stack.extend(getattr(item, name) for name in item.__match_args__)
+    return False
+
+
+def check_module(module: ast.Module, report: Callable[[Diagnostic], None]) -> None:
+    """Follow dimensions through a module that names units; report each disagreement (E307).
+
+    A coordinate takes the dimension of its bounds, a field that of its declared unit; what has
+    no stated dimension fits anything.
+    """
+    if not _has_units(tuple(module.blocks)):
+        return
+    checker = _Checker(report)
+    for statement in module.block("parameters"):
+        if isinstance(statement, ast.Relation) and isinstance(statement.left, ast.Name):
+            checker.known[statement.left.identifier] = checker.of(statement.right)
+    lengths: list[Dimension | None] = []
+    regions: dict[str, Dimension | None] = {}
+    for statement in module.block("domain"):
+        if isinstance(statement, ast.Relation) and isinstance(statement.left, ast.Name):
+            regions[statement.left.identifier] = _shape_dimension(checker, statement.right)
+    for statement in module.block("domain"):
+        if isinstance(statement, ast.Membership):
+            where: Any = statement.set
+            if isinstance(where, ast.Name):
+                dimension = regions.get(where.identifier)
+            else:
+                dimension = _shape_dimension(checker, where)
+            for member in statement.members:
+                if isinstance(member, ast.Name):
+                    checker.known[member.identifier] = dimension
+                    if member.identifier not in ("t", "time", "τ"):
+                        lengths.append(dimension)
+    if lengths and all(d == lengths[0] for d in lengths):
+        checker.known["space of the domain"] = lengths[0]
+    for statement in module.block("fields"):
+        if isinstance(statement, ast.Declaration):
+            unit = checker._unit(statement.unit) if statement.unit else Dimension()
+            for name in statement.names:
+                if isinstance(name, ast.Call):
+                    checker.known[name.function] = unit
+    for block in ("let", "manufactured", "equations", "boundary", "initial", "verify"):
+        for statement in module.block(block):
+            if not isinstance(statement, ast.Relation) or statement.operator != "=":
+                continue
+            if block == "let":
+                if isinstance(statement.left, ast.Name):
+                    checker.known[statement.left.identifier] = checker.of(statement.right)
+                continue
+            left, right = checker.of(statement.left), checker.of(statement.right)
+            if left is not None and right is not None and left != right:
+                checker._clash(statement.span, left, right)
+
+
+def _shape_dimension(checker: _Checker, node: Any) -> Dimension | None:
+    """The dimension of a set's numbers: those of a list's items or of a shape's lengths."""
+    if isinstance(node, ast.ListLiteral | ast.TupleLiteral):
+        found = [_shape_dimension(checker, item) for item in node.items]
+    elif isinstance(node, ast.Call):
+        found = [_shape_dimension(checker, a) for a in node.arguments]
+        found += [_shape_dimension(checker, k.value) for k in node.keywords if k.name != "angle"]
+    else:
+        return checker.of(node)
+    return next((d for d in found if d is not None), _ANY)

@@ -1,0 +1,28 @@
+pdesl 1
+# Linear Poisson equation on the unit disk with a Robin condition
+# (R. Sharma and V. Shankar, NeurIPS 2022, section 4.2)
+domain:
+    Ω = disk(center=(0, 0), radius=1)
+    x, y ∈ Ω
+
+fields:
+    u(x, y) : scalar
+    f(x, y) : source
+
+equations:
+    ∇²u = f
+
+boundary:
+    ∂n u + u = ∂n exact(u) + exact(u)    on ∂Ω
+
+manufactured:
+    u = 1 + sin(π x) cos(π y)
+
+solver:
+    method = dt_pinn(nodes=1663, order=4)
+
+verify:
+    relative_l2(u) ≤ 1e-4
+
+output:
+    at end: u -> "poisson.h5"

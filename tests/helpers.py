@@ -1,0 +1,38 @@
+"""What several test modules need."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from pathlib import Path
+
+from pdesl.resources import malformed_folder
+
+EXAMPLES = Path(__file__).parent / "language" / "examples"
+
+
+@dataclass(frozen=True)
+class Expectation:
+    """What a malformed file says of itself: the stage that finds it wrong, and where."""
+
+    path: Path
+    stage: str
+    places: tuple[tuple[str, int, int], ...]
+
+
+def read_expectation(path: Path) -> Expectation:
+    """The header of a malformed file: `# expect CODE at LINE:COLUMN` and `# stage: NAME`."""
+    text = path.read_bytes().decode("utf-8", "replace").lstrip("\ufeff")
+    places = re.findall(r"^# expect ([EW]\d{3}) at (\d+):(\d+)[ \t]*$", text, re.MULTILINE)
+    stages = re.findall(r"^# stage: (\w+)[ \t]*$", text, re.MULTILINE)
+    assert places, f"{path.name} does not say what is wrong with it"
+    assert len(stages) == 1, f"{path.name} does not say which stage finds it wrong"
+    return Expectation(
+        path, stages[0], tuple((code, int(line), int(column)) for code, line, column in places)
+    )
+
+
+def expectations(stage: str) -> list[Expectation]:
+    """The expectations of all malformed files whose mistake a stage finds."""
+    found = [read_expectation(path) for path in sorted(malformed_folder().glob("*.pde"))]
+    return [expectation for expectation in found if expectation.stage == stage]

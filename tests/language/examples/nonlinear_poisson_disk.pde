@@ -1,0 +1,24 @@
+pdesl 1
+# Nonlinear Poisson equation on the unit disk with a Robin condition (DT-PINN, section 4.3)
+domain:
+    Ω = disk(center=(0, 0), radius=1)
+    x, y ∈ Ω
+
+fields:
+    u(x, y) : scalar
+    f(x, y) : source                     # unknown source: derived from the manufactured solution
+
+equations:
+    ∇²u = exp(u) + f
+
+boundary:
+    ∂n u + u = ∂n exact(u) + exact(u)    on ∂Ω
+
+manufactured:
+    u = 1 + sin(π x) cos(π y)
+
+solver:
+    method = dt_pinn(nodes=1663, order=4)
+
+output:
+    at end: u -> "poisson.h5"

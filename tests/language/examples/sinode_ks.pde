@@ -1,0 +1,24 @@
+pdesl 1
+# Kuramoto–Sivashinsky with a learned advection term (SINODE, section 5.2)
+domain:
+    x ∈ periodic(0, 22)
+    t ∈ [0, 250]
+
+fields:
+    u(t, x) : scalar
+
+closure:
+    N = mlp(u, scope="grid", hidden=(256, 256), activation="tanh")      # acts on the whole grid vector
+
+equations:
+    ∂t u = stiff(-∂x²u - ∂x⁴u) + nonstiff(N)
+
+data:
+    runs = load("ks64.h5")               # u(run, t, x)
+
+fit:
+    runs.u ≈ u
+    optimizer = adam(rate=1e-3, epochs=200, batch=100)
+
+solver:
+    method = sinode(space=finite_difference(64), time=imex_rk3(dt=0.2), gradient="discrete_adjoint")

@@ -1,0 +1,41 @@
+"""Every problem of the catalogue, end to end: solved, within its own error budget, written."""
+
+import json
+from pathlib import Path
+
+import h5py
+import pytest
+
+from pdesl.resources import problems_folder
+from pdesl.run.pipeline import check, load_source, run
+from pdesl.symbolic.elaborate import elaborate_source
+
+PROBLEMS = sorted(path.stem for path in problems_folder().glob("*.pde"))
+
+
+@pytest.mark.parametrize("name", PROBLEMS)
+def test_a_problem_is_correct_and_states_a_budget(name: str):
+    source = load_source(name)
+    report = check(source)
+    assert not report.diagnostics
+    problem = elaborate_source(source)
+    fields = {c for f in problem.unknown_fields for c in f.components}
+    bounded = {v.quantity.positional[0].func.__name__ for v in problem.verify}  # type: ignore[union-attr]
+    assert problem.known_solution, "a problem of the catalogue has a known solution"
+    assert fields == bounded, "a problem of the catalogue has a budget for every field"
+
+
+@pytest.mark.parametrize("name", PROBLEMS)
+def test_a_problem_meets_its_budget(name: str, tmp_path: Path):
+    report = run(load_source(name), output=tmp_path)
+    metrics = json.loads((tmp_path / "metrics.json").read_text(encoding="utf-8"))
+    assert metrics["bounds"], "nothing was measured"
+    assert all(bound["met"] for bound in metrics["bounds"]), metrics["bounds"]
+    for error in metrics["errors"].values():
+        assert error["points"] >= 20_000
+    names = {path.name for path in report.files}
+    assert f"{name}.png" in names
+    (solution,) = [path for path in report.files if path.suffix == ".h5"]
+    with h5py.File(solution) as file:
+        assert set(metrics["errors"]) <= set(file)
+        assert file.attrs["problem_hash"] == metrics["problem_hash"]

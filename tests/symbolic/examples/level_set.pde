@@ -1,0 +1,15 @@
+pdesl 1
+# Minimal surfaces over a level set and a union of disks
+domain:
+    blob = level_set(x⁴ + y⁴ - x² y²/2 - 1, (-2, -2), (2, 2))
+    ear = disk(center=(1.2, 0), radius=0.5)
+    x, y ∈ union(blob, ear)
+
+fields:
+    u(x, y) : scalar
+
+equations:
+    ∇·(∇u / sqrt(1 + ∇u·∇u)) = 0
+
+boundary:
+    u = x² - y on ∂Ω
