@@ -1,7 +1,7 @@
 """pdesl: a declarative language for partial differential equations that compiles to solvers.
 
 The names of the Python face are loaded when they are first used: `Problem`, `on`, `unknown`,
-`periodic`, `recipe`, every operator (`lap`, `div`, `dn`, `stiff`, `exact`, …), shape (`disk`,
+`periodic`, `load`, `mlp`, `recipe`, every operator (`lap`, `div`, `dn`, `stiff`, `exact`, …), shape (`disk`,
 `box`, …) and method (`dt_pinn`, `pinn`, …), and `check`, `compile`, `load_source`, `solve` of the
 pipeline. `Problem.run` writes a result folder as the command line does.
 """
@@ -12,7 +12,7 @@ from typing import Any
 
 __version__ = "0.1.0"
 
-_API = ("Problem", "Recipe", "Where", "on", "periodic", "recipe", "unknown")
+_API = ("Problem", "Recipe", "Where", "load", "mlp", "on", "periodic", "recipe", "unknown")
 _SUBMODULES = (
     "api", "codes", "diagnostics", "ir", "language", "lowering", "resources", "run", "solvers",
     "symbolic",

@@ -23,15 +23,18 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from numbers import Integral, Real
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import sympy
 from sympy.core.function import AppliedUndef
 
 from pdesl.diagnostics import Source
 from pdesl.language import ast
 from pdesl.language.parser import read_source
+from pdesl.language.names import is_name
 from pdesl.language.printer import format_module
 from pdesl.symbolic import problem as symbolic
 from pdesl.symbolic.domain import SHAPES
@@ -39,7 +42,11 @@ from pdesl.symbolic.elaborate import elaborate_source
 from pdesl.symbolic.operators import OPERATORS, marker
 from pdesl.symbolic.to_text import expression_to_syntax
 
-__all__ = ["Problem", "Recipe", "Where", "on", "periodic", "recipe", "unknown"]
+__all__ = ["Problem", "Recipe", "Where", "load", "mlp", "on", "periodic", "recipe", "unknown"]
+
+
+# Functions of vectors and known solutions, written in a file under the same names.
+_MARKERS = ("exact", "integral", "dot", "cross", "norm", "outer", "trace", "transpose")
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,6 +79,8 @@ def recipe(name: str) -> Any:
 
 unknown = recipe("unknown")
 periodic = recipe("periodic")
+load = recipe("load")
+mlp = recipe("mlp")
 
 
 def on(region: Any, equation: sympy.Eq, *more: Any) -> Where:
@@ -97,7 +106,13 @@ class Problem(symbolic.Problem):
         initial: `sympy.Eq`s that hold at the start.
         parameters: symbol or name → number, expression or `unknown(start=…)`.
         let, manufactured: symbol or applied function → expression.
+        metric: a matrix over all coordinates, a recipe such as `schwarzschild(mass=1)`, or the
+            line element ds² as an expression in symbols dr, dθ, ….
+        closure: applied function or name → network, `mlp(u, hidden=(64, 64))`.
+        data: name → `load("runs.h5")`.
+        fit: column `"runs.u"` → model, or `(model, standard deviation)`; name → setting.
         verify: applied function → exact solution, or name → setting.
+        sweep: name → values.
         solver: a recipe, such as `dt_pinn(order=4)`.
         output: file name → fields written at the end.
         name: for messages and files.
@@ -120,23 +135,33 @@ class Problem(symbolic.Problem):
         parameters: Mapping[Any, Any] | None = None,
         let: Mapping[Any, Any] | None = None,
         manufactured: Mapping[Any, Any] | None = None,
+        metric: Any = None,
+        closure: Mapping[Any, Recipe] | None = None,
+        data: Mapping[str, Recipe] | None = None,
+        fit: Mapping[str, Any] | None = None,
         verify: Mapping[Any, Any] | None = None,
+        sweep: Mapping[str, Any] | None = None,
         solver: Recipe | None = None,
         output: Mapping[str, Iterable[Any]] | None = None,
         name: str = "problem",
     ):
-        writer = _Writer(_space(domain))
+        writer = _Writer(_space(domain), [*fields, *(let or {}), *(closure or {})])
         blocks = (
             ("parameters", [writer.setting(k, v) for k, v in (parameters or {}).items()]),
             ("domain", [writer.membership(k, v) for k, v in domain.items()]),
             ("let", [writer.setting(k, v) for k, v in (let or {}).items()]),
+            ("metric", [] if metric is None else [writer.metric(metric)]),
             ("fields", [writer.field(k, v) for k, v in fields.items()]),
+            ("closure", [writer.setting(k, v) for k, v in (closure or {}).items()]),
             ("equations", [writer.equation(e) for e in equations]),
             ("manufactured", [writer.setting(k, v) for k, v in (manufactured or {}).items()]),
             ("boundary", [writer.condition(c) for c in boundary]),
             ("initial", [writer.equation(e) for e in initial]),
+            ("data", [writer.setting(k, v) for k, v in (data or {}).items()]),
+            ("fit", [writer.fit(k, v) for k, v in (fit or {}).items()]),
             ("solver", [] if solver is None else [writer.setting("method", solver)]),
             ("verify", [writer.setting(k, v) for k, v in (verify or {}).items()]),
+            ("sweep", [writer.setting(k, v) for k, v in (sweep or {}).items()]),
             ("output", [writer.output(k, v) for k, v in (output or {}).items()]),
         )
         module = ast.Module(
@@ -204,18 +229,28 @@ def _space(domain: Mapping[Any, Any]) -> list[str]:
 class _Writer:
     """Python values as statements of the language."""
 
-    def __init__(self, space: list[str]):
+    def __init__(self, space: list[str], functions: Iterable[Any]):
         self.space = space
+        self.known: dict[str, tuple[sympy.Basic, ...]] = {}
+        for function in functions:
+            if isinstance(function, AppliedUndef):
+                name = function.func.__name__
+                self.known |= {n: function.args for n in (name, *(f"{name}_{c}" for c in space))}
 
     def syntax(self, value: Any) -> ast.Expression:
         match value:
-            case bool():
+            case bool() | np.bool_():
                 return ast.Name("true" if value else "false")
             case str():
                 return ast.String(value)
-            case int() | float():
-                number = ast.Number(repr(abs(value)))
-                return ast.Negate(number) if value < 0 else number
+            case Integral() | Real() if not isinstance(value, sympy.Basic):
+                plain = int(value) if isinstance(value, Integral) else float(value)
+                if not np.isfinite(plain):
+                    raise TypeError(f"{value!r} is no finite number")
+                number = ast.Number(repr(abs(plain)))
+                return ast.Negate(number) if plain < 0 else number
+            case np.ndarray():
+                return self.syntax(value.tolist())
             case Recipe(name, arguments, options):
                 keywords = tuple(ast.Keyword(n, self.syntax(v)) for n, v in options)
                 return ast.Call(name, tuple(self.syntax(a) for a in arguments), keywords)
@@ -227,13 +262,14 @@ class _Writer:
                 rows = (tuple(value.row(i)) for i in range(value.rows))
                 return ast.ListLiteral(tuple(self.syntax(row) for row in rows))
             case sympy.Basic():
-                return expression_to_syntax(value, self.space)
+                return expression_to_syntax(value, self.space, self.known)
         raise TypeError(f"{value!r} cannot be stated in a problem")
 
     def name(self, key: Any) -> ast.Expression:
-        if isinstance(key, AppliedUndef):
-            return ast.Name(key.func.__name__)
-        return ast.Name(str(key))
+        name = key.func.__name__ if isinstance(key, AppliedUndef) else str(key)
+        if not all(is_name(part) for part in name.split(".")):
+            raise TypeError(f"`{name}` cannot be a name: letters, digits and _, a letter first")
+        return ast.Name(name)
 
     def setting(self, key: Any, value: Any) -> ast.Statement:
         if isinstance(value, AppliedUndef) and value.func.__name__ not in OPERATORS:
@@ -242,12 +278,29 @@ class _Writer:
 
     def membership(self, key: Any, value: Any) -> ast.Statement:
         members = key if isinstance(key, tuple) else (key,)
-        return ast.Membership(tuple(ast.Name(str(m)) for m in members), self.syntax(value))
+        return ast.Membership(tuple(self.name(m) for m in members), self.syntax(value))
+
+    def metric(self, value: Any) -> ast.Statement:
+        if isinstance(value, sympy.Expr) and not isinstance(value, sympy.MatrixBase):
+            left: ast.Expression = ast.Binary("^", ast.Name("ds"), ast.Number("2"))
+            return ast.Relation(left, "=", self.syntax(value))
+        return ast.Relation(ast.Name("g"), "=", self.syntax(value))
+
+    def fit(self, key: str, value: Any) -> ast.Statement:
+        if "." not in key:
+            return self.setting(key, value)
+        if isinstance(value, tuple):
+            model, deviation = value
+            right: ast.Expression = ast.Binary("±", self.syntax(model), self.syntax(deviation))
+        else:
+            right = self.syntax(value)
+        return ast.Relation(self.name(key), "~=", right)
 
     def field(self, key: Any, kind: str) -> ast.Statement:
         if not isinstance(key, AppliedUndef):
             raise TypeError(f"a field is an applied function, u(x, y), not {key!r}")
-        call = ast.Call(key.func.__name__, tuple(ast.Name(str(a)) for a in key.args))
+        self.name(key)
+        call = ast.Call(key.func.__name__, tuple(self.name(a) for a in key.args))
         return ast.Declaration((call,), ast.Name(kind))
 
     def equation(self, value: Any, regions: tuple[ast.Expression, ...] = ()) -> ast.Statement:
@@ -279,7 +332,8 @@ class _Writer:
 def names() -> dict[str, Any]:
     """Every operator, shape and method as a Python name."""
     from pdesl.solvers.methods import METHODS
+    from pdesl.symbolic.metric import METRICS
 
-    found: dict[str, Any] = {name: marker(name) for name in (*OPERATORS, "exact", "integral")}
-    found |= {name: recipe(name) for name in (*SHAPES, *METHODS)}
+    found: dict[str, Any] = {name: marker(name) for name in (*OPERATORS, *_MARKERS)}
+    found |= {name: recipe(name) for name in (*SHAPES, *METRICS, *METHODS)}
     return found

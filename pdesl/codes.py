@@ -48,7 +48,8 @@ _FILES = (
          "The nesting is limited to 300 brackets, so that no file can exhaust the compiler.",
          "Name parts of the expression under let:."),
     Code("E008", "a file that is too large",
-         "A problem has at most a million characters, 10,000 statements and 60,000 words and signs.",
+         "A problem has at most a million characters, 10,000 statements, and 60,000 words and "
+         "signs.",
          "Keep numbers in a data file and read it with load(\"file\")."),
     Code("E009", "a statement that is too long",
          "A statement has at most 5,000 words and signs and 150 operations inside one another; a "
@@ -207,6 +208,48 @@ _SYNTAX = (
          "Write x, y ∈ Ω or u(t, x) : scalar."),
 )  # fmt: skip
 
+_GEOMETRY = (
+    Code("E440", "a region or nodes that cannot be",
+         "The region, or the nodes asked for, contradict themselves.",
+         "Check the numbers that describe the region."),
+    Code("E441", "a shape whose parts do not fit together",
+         "Centres, corners and vertices have one number for each coordinate, and regions that "
+         "are combined have the same dimension.",
+         "Give every point as many numbers as there are coordinates."),
+    Code("E442", "a number that no shape can have",
+         "Lengths and radii are positive, and coordinates, functions and nodes are finite.",
+         "Check the number, its sign, and what it is computed from."),
+    Code("E443", "an empty region",
+         "No point lies inside: bounds or radii are in the wrong order, the regions of an "
+         "intersection do not meet, a difference takes everything away, or the function of a "
+         "level set is not negative anywhere in its box.",
+         "Write the smaller bound first; check positions, sizes, and signs."),
+    Code("E444", "a boundary that meets itself",
+         "A polygon or closed curve must not cross, touch or repeat itself, and must close: "
+         "else inside and outside are not defined.",
+         "List the vertices in their order along the boundary; check the period of a curve."),
+    Code("E445", "a boundary without a normal",
+         "Conditions on a boundary need its outward normal, and there is none where the gradient "
+         "of a level-set function vanishes.",
+         "Use a function that crosses zero with a slope, such as a distance."),
+    Code("E446", "a periodic direction where there can be none",
+         "Unions and intersections of periodic regions are not defined, and holes must lie "
+         "within one period.",
+         "Cut holes out of a periodic box with a difference; shift the box so that its ends pass "
+         "between the holes."),
+    Code("E447", "a node spacing that cannot be used",
+         "Nodes need their number or their spacing; a spacing is positive and finite everywhere.",
+         "Choose the number of nodes, or a positive spacing, but not both."),
+    Code("E448", "more nodes than fit in memory",
+         "A spacing that is small for the size of the region asks for too many nodes, or for a "
+         "search among too many places.",
+         "Use a larger spacing or fewer nodes."),
+    Code("E449", "too few nodes for the region",
+         "At this number or spacing of nodes none fits inside the region, or a gap or a hole of "
+         "it is far narrower than the spacing.",
+         "Use more nodes or a smaller spacing."),
+)  # fmt: skip
+
 _RESULTS = (
     Code("E800", "a result that could not be written",
          "The solution was computed, but the file system refused to take it.",
@@ -246,6 +289,37 @@ _RESULTS = (
          "Give the field another name."),
 )  # fmt: skip
 
+_STENCILS = (
+    Code("E710", "too few nodes for the order",
+         "A finite-difference formula of order p on scattered nodes needs a stencil of a certain "
+         "number of nodes, and along a periodic direction a stencil must stay within half a "
+         "period.",
+         "Use more nodes, or a lower order."),
+    Code("E711", "two nodes at one place",
+         "A formula cannot tell two nodes apart that coincide.",
+         "Remove one of the two."),
+    Code("E712", "a stencil that is unusable",
+         "The nodes nearest to a point lie on a curve or surface of low degree, or are so uneven "
+         "that no digit of the formula is left.",
+         "Add nodes there, use ghost nodes, or use a larger stencil or a lower order."),
+    Code("E713", "stencils asked for with arguments that do not fit together",
+         "Shapes, multi-indices, degree, exponent and stencil size depend on one another.",
+         "The message says which of them do not fit."),
+)  # fmt: skip
+
+_TRAINING = (
+    Code("E701", "a loss that is not finite",
+         "The loss or its gradient is NaN or infinite, so no direction of descent exists.",
+         "Look for expressions that are undefined at a point or for a value (a quotient by zero, "
+         "a root or logarithm of a negative number), or lower the learning rate of adam."),
+    Code("E720", "float64 where JAX works in float32",
+         "JAX rounds every number to float32 unless it is told otherwise before it starts.",
+         "Set the environment variable JAX_ENABLE_X64=1 before Python starts, or choose float32."),
+    Code("E721", "too many parameters for SSBroyden",
+         "Its memory grows to a matrix of parameters × parameters numbers.",
+         "Choose the optimiser lbfgs, a smaller network, or raise its option `largest`."),
+)  # fmt: skip
+
 _WARNINGS = (
     Code("W901", "a look-alike of a character",
          "Unicode has several characters that look alike (µ and μ, ∆ and Δ, ⋅ and ·). They are "
@@ -260,7 +334,11 @@ _WARNINGS = (
          "UTF-8 needs none; it is ignored.", "Save the file as UTF-8 without a byte order mark."),
 )  # fmt: skip
 
-CODES: dict[str, Code] = {code.code: code for code in (*_FILES, *_SYNTAX, *_RESULTS, *_WARNINGS)}
+CODES: dict[str, Code] = {
+    code.code: code
+    for table in (_FILES, _SYNTAX, _GEOMETRY, _RESULTS, _STENCILS, _TRAINING, _WARNINGS)
+    for code in table
+}
 
 
 def explain(code: str) -> str:

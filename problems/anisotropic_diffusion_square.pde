@@ -2,8 +2,8 @@ pdesl 1
 # Steady diffusion with an anisotropic, variable conductivity on the unit square:
 # Dirichlet data left and right, a prescribed flux at bottom and top
 parameters:
-    ε = 0.3                                # strength of the variation
-    a = 0.4                                # off-diagonal conductivity
+    ε = 0.3    # strength of the variation
+    a = 0.4    # off-diagonal conductivity
 
 domain:
     x, y ∈ [0, 1]
@@ -20,8 +20,8 @@ equations:
     -∇·(K ∇u) = f
 
 boundary:
-    u = exact(u)                           on x = 0, x = 1
-    n·(K ∇u) = n·(K ∇exact(u))             on y = 0, y = 1
+    u = exact(u)    on x = 0, x = 1
+    n · (K ∇u) = n · (K ∇exact(u))    on y = 0, y = 1
 
 manufactured:
     u = sin(π x) cos(π y) + x y

@@ -2,7 +2,7 @@ pdesl 1
 # Linear Poisson equation on a star-shaped domain with a Robin condition
 # (R. Sharma and V. Shankar, NeurIPS 2022, appendix A.1.3)
 domain:
-    Ω = polar(radius = 1 + 0.1 (sin(6θ) + sin(3θ)))
+    Ω = polar(radius=1 + 0.1 (sin(6 θ) + sin(3 θ)))
     x, y ∈ Ω
 
 fields:

@@ -8,7 +8,7 @@ domain:
 
 fields:
     u(x, y) : scalar
-    f(x, y) : source                     # unknown source: derived from the manufactured solution
+    f(x, y) : source    # unknown source: derived from the manufactured solution
 
 equations:
     ∇²u = exp(u) + f

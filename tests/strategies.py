@@ -116,13 +116,13 @@ expressions = st.recursive(leaves, _extend, max_leaves=25)
 
 conditions = st.one_of(
     expressions,
-    st.builds(ast.Comparison, st.sampled_from(["=", "<", "<=", ">", ">="]), expressions, expressions),
+    st.builds(
+        ast.Comparison, st.sampled_from(["=", "<", "<=", ">", ">="]), expressions, expressions
+    ),
 )
 comments = st.one_of(st.none(), st.sampled_from(["# first", "#second λ", "# a; b {"]))
 comment_lines = st.lists(st.sampled_from(["", "# above", "# another"]), max_size=3).map(
-    lambda lines: tuple(
-        line for i, line in enumerate(lines) if line or i == 0 or lines[i - 1]
-    )
+    lambda lines: tuple(line for i, line in enumerate(lines) if line or i == 0 or lines[i - 1])
 )
 
 relations = st.builds(

@@ -1,35 +1,30 @@
 """What can be said of a system before anything is solved, and whether it is well posed enough.
 
-`facts` reads orders, linearity and coupling off the rows; `verify` checks conditions against
-orders, regions against the boundary, and known solutions against the rows.
+`facts` reads orders, linearity and coupling off the rows; `verify` gathers every mistake: in the
+rows themselves, in their conditions (`conditions`), at points of the domain (`known_solution`).
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
-
-import numpy as np
 import sympy
 
-from pdesl.diagnostics import Diagnostic, Severity
-from pdesl.ir.normalise import exact_jets, parts_agree
+from pdesl.diagnostics import Diagnostic, ProblemError, Severity, Span
+from pdesl.ir.conditions import (
+    boundary_mistakes, corner_warnings, initial_mistakes,
+)  # fmt: skip
+from pdesl.ir.known_solution import row_sample, solution_mistakes, value_mistakes
+from pdesl.ir.normalise import parts_agree
+from pdesl.ir.samples import boundary_sample, condition_mask, interior_sample
+from pdesl.ir.split import stiff_mistakes
 from pdesl.ir.system import Row, System
+from pdesl.ir.text import format_expression
 from pdesl.symbolic.domain import make_region, numeric_value
 from pdesl.symbolic.functions import UnsupportedExpression, make_function, numpy_namespace
-from pdesl.symbolic.operators import NORMAL
-from pdesl.symbolic.problem import RegionSpec
+from pdesl.symbolic.problem import Problem
 
-if TYPE_CHECKING:
-    from pdesl.symbolic.geometry import Region
-
-__all__ = ["Facts", "condition_mask", "facts", "verify"]
-
-# A known solution satisfies a row when the residual is so small against its summands.
-EXACT_TOLERANCE = 1e-8
-# Points on the boundary that conditions are checked at.
-BOUNDARY_POINTS = 400
+__all__ = ["Facts", "condition_mask", "facts", "shape_mistakes", "verify"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,8 +62,6 @@ def facts(system: System) -> Facts:
     terms = [t for row in system.rows for t in (*row.mass, *row.linear)]
     nonlinear = [row.nonlinear for row in system.rows if row.nonlinear != 0]
     jets_of_rows = [{j.field for j in row.jets(space)} & set(system.fields) for row in system.rows]
-    from pdesl.ir.text import format_expression
-
     return Facts(
         len(system.frame.space_axes),
         system.is_steady,
@@ -82,45 +75,125 @@ def facts(system: System) -> Facts:
     )
 
 
-# -- well-posedness ------------------------------------------------------------------------
+# -- mistakes ------------------------------------------------------------------------------
 
 
 def verify(system: System) -> tuple[Diagnostic, ...]:
     """Everything that is wrong or odd with a system as a problem to be solved.
 
-    Errors: rows whose parts do not sum up (E399), as many equations as fields (E324), a source
-    or field that no equation holds (E325), too few or too many initial (E406) or boundary
-    conditions (E404, E405), a region without boundary points (E407), an unknown part (E403), a
-    known solution that does not satisfy a row (E408). Warnings: initial and boundary data that
-    disagree at the start (W920).
+    Errors: an expression without numerical form (E327), rows whose parts do not sum up (E399), as
+    many equations as fields (E324), a field that no equation holds (E325), a stiff part that is not linear (E316), initial conditions (E406, E422, E423,
+    E425), an empty range of time (E416), a region that cannot be (E44x), boundary conditions
+    (E403 to E405, E407, E409, E424, E425), values that are not finite (E326), a known solution
+    that does not satisfy a row (E408). Warnings: initial and boundary data that disagree at the
+    start (W920).
     """
     found: list[Diagnostic] = []
     for row in system.all_rows:
-        if not parts_agree(system, row):
-            found.append(
-                Diagnostic(
-                    "E399", f"{row.name}: its parts do not sum to the equation; "
-                    "this is a defect of pdesl, please report it with the file",
-                    row.equation.span,
-                )
-            )  # fmt: skip
+        found += _row_mistakes(system, row)
     found += _counts(system)
-    found += _initial(system)
-    if any(d.severity is Severity.ERROR for d in found):
+    found += initial_mistakes(system)
+    try:
+        values = system.problem.parameter_values()
+        span, late = _time_span(system, values)
+    except ProblemError as error:
+        return (*found, *error.diagnostics)
+    found += late
+    if system.problem.shape is None:
         return tuple(found)
-    values = system.problem.parameter_values()
-    if system.problem.shape is not None:
-        from pdesl.diagnostics import ProblemError
-
-        try:
-            region = make_region(system.problem.shape, system.space_symbols, values)
-            sample = _boundary_sample(region)
-        except ProblemError as error:
-            return (*found, *error.diagnostics)
-        found += _boundary(system, region, sample, values)
-        if not any(d.severity is Severity.ERROR for d in found):
-            found += _exact_solution(system, region, sample, values)
+    try:
+        found += _at_points(system, values, span, is_sound=not _wrong(found))
+    except ProblemError as error:
+        found += error.diagnostics
     return tuple(found)
+
+
+def _wrong(found: list[Diagnostic]) -> bool:
+    return any(d.severity is Severity.ERROR for d in found)
+
+
+def shape_mistakes(problem: Problem) -> tuple[Diagnostic, ...]:
+    """What is wrong with the parameters and the domain alone, whatever the equations say."""
+    try:
+        values = problem.parameter_values()
+        if problem.shape is not None:
+            make_region(problem.shape, tuple(c.symbol for c in problem.space), values)
+    except ProblemError as error:
+        return error.diagnostics
+    return ()
+
+
+def _at_points(
+    system: System, values: Mapping[sympy.Symbol, float], span: tuple[float, float] | None,
+    *, is_sound: bool,
+) -> list[Diagnostic]:  # fmt: skip
+    """What points on the boundary and inside the domain show. Raises `ProblemError`."""
+    from pdesl.symbolic.geometry import GeometryError
+
+    shape = system.problem.shape
+    assert shape is not None
+    region = make_region(shape, system.space_symbols, values)
+    found: list[Diagnostic] = []
+    try:
+        sample, inside = boundary_sample(region), interior_sample(region)
+        found += boundary_mistakes(system, region, sample, values)
+        if not is_sound or _wrong(found):
+            return found
+        for row in system.all_rows:
+            places = row_sample(row, system, region, sample, inside, values)
+            own = value_mistakes(row, system, places, values, span)
+            found += own or solution_mistakes(row, system, places, inside, values, span)
+        if span is not None and not _wrong(found):
+            found += corner_warnings(system, region, sample, inside, values, span[0])
+    except GeometryError as error:
+        helps = (error.help,) if error.help else ()
+        found.append(Diagnostic(error.code, error.message, shape.span, helps=helps))
+    return found
+
+
+def _time_span(
+    system: System, values: Mapping[sympy.Symbol, float]
+) -> tuple[tuple[float, float] | None, list[Diagnostic]]:
+    """The range of time, and what is wrong with it."""
+    time = system.problem.time
+    if time is None or time.lower is None or time.upper is None:
+        return None, []
+    lower, upper = (
+        numeric_value(b, values, time.span, "a time") for b in (time.lower, time.upper)
+    )
+    if lower < upper:
+        return (lower, upper), []
+    return None, [
+        Diagnostic(
+            "E416", f"the interval of `{time.name}`, [{lower:g}, {upper:g}], holds no point",
+            time.span, helps=("the lower bound comes first, and the upper one is greater",),
+        )
+    ]  # fmt: skip
+
+
+def _row_mistakes(system: System, row: Row) -> list[Diagnostic]:
+    parts = [t.expression(system.space) for t in (*row.mass, *row.linear)]
+    expressions = [*parts, row.nonlinear, row.forcing]
+    symbols = sorted(set().union(*(e.free_symbols for e in expressions)), key=str)
+    try:
+        make_function(expressions, symbols, numpy_namespace())  # type: ignore[arg-type]
+    except UnsupportedExpression as error:
+        text = str(error.part)
+        return [
+            Diagnostic(
+                "E327", f"`{text if len(text) <= 60 else text[:57] + '…'}` cannot be evaluated: "
+                f"{error.reason}", row.equation.span_of(error.part),
+                helps=("rewrite the formula with other functions; `pdesl list functions`",),
+            )
+        ]  # fmt: skip
+    if not parts_agree(system, row):
+        return [
+            Diagnostic(
+                "E399", f"{row.name}: its parts do not sum to the equation", row.equation.span,
+                helps=("this is a defect of pdesl: please report it with the file",),
+            )
+        ]  # fmt: skip
+    return stiff_mistakes(system, row)
 
 
 def _counts(system: System) -> list[Diagnostic]:
@@ -128,290 +201,24 @@ def _counts(system: System) -> list[Diagnostic]:
     held = {j.field for row in system.rows for j in row.jets(system.space)}
     if len(system.rows) != len(system.fields):
         some = "few" if len(system.rows) < len(system.fields) else "many"
-        names = ", ".join(f"`{f}`" for f in system.fields)
-        first = system.rows[-1].equation.span if system.rows else None
+        names = ", ".join(f"`{f}`" for f in system.fields) or "none"
+        last = system.rows[-1].equation.span if system.rows else None
         found.append(
             Diagnostic(
                 "E324", f"too {some} equations: {len(system.rows)} for the "
-                f"{len(system.fields)} unknown{'s' if len(system.fields) > 1 else ''} {names}", first,
-                helps=("a vector equation counts once for each component",),
+                f"{len(system.fields)} unknown{'s' if len(system.fields) != 1 else ''} {names}",
+                last, helps=("a vector equation counts once for each component",),
             )
         )  # fmt: skip
-    spans = {c: f.span for f in system.problem.fields for c in f.components}
+    spans: dict[str, Span | None] = {
+        c: f.span for f in system.problem.fields for c in f.components
+    }
     for name in system.fields:
         if name not in held:
-            found.append(Diagnostic("E325", f"no equation holds the field `{name}`", spans[name]))
-    return found
-
-
-def _initial(system: System) -> list[Diagnostic]:
-    found: list[Diagnostic] = []
-    space = system.space
-    if system.is_steady:
-        for row in system.initial:
-            found.append(
-                Diagnostic("E406", "an initial condition needs a time coordinate `t`",
-                           row.equation.span)
-            )  # fmt: skip
-        return found
-    for name in system.fields:
-        wanted = system.order_in_time(name)
-        held = [row for row in system.initial if any(j.field == name for j in row.jets(space))]
-        for row in held:
-            order = max(system.time_order(j) for j in row.jets(space) if j.field == name)
-            if order >= max(wanted, 1):
-                found.append(
-                    Diagnostic(
-                        "E406", f"`{name}` has time derivatives up to order {wanted}, so this "
-                        "initial condition is one too many", row.equation.span,
-                    )
-                )  # fmt: skip
-                held = [r for r in held if r is not row]
-        if len(held) < wanted and not system.problem.data:
-            missing = name if not held else f"∂t {name}"
-            span = next((f.span for f in system.problem.fields if name in f.components), None)
             found.append(
                 Diagnostic(
-                    "E406", f"`{name}` needs {wanted} initial condition{'s' if wanted > 1 else ''}, "
-                    f"and has {len(held)}", span,
-                    helps=(f"add `{missing} = …` to `initial:`",),
-                )
-            )  # fmt: skip
-        elif len(held) > wanted:
-            found.append(
-                Diagnostic("E406", f"`{name}` needs {wanted} initial condition"
-                           f"{'s' if wanted != 1 else ''}, and has {len(held)}",
-                           held[-1].equation.span)
-            )  # fmt: skip
-    return found
-
-
-@dataclass(frozen=True, slots=True)
-class Sample:
-    """Points on the boundary with normals and part numbers."""
-
-    points: np.ndarray
-    normals: np.ndarray
-    part: np.ndarray
-
-
-def _boundary_sample(region: Region) -> Sample:
-    lower, upper = (np.asarray(b, dtype=float) for b in region.bounding_box())
-    dimension = region.dimension
-    extent = float(np.max(upper - lower))
-    spacing = extent * {1: 1.0, 2: 1 / 60, 3: 1 / 12}.get(dimension, 1 / 4)
-    sample = region.sample_boundary(spacing)
-    return Sample(*(np.asarray(a) for a in (sample.points, sample.normals, sample.part)))
-
-
-def condition_mask(
-    spec: RegionSpec, region: Region, system: System, points: np.ndarray, part: np.ndarray,
-    values: Mapping[sympy.Symbol, float],
-) -> np.ndarray:  # fmt: skip
-    """Which boundary points a region of a condition holds, as flags."""
-    if spec.kind == "all":
-        return np.ones(len(points), dtype=bool)
-    if spec.kind == "part":
-        names = list(region.part_names)
-        return part == names.index(spec.name) if spec.name in names else np.zeros(len(points), bool)
-    lower, upper = (np.asarray(b, dtype=float) for b in region.bounding_box())
-    extent = float(np.max(upper - lower))
-    if spec.kind == "shape":
-        assert spec.shape is not None
-        own = make_region(spec.shape, system.space_symbols, values)
-        return np.abs(own.level(points)) <= 1e-6 * extent
-    symbols = [*system.space_symbols, *values]
-    (level,) = make_function([spec.expression], symbols, numpy_namespace())(
-        *points.T, *values.values()
-    )
-    tolerance = 1e-9 * extent
-    level = np.broadcast_to(level, (len(points),))
-    if spec.operator == "=":
-        return np.abs(level) <= tolerance
-    return level < 0 if spec.operator == "<" else level > 0
-
-
-def _boundary(
-    system: System, region: Region, sample: Sample, values: Mapping[sympy.Symbol, float]
-) -> list[Diagnostic]:
-    found: list[Diagnostic] = []
-    space = system.space
-    count = len(sample.points)
-    if count == 0:
-        for row in system.boundary:
-            found.append(
-                Diagnostic("E407", "the domain has no boundary (it is periodic), so no condition "
-                           "can hold there", row.equation.span)
-            )  # fmt: skip
-        return found
-    held: dict[str, np.ndarray] = {f: np.zeros(count, dtype=int) for f in system.fields}
-    for row in system.boundary:
-        mask = np.zeros(count, dtype=bool)
-        for spec in row.regions:
-            if spec.kind == "part" and spec.name not in region.part_names:
-                names = ", ".join(f"`{n}`" for n in region.part_names)
-                found.append(
-                    Diagnostic("E403", f"the boundary has no part `{spec.name}`", spec.span,
-                               helps=(f"its parts are {names}",))
-                )  # fmt: skip
-                continue
-            own = condition_mask(spec, region, system, sample.points, sample.part, values)
-            if not own.any():
-                found.append(
-                    Diagnostic(
-                        "E407", f"no boundary point lies on `{spec.text or spec.name}`", spec.span,
-                        helps=(_extent(region, system),),
-                    )
-                )  # fmt: skip
-            mask |= own
-        names = {j.field for j in row.jets(space)} & set(system.fields)
-        if not names:
-            found.append(
-                Diagnostic("E409", "this boundary condition holds no unknown field",
-                           row.equation.span)
-            )  # fmt: skip
-        for name in names:
-            # A condition that couples fields counts for each of them; sums are judged below.
-            held[name] = held[name] + mask
-            order = max(system.space_order(j) for j in row.jets(space) if j.field == name)
-            if order >= max(system.order_in_space(name), 1):
-                found.append(
-                    Diagnostic(
-                        "E409", f"a boundary condition for `{name}` holds derivatives up to order "
-                        f"{system.order_in_space(name) - 1}, and this one has order {order}",
-                        row.equation.span,
-                    )
-                )  # fmt: skip
-    if any(d.severity is Severity.ERROR for d in found):
-        return found
-    for name in system.fields:
-        order = system.order_in_space(name)
-        least, most = order // 2, (order + 1) // 2
-        if order == 1:
-            least = 0
-        span = next((f.span for f in system.problem.fields if name in f.components), None)
-        short, long = held[name] < least, held[name] > most
-        if short.any():
-            found.append(
-                Diagnostic(
-                    "E404", f"too few boundary conditions for `{name}`: order {order} in space "
-                    f"needs {least} everywhere on the boundary", span,
-                    label=_where(region, system, sample, short),
-                    helps=(_suggestion(region, system, sample, short, name),),
-                )
-            )  # fmt: skip
-        elif long.any():
-            rows = [r for r in system.boundary if any(j.field == name for j in r.jets(space))]
-            found.append(
-                Diagnostic(
-                    "E405", f"too many boundary conditions for `{name}`: order {order} in space "
-                    f"takes {most}", rows[-1].equation.span,
-                    label=_where(region, system, sample, long),
+                    "E325", f"no equation holds the field `{name}`", spans[name],
+                    helps=("state an equation for it, or remove the field",),
                 )
             )  # fmt: skip
     return found
-
-
-def _extent(region: Region, system: System) -> str:
-    lower, upper = region.bounding_box()
-    ranges = ", ".join(
-        f"{a:g} ≤ {s.name} ≤ {b:g}"
-        for s, a, b in zip(system.space_symbols, lower, upper, strict=True)
-    )
-    return f"the domain spans {ranges}"
-
-
-def _parts(region: Region, sample: Sample, mask: np.ndarray) -> list[str]:
-    return [region.part_names[i] for i in np.unique(sample.part[mask])]
-
-
-def _where(region: Region, system: System, sample: Sample, mask: np.ndarray) -> str:
-    if mask.all():
-        return "on the whole boundary"
-    names = ", ".join(f"`{n}`" for n in _parts(region, sample, mask))
-    point = sample.points[np.flatnonzero(mask)[mask.sum() // 2]]
-    place = ", ".join(f"{s.name} = {v:.3g}" for s, v in zip(system.space_symbols, point, strict=True))
-    return f"on {names}, at {place} for one"
-
-
-def _suggestion(
-    region: Region, system: System, sample: Sample, mask: np.ndarray, name: str
-) -> str:
-    if mask.all():
-        return f"add `{name} = 0 on ∂Ω` (or another condition) to `boundary:`"
-    return f"add `{name} = 0 on {_parts(region, sample, mask)[0]}` (or another condition)"
-
-
-# -- known solutions -----------------------------------------------------------------------
-
-
-def _exact_solution(
-    system: System, region: Region, sample: Sample, values: Mapping[sympy.Symbol, float]
-) -> list[Diagnostic]:
-    """Rows that a known solution does not satisfy, tried at random points."""
-    if not system.exact:
-        return []
-    generator = np.random.default_rng(0)
-    lower, upper = (np.asarray(b, dtype=float) for b in region.bounding_box())
-    points = generator.uniform(lower, upper, (4000, region.dimension))
-    inside = points[np.asarray(region.level(points)) < 0][:200]
-    time = system.problem.time
-    found = []
-    for row in system.all_rows:
-        if {j.field for j in row.jets(system.space)} & set(system.closures):
-            continue
-        mask = np.ones(len(sample.points), dtype=bool)
-        if row.kind == "boundary":
-            masks = [
-                condition_mask(s, region, system, sample.points, sample.part, values)
-                for s in row.regions
-            ]
-            mask = np.any(masks, axis=0)
-        where = sample.points[mask] if row.kind == "boundary" else inside
-        normals = sample.normals[mask] if row.kind == "boundary" else np.zeros_like(where)
-        if not len(where):
-            continue
-        moments = np.zeros(len(where))
-        if time is not None and time.lower is not None and time.upper is not None:
-            span = [numeric_value(b, values, time.span, "a time") for b in (time.lower, time.upper)]
-            moments = generator.uniform(*span, len(where))
-            if row.kind == "initial":
-                moments = np.full(len(where), span[0])
-        size = _relative_residual(system, row, where, normals, moments, values)
-        if size is not None and size > EXACT_TOLERANCE:
-            found.append(
-                Diagnostic(
-                    "E408", f"the known solution does not satisfy this: the residual is {size:.1e} "
-                    "of the size of its terms", row.equation.span,
-                    helps=(
-                        "derive the data from the solution with `exact(…)` or a field of type "
-                        "`source`, or correct the solution",
-                    ),
-                )
-            )  # fmt: skip
-    return found
-
-
-def _relative_residual(
-    system: System, row: Row, points: np.ndarray, normals: np.ndarray, moments: np.ndarray,
-    values: Mapping[sympy.Symbol, float],
-) -> float | None:  # fmt: skip
-    space = system.space
-    parts = [t.expression(space) for t in (*row.mass, *row.linear)]
-    parts += [*sympy.Add.make_args(row.nonlinear), *sympy.Add.make_args(row.forcing)]
-    expressions = [exact_jets(p, space, system.exact) for p in parts]
-    normal_symbols = [sympy.Symbol(f"{NORMAL}[{s.name}]", real=True) for s in system.space_symbols]
-    symbols: list[sympy.Symbol] = [*system.space_symbols, *normal_symbols, *values]
-    arrays: list = [*points.T, *normals.T, *values.values()]
-    if system.time_symbol is not None:
-        symbols.append(system.time_symbol)
-        arrays.append(moments)
-    try:
-        function = make_function(expressions, symbols, numpy_namespace())
-        with np.errstate(all="ignore"):
-            terms = [np.broadcast_to(v, (len(points),)) for v in function(*arrays)]
-    except UnsupportedExpression:
-        return None
-    scale = np.max(np.sum(np.abs(terms), axis=0))
-    residual = np.max(np.abs(np.sum(terms, axis=0)))
-    return float(residual / scale) if scale > 0 else 0.0

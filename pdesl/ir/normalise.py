@@ -11,12 +11,14 @@ from sympy.core.function import AppliedUndef
 from pdesl.diagnostics import Diagnostic, ProblemError
 from pdesl.ir.system import LinearTerm, Row, System
 from pdesl.symbolic.functions import make_function, numpy_namespace
-from pdesl.symbolic.jets import JetSpace
-from pdesl.symbolic.metric import metric_matrix
+from pdesl.symbolic.jets import (
+    Jet, JetSpace, NotDifferentiable, TooLarge, differentiate, format_jet, refuse_large,
+)  # fmt: skip
+from pdesl.symbolic.metric import metric_of
 from pdesl.symbolic.operators import ErasureError, Frame, erase, marker
 from pdesl.symbolic.problem import Condition, Equation, Problem
 
-__all__ = ["exact_jets", "normalise", "parts_agree"]
+__all__ = ["exact_jets", "normalise", "parts_agree", "solution_diagnostic"]
 
 # A product of sums is multiplied out when that gives at most so many terms.
 MAXIMUM_PRODUCT = 64
@@ -28,13 +30,14 @@ def normalise(problem: Problem) -> System:
     """The rows of a problem on jet space.
 
     Raises:
-        ProblemError: an operator without meaning (E311), an underivable source (E313, E314), a
-            known solution that misses a field (E314), with every such mistake of the problem.
+        ProblemError: a metric that cannot be (E322, E335, E605), an operator without meaning
+            (E311, E426, E602, E603, E606), a source without values or one that cannot be derived
+            (E313, E333), a known solution that misses a field (E314) or holds one (E334), a stiff
+            part inside a function (E316), with every such mistake of the problem.
     """
     frame = _frame(problem)
     diagnostics: list[Diagnostic] = []
     exact = _exact(problem, frame, diagnostics)
-    known = _exact_markers(problem, exact)
     stages: list[tuple[str, str, Equation]] = [
         *((f"equation {i}", "interior", e) for i, e in enumerate(problem.equations, 1)),
         *((f"boundary condition {i}", "boundary", c) for i, c in enumerate(problem.boundary, 1)),
@@ -43,23 +46,35 @@ def normalise(problem: Problem) -> System:
     erased: list[tuple[str, str, Equation, sympy.Expr, sympy.Expr | None]] = []
     for name, kind, equation in stages:
         try:
+            known = _exact_markers(equation, problem, exact, frame)
             residual, stiff = _residual(equation, frame, known)
+            if kind != "boundary":
+                _refuse_normals(residual, frame)
             erased.append((name, kind, equation, residual, stiff))
         except ErasureError as error:
             diagnostics.append(
                 Diagnostic(
                     error.code, error.message, equation.span_of(error.part),
-                    helps=(error.help,) if error.help else (),
+                    helps=(error.help or "write it in another way",),
                 )
             )  # fmt: skip
+    sources: Mapping[str, sympy.Expr] = {}
+    if not diagnostics:  # a source is what the rest of its equation leaves over
+        sources = _sources(problem, frame.space, erased, exact, diagnostics)
     if diagnostics:
-        raise ProblemError(diagnostics)
-    sources = _sources(problem, frame.space, erased, exact)
-    replaced = {frame.space.symbol(frame.space.jet(name)): e for name, e in sources.items()}
+        raise ProblemError(dict.fromkeys(diagnostics))
     rows: dict[str, list[Row]] = {"interior": [], "boundary": [], "initial": []}
     for name, kind, equation, residual, stiff in erased:
-        with_sources = residual.xreplace(replaced)
-        rows[kind].append(_row(name, kind, equation, with_sources, stiff, frame))
+        try:
+            residual = exact_jets(residual, frame.space, sources)
+            if stiff is not None:
+                stiff = exact_jets(stiff, frame.space, sources)
+        except ErasureError as error:
+            diagnostics.append(solution_diagnostic(problem, error, equation))
+        else:
+            rows[kind].append(_row(name, kind, equation, residual, stiff, frame))
+    if diagnostics:
+        raise ProblemError(dict.fromkeys(diagnostics))
     return System(
         problem,
         frame,
@@ -83,11 +98,11 @@ def _frame(problem: Problem) -> Frame:
     }
     fields |= {closure.name: symbols for closure in problem.closures}
     time = next((i for i, c in enumerate(problem.coordinates) if c.kind == "time"), None)
-    return Frame(
+    return Frame.over(
         JetSpace.over(symbols, fields),
         tuple(i for i, c in enumerate(problem.coordinates) if c.kind == "space"),
         time,
-        metric_matrix(problem),
+        metric_of(problem),
     )
 
 
@@ -104,8 +119,9 @@ def _exact(
         if strange or not given.value.free_symbols <= coordinates:
             diagnostics.append(
                 Diagnostic(
-                    "E315", f"the known solution of `{given.field}` may hold coordinates and "
-                    "parameters only", given.span,
+                    "E334", f"the known solution of `{given.field}` holds more than coordinates "
+                    "and parameters", given.span,
+                    helps=("write it as a formula in the coordinates",),
                 )
             )  # fmt: skip
     if givens:
@@ -119,45 +135,90 @@ def _exact(
                             first.span, helps=(f"add a line `{component} = …`",),
                         )
                     )  # fmt: skip
-    if diagnostics:
-        raise ProblemError(diagnostics)
     return {name: given.value for name, given in givens.items()}
 
 
 def _exact_markers(
-    problem: Problem, exact: Mapping[str, sympy.Expr]
+    equation: Equation, problem: Problem, exact: Mapping[str, sympy.Expr], frame: Frame
 ) -> dict[sympy.Basic, sympy.Expr]:
-    """What every `exact(e)` in the problem stands for: e with known solutions for its fields."""
+    """What every `exact(e)` in an equation stands for: e with known solutions for its fields.
+
+    Raises:
+        ErasureError: an operator without meaning inside.
+    """
     fields = {
         f.applied(i): exact[c]
         for f in problem.unknown_fields
         for i, c in enumerate(f.components)
         if c in exact
     }
-    known: dict[sympy.Basic, sympy.Expr] = {}
-    every: Iterable[Equation] = (*problem.equations, *problem.boundary, *problem.initial)
     function = marker("exact")
-    for equation in every:
-        for side in (equation.lhs, equation.rhs):
-            for node in side.atoms(AppliedUndef):
-                if node.func == function:
-                    known[node] = node.args[0].xreplace(fields).doit()  # type: ignore[union-attr]
-    return known
+    return {
+        node: erase(node.args[0].xreplace(fields), frame)  # type: ignore[arg-type]
+        for side in (equation.lhs, equation.rhs)
+        for node in side.atoms(AppliedUndef)
+        if node.func == function
+    }
+
+
+def _refuse_normals(residual: sympy.Expr, frame: Frame) -> None:
+    normals = {frame.normal(i) for i in range(frame.dimension)}
+    found = residual.free_symbols & normals
+    if found:
+        raise ErasureError(
+            sorted(found, key=str)[0], "the normal `n` and `∂n` have a meaning on the boundary only",
+            code="E426", help="move the line to `boundary:`",
+        )  # fmt: skip
 
 
 def exact_jets(
     expression: sympy.Expr, space: JetSpace, exact: Mapping[str, sympy.Expr]
 ) -> sympy.Expr:
-    """An expression in jets with the derivatives of a known solution in their place."""
+    """An expression in jets with the derivatives of a known solution in their place.
+
+    Raises:
+        ErasureError: a known solution without the derivative (E606), or one that is too large
+            (E306).
+    """
     values = {}
     for jet in space.jets(expression):
         if jet.field in exact:
             result = exact[jet.field]
             for coordinate, order in zip(space.coordinates, jet.orders, strict=True):
-                if order:
-                    result = sympy.diff(result, coordinate, order)
+                for _ in range(order):
+                    result = _slope(result, coordinate, jet, space)
             values[space.symbol(jet)] = result
     return expression.xreplace(values)
+
+
+def _slope(
+    expression: sympy.Expr, coordinate: sympy.Symbol, jet: Jet, space: JetSpace
+) -> sympy.Expr:
+    field = sympy.Symbol(jet.field)
+    try:
+        return differentiate(expression, coordinate)
+    except TooLarge:
+        raise ErasureError(
+            field, f"the derivatives of the known solution of `{jet.field}` have too many terms",
+            code="E306", help="choose a simpler known solution",
+        ) from None  # fmt: skip
+    except NotDifferentiable:
+        text = format_jet(jet, space.coordinates)
+        raise ErasureError(
+            field, f"the known solution of `{jet.field}` has no derivative `{text}`: it jumps, or "
+            "its slope does", code="E606",
+            help="use a known solution that is as smooth as the equations need",
+        ) from None  # fmt: skip
+
+
+def solution_diagnostic(problem: Problem, error: ErasureError, equation: Equation) -> Diagnostic:
+    """The message of an error of `exact_jets`, at the known solution that an equation needs."""
+    given = next((g.span for g in problem.known_solution if g.field == str(error.part)), None)
+    return Diagnostic(
+        error.code, error.message, given or equation.span,
+        related=((equation.span, "needed here"),) if given and equation.span else (),
+        helps=(error.help,),
+    )  # fmt: skip
 
 
 # -- residuals -----------------------------------------------------------------------------
@@ -171,17 +232,28 @@ def _residual(
     stiff = marker("stiff")
     marks = [n for n in difference.atoms(AppliedUndef) if n.func == stiff]
     if not marks:
-        return erase(difference, frame, dict(known)), None
+        return _bounded(erase(difference, frame, dict(known)), equation), None
     # A marked part is multiplied by a parameter, so that its share is the slope in it.
     tagged = difference.xreplace({n: _STIFF * n.args[0] for n in marks})
-    full = erase(tagged, frame, dict(known))
+    full = _bounded(erase(tagged, frame, dict(known)), equation)
     share = sympy.diff(full, _STIFF)
     if share.has(_STIFF):
         raise ErasureError(
             marks[0], "`stiff(…)` must stand as a term of the equation, not inside a function",
-            code="E316",
+            code="E316", help="write `∂t u = stiff(∇²u) + nonstiff(…)`",
         )  # fmt: skip
     return full.xreplace({_STIFF: sympy.S.One}), share
+
+
+def _bounded(residual: sympy.Expr, equation: Equation) -> sympy.Expr:
+    try:
+        refuse_large(residual, derivative=True)
+    except TooLarge:
+        raise ErasureError(
+            equation.lhs, "with its derivatives worked out, this has too many terms", code="E306",
+            help="introduce a field for a part of it, with an equation of its own",
+        ) from None  # fmt: skip
+    return residual
 
 
 def _sources(
@@ -189,12 +261,12 @@ def _sources(
     space: JetSpace,
     erased: Iterable[tuple[str, str, Equation, sympy.Expr, sympy.Expr | None]],
     exact: Mapping[str, sympy.Expr],
+    diagnostics: list[Diagnostic],
 ) -> dict[str, sympy.Expr]:
     """Each source field as an expression, from the equation that it balances."""
     names = [f.name for f in problem.fields if f.kind == "source"]
     if not names:
         return {}
-    diagnostics: list[Diagnostic] = []
     spans = {f.name: f.span for f in problem.fields}
     found: dict[str, sympy.Expr] = {}
     interior = [(e, r) for _, kind, e, r, _ in erased if kind == "interior"]
@@ -218,24 +290,38 @@ def _sources(
         if len(holding) != 1:
             words = "no equation" if not holding else f"{len(holding)} equations"
             diagnostics.append(
-                Diagnostic("E313", f"the source `{name}` stands in {words}; it must balance one",
-                           spans[name])
+                Diagnostic(
+                    "E333", f"the source `{name}` stands in {words}, and one can give its values",
+                    spans[name], helps=(f"let it stand in one equation, `∇²u = {name}`",),
+                )
             )  # fmt: skip
             continue
         equation, residual = holding[0]
+        if any(j.field == name and j.order for j in space.jets(residual)):
+            diagnostics.append(
+                Diagnostic(
+                    "E333", f"the source `{name}` cannot be derived: its equation holds "
+                    "derivatives of it", equation.span,
+                    helps=(f"let it stand as a term of its own, `∇²u = {name}`",),
+                )
+            )  # fmt: skip
+            continue
         slope = sympy.diff(residual, symbol)
         others = {j.field for j in space.jets(residual)} & (set(names) - {name})
         if slope.has(symbol) or others or space.jets(slope):
             reason = "another source" if others else "it nonlinearly or times a field"
             diagnostics.append(
-                Diagnostic("E313", f"the source `{name}` cannot be derived: its equation holds "
-                           f"{reason}", equation.span)
+                Diagnostic(
+                    "E333", f"the source `{name}` cannot be derived: its equation holds {reason}",
+                    equation.span, helps=(f"let it stand as a term of its own, `∇²u = {name}`",),
+                )
             )  # fmt: skip
             continue
         rest = residual.xreplace({symbol: sympy.S.Zero})
-        found[name] = -exact_jets(rest, space, exact) / slope
-    if diagnostics:
-        raise ProblemError(diagnostics)
+        try:
+            found[name] = -exact_jets(rest, space, exact) / slope
+        except ErasureError as error:
+            diagnostics.append(solution_diagnostic(problem, error, equation))
     return found
 
 
@@ -268,6 +354,8 @@ def _row(
         assert jet is not None
         if total != 0:
             terms.append(LinearTerm(total, jet))
+    if nonlinear:
+        nonlinear, terms, forcing = _really_linear(nonlinear, terms, forcing, space)
     terms.sort(key=lambda t: (t.jet.field, t.jet.orders))
     axis = frame.time_axis
     mass = tuple(t for t in terms if axis is not None and t.jet.orders[axis])
@@ -283,6 +371,39 @@ def _row(
         equation.regions if isinstance(equation, Condition) else (),
         stiff,
     )
+
+
+def _really_linear(
+    nonlinear: list[sympy.Expr], terms: list[LinearTerm], forcing: list[sympy.Expr], space: JetSpace
+) -> tuple[list[sympy.Expr], list[LinearTerm], list[sympy.Expr]]:
+    """Parts in which nonlinear terms that cancel, as in (u + 1)² − u², are linear ones.
+
+    Only polynomials in jets are tried: their slopes are constant when they agree at random jets
+    (J. T. Schwartz, Journal of the ACM 27, 1980, lemma 1).
+    """
+    total = sympy.Add(*nonlinear)
+    symbols = [space.symbol(j) for j in space.jets(total)]
+    if len(nonlinear) > MAXIMUM_PRODUCT or not total.is_polynomial(*symbols):
+        return nonlinear, terms, forcing
+    slopes = [sympy.diff(total, s) for s in symbols]
+    others = sorted(total.free_symbols - set(symbols), key=str)
+    evaluate = make_function(slopes, [*symbols, *others], numpy_namespace())  # type: ignore[list-item]
+    generator = np.random.default_rng(0)
+    fixed = generator.uniform(0.2, 0.9, len(others))
+    with np.errstate(all="ignore"):
+        first, second = (
+            np.array(evaluate(*generator.uniform(-1, 1, len(symbols)), *fixed)) for _ in range(2)
+        )
+    if not np.allclose(first, second, rtol=1e-9, atol=1e-12):
+        return nonlinear, terms, forcing
+    zero = dict.fromkeys(symbols, sympy.S.Zero)
+    found = {t.jet: t.coefficient for t in terms}
+    for symbol, slope in zip(symbols, slopes, strict=True):
+        jet = space.jet_of(symbol)
+        assert jet is not None
+        found[jet] = found.get(jet, sympy.S.Zero) + slope.xreplace(zero)
+    linear = [LinearTerm(c, j) for j, c in found.items() if c != 0]
+    return [], linear, [*forcing, total.xreplace(zero)]
 
 
 def _terms(expression: sympy.Expr, space: JetSpace) -> list[sympy.Expr]:
@@ -326,10 +447,10 @@ def parts_agree(system: System, row: Row, seed: int = 0, trials: int = 3) -> boo
     there to rounding are equal but for a set of measure zero.
     """
     generator = np.random.default_rng(seed)
-    known = _exact_markers(system.problem, system.exact)
+    known = _exact_markers(row.equation, system.problem, system.exact, system.frame)
     space = system.space
     stated = erase(row.equation.lhs - row.equation.rhs, system.frame, known)
-    stated = stated.xreplace({space.symbol(space.jet(n)): e for n, e in system.sources.items()})
+    stated = exact_jets(stated, space, system.sources)
     parts = [t.expression(space) for t in (*row.mass, *row.linear)]
     parts += [row.nonlinear, row.forcing]
     expressions = [stated, row.residual, *parts]

@@ -13,8 +13,9 @@ import sympy
 
 from pdesl.diagnostics import Diagnostic, ProblemError
 from pdesl.ir.system import Row, System
+from pdesl.symbolic.jets import JetSpace
 
-__all__ = ["Splitting", "split"]
+__all__ = ["Splitting", "split", "stiff_mistakes"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,8 +44,10 @@ def _split(system: System, row: Row) -> Splitting:
     rest = sympy.Add(*(t.expression(space) for t in row.linear), row.nonlinear, row.forcing)
     if row.stiff is not None:
         stiff = row.stiff
-        _check(system, row, stiff)
-        return Splitting(row, mass, stiff, _difference(row, stiff), "the file")
+        mistakes = stiff_mistakes(system, row)
+        if mistakes:
+            raise ProblemError(mistakes)
+        return Splitting(row, mass, stiff, _difference(row, stiff, space), "the file")
     order = max((system.space_order(t.jet) for t in row.linear), default=0)
     if order < 2:
         return Splitting(row, mass, sympy.S.Zero, rest, "the compiler: no linear term of order 2")
@@ -57,30 +60,28 @@ def _split(system: System, row: Row) -> Splitting:
     )  # fmt: skip
 
 
-def _difference(row: Row, stiff: sympy.Expr) -> sympy.Expr:
+def _difference(row: Row, stiff: sympy.Expr, space: JetSpace) -> sympy.Expr:
     """residual − mass − stiff, term by term, so that equal terms cancel."""
     total = row.residual - stiff
     for term in row.mass:
-        name = f"{term.jet.field}{{{','.join(map(str, term.jet.orders))}}}"
-        total -= term.coefficient * sympy.Symbol(name, real=True)
+        total -= term.expression(space)
     return sympy.expand_mul(total)
 
 
-def _check(system: System, row: Row, stiff: sympy.Expr) -> None:
-    space = system.space
+def stiff_mistakes(system: System, row: Row) -> list[Diagnostic]:
+    """Why the part of a row that the file marks as stiff cannot be treated implicitly (E316)."""
+    space, stiff = system.space, row.stiff
+    if stiff is None:
+        return []
+    messages: list[str] = []
     for jet in space.jets(stiff):
-        symbol = space.symbol(jet)
-        message = ""
         if system.time_order(jet):
-            message = "the stiff part holds a time derivative"
-        elif space.jets(sympy.diff(stiff, symbol)):
-            message = f"the stiff part is not linear in `{jet.field}`"
-        if message:
-            raise ProblemError(
-                [
-                    Diagnostic(
-                        "E316", message, row.equation.span,
-                        helps=("mark linear terms only, and leave the rest in `nonstiff(…)`",),
-                    )
-                ]
-            )  # fmt: skip
+            messages.append("the stiff part holds a time derivative")
+        elif space.jets(sympy.diff(stiff, space.symbol(jet))):
+            messages.append(f"the stiff part is not linear in `{jet.field}`")
+    marked = next(
+        (span for part, span in row.equation.terms.items() if part.func.__name__ == "stiff"),
+        row.equation.span,
+    )
+    helps = ("mark linear terms alone, and leave the rest in `nonstiff(…)`",)
+    return [Diagnostic("E316", m, marked, helps=helps) for m in dict.fromkeys(messages)]

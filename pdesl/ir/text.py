@@ -2,23 +2,57 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 import sympy
-from sympy.printing.latex import LatexPrinter
+from sympy.printing.precedence import PRECEDENCE
 from sympy.printing.str import StrPrinter
 
 from pdesl.ir.system import Row, System
-from pdesl.symbolic.jets import format_jet
+from pdesl.symbolic.jets import JetSpace, format_jet
+from pdesl.symbolic.latex import MathPrinter
 
 __all__ = ["format_expression", "format_system", "latex_system"]
 
+_NAMES = {"Max": "max", "Min": "min", "Abs": "abs", "LambertW": "lambertw", "ceiling": "ceil"}
+
+
+class _TextPrinter(StrPrinter):
+    """Jets as derivatives, `(∂x u)^2`; functions under the names that a file has for them."""
+
+    def __init__(self, space: JetSpace):
+        super().__init__()
+        self.space = space
+
+    def _print_Symbol(self, expr):  # noqa: N802
+        jet = self.space.jet_of(expr)
+        return expr.name if jet is None else format_jet(jet, self.space.coordinates)
+
+    def _print_Function(self, expr):  # noqa: N802
+        name = expr.func.__name__
+        return f"{_NAMES.get(name, name)}({self.stringify(expr.args, ', ')})"
+
+    _print_Abs = _print_LatticeOp = _print_Function  # noqa: N815
+
+    def _print_Pi(self, expr):  # noqa: N802
+        return "π"
+
+    def _print_Heaviside(self, expr):  # noqa: N802
+        return f"step({self._print(expr.args[0])})"
+
+    def _print_ExpBase(self, expr):  # noqa: N802
+        return f"exp({self._print(expr.args[0])})"
+
+    def parenthesize(self, item, level, strict=False):
+        jet = self.space.jet_of(item)
+        if jet is not None and jet.order and level >= PRECEDENCE["Pow"]:
+            return f"({self._print(item)})"
+        return super().parenthesize(item, level, strict)
+
 
 def format_expression(expression: sympy.Expr, system: System) -> str:
-    """An expression in jets, jets written as derivatives: `∂x²u`."""
-    names = {}
-    for jet in system.space.jets(expression):
-        text = format_jet(jet, system.space.coordinates)
-        names[system.space.symbol(jet)] = sympy.Symbol(text)
-    return StrPrinter().doprint(expression.xreplace(names)).replace("**", "^")
+    """An expression in jets, jets written as derivatives: `∂x² u`."""
+    return _TextPrinter(system.space).doprint(expression).replace("**", "^")
 
 
 def _terms(row: Row, system: System) -> list[tuple[str, str]]:
@@ -50,21 +84,26 @@ def format_system(system: System) -> str:
     return "\n".join(lines)
 
 
+def _latex_terms(row: Row, printer: MathPrinter, space: JetSpace) -> Iterable[str]:
+    for term in (*row.mass, *row.linear):
+        jet = printer.doprint(space.symbol(term.jet))
+        factor = printer.doprint(term.coefficient)
+        if term.coefficient == 1 or term.coefficient == -1:
+            yield jet if term.coefficient == 1 else f"- {jet}"
+        elif isinstance(term.coefficient, sympy.Add):
+            yield rf"\left({factor}\right) {jet}"
+        else:
+            yield f"{factor} {jet}"
+    yield from (printer.doprint(p) for p in (row.nonlinear, row.forcing) if p != 0)
+
+
 def latex_system(system: System) -> str:
-    """Every row as a displayed equation."""
-    printer = LatexPrinter({"fold_short_frac": False})
+    """Every row as a displayed equation, its parts in the order mass, linear, rest."""
+    printer = MathPrinter(jets=system.space)
     lines = []
     for row in system.all_rows:
-        names = {}
-        for jet in row.jets(system.space):
-            indices = "".join(
-                printer.doprint(c) * n
-                for c, n in zip(system.space.coordinates, jet.orders, strict=True)
-            )
-            field = printer.doprint(sympy.Symbol(jet.field))
-            names[system.space.symbol(jet)] = sympy.Symbol(
-                f"{field}_{{{indices}}}" if indices else field
-            )
-        expression = row.parts(system.space).xreplace(names)
-        lines.append(rf"{printer.doprint(expression)} &= 0 && \text{{{row.name}}} \\")
-    return "\\begin{aligned}\n" + "\n".join(lines) + "\n\\end{aligned}"
+        text = ""
+        for part in _latex_terms(row, printer, system.space):
+            text += part if not text else f" {part}" if part.startswith("-") else f" + {part}"
+        lines.append(rf"{text or '0'} &= 0 && \text{{{row.name}}}")
+    return "\\begin{aligned}\n" + " \\\\\n".join(lines) + "\n\\end{aligned}"

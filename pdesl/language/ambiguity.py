@@ -9,8 +9,8 @@ from __future__ import annotations
 from lark import Token, Tree
 
 from pdesl.diagnostics import Diagnostic, Source, Span
-from pdesl.language.names import ELEMENTARY_FUNCTIONS, canonical_name
 from pdesl.language.declared import Declared
+from pdesl.language.names import ELEMENTARY_FUNCTIONS, canonical_name
 from pdesl.language.tokens import Mistake
 
 __all__ = ["check_ambiguities"]
@@ -31,7 +31,8 @@ def check_ambiguities(tree: Tree[Token], source: Source, declared: Declared) -> 
             terms: list[Tree[Token]] = []
             while node.data == "juxtapose":
                 first, last = node.children
-                assert isinstance(first, Tree) and isinstance(last, Tree)
+                assert isinstance(first, Tree)
+                assert isinstance(last, Tree)
                 terms.append(last)
                 node = first
             terms.append(node)
@@ -49,9 +50,7 @@ def _span(source: Source, first: Tree[Token], last: Tree[Token] | None = None) -
     return Span(source, first.meta.start_pos, (last or first).meta.end_pos)
 
 
-def _two_readings(
-    code: str, span: Span, one: str, other: str, words: str = ""
-) -> Mistake:
+def _two_readings(code: str, span: Span, one: str, other: str, words: str = "") -> Mistake:
     return Mistake(Diagnostic(
         code,
         f"`{_short(span.text)}` can be read in two ways",
@@ -85,12 +84,14 @@ def _check_product(terms: list[Tree[Token]], source: Source, declared: Declared)
     tail = _span(source, rest[0], rest[-1]).text
     if base.data == "divide":
         above, below = base.children[0], base.children[-1]
-        assert isinstance(above, Tree) and isinstance(below, Tree)
+        assert isinstance(above, Tree)
+        assert isinstance(below, Tree)
         upper, lower = _span(source, above).text, _span(source, below).text
         raise _two_readings("E140", whole, f"({upper}/{lower}) {tail}", f"{upper}/({lower} {tail})")
     if base.data in ("dot", "cross"):
         left, right = base.children[0], base.children[-1]
-        assert isinstance(left, Tree) and isinstance(right, Tree)
+        assert isinstance(left, Tree)
+        assert isinstance(right, Tree)
         sign = "·" if base.data == "dot" else "×"
         one, two = _span(source, left).text, _span(source, right).text
         raise _two_readings(
@@ -120,7 +121,8 @@ def _is_spaced(node: Tree[Token]) -> bool:
     """Whether white space stands between a prefix operator and what it acts on."""
     while node.data == "apply":
         prefix, operand = node.children
-        assert isinstance(prefix, Tree) and isinstance(operand, Tree)
+        assert isinstance(prefix, Tree)
+        assert isinstance(operand, Tree)
         if prefix.meta.end_pos != operand.meta.start_pos:
             return True
         node = operand
@@ -129,18 +131,21 @@ def _is_spaced(node: Tree[Token]) -> bool:
 
 def _prefix_and_operand(node: Tree[Token], source: Source) -> tuple[str, str]:
     prefix, operand = node.children
-    assert isinstance(prefix, Tree) and isinstance(operand, Tree)
+    assert isinstance(prefix, Tree)
+    assert isinstance(operand, Tree)
     return _span(source, prefix).text, _span(source, operand).text
 
 
 def _check_unit(node: Tree[Token], source: Source) -> None:
     """`W/m K`: does the K stand above or below?"""
     left, right = node.children[0], node.children[-1]
-    assert isinstance(left, Tree) and isinstance(right, Tree)
+    assert isinstance(left, Tree)
+    assert isinstance(right, Tree)
     if left.data != "unit_divide" or len(node.children) > 2:
         return
     above, below = left.children[0], left.children[-1]
-    assert isinstance(above, Tree) and isinstance(below, Tree)
+    assert isinstance(above, Tree)
+    assert isinstance(below, Tree)
     upper, lower = _span(source, above).text, _span(source, below).text
     tail = _span(source, right).text
     raise _two_readings(

@@ -26,7 +26,10 @@ class Node:
 
 @dataclass(frozen=True, slots=True)
 class Unit(Node):
-    """A physical unit, as canonical text: products `*`, quotients `/`, powers `^`."""
+    """A physical unit, as canonical text: products `*`, quotients `/`, powers `^`.
+
+    Names of units are those of the file after NFKC; `um` is `μm`, `ohm` is `Ω`, `°C` is `degC`.
+    """
 
     text: str
 
@@ -46,7 +49,10 @@ class String(Node):
 
 @dataclass(frozen=True, slots=True)
 class Name(Node):
-    """An identifier after NFKC, with dots for members of data sets (`runs.u`)."""
+    """An identifier in its canonical form (`names.canonical_name`): NFKC, Greek letters for
+    their names (`alpha_1` is `α_1`, `pi` is `π`), dots for members of data sets (`runs.u`).
+    `∞` is `inf`.
+    """
 
     identifier: str
 
@@ -62,7 +68,9 @@ class Call(Node):
     """`f(a, b, key=c)`.
 
     Prefix operators are calls under their ASCII names: `grad div curl lap box dn advect
-    integral`; so is `∇⁴u`, which is `lap(lap(u))`. `sin²(x)` is a power of a call.
+    integral`; so is `∇⁴u`, which is `lap(lap(u))`. `sin²(x)` is a power of a call. Along a family
+    of coordinates, `∇_x·v`, `∇_x×v`, `∇_x²u` and `(v·∇_x)u` carry the keyword `along=x`. The
+    functions `gamma`, `beta` and `zeta` keep these names unless the file declares γ, β or ζ.
     """
 
     function: str
@@ -72,7 +80,10 @@ class Call(Node):
 
 @dataclass(frozen=True, slots=True)
 class Derivative(Node):
-    """`∂x²∂y u`: partial derivatives along named coordinates, `(("x", 2), ("y", 1))`."""
+    """`∂x²∂y u`: partial derivatives along named coordinates, `(("x", 2), ("y", 1))`.
+
+    The operand of a derivative is never itself one: `∂x(∂x u)` is `(("x", 2),)`.
+    """
 
     variables: tuple[tuple[str, int], ...]
     operand: Expression
@@ -110,7 +121,11 @@ class Negate(Node):
 
 @dataclass(frozen=True, slots=True)
 class Binary(Node):
-    """`operator` is one of `+ - * / ^ dot cross ±`; a juxtaposition is `*`."""
+    """`operator` is one of `+ - * / ^ dot cross ±`; a juxtaposition is `*`.
+
+    Products associate to the left. `a·b` and `dot(a, b)` are `dot`, whether the sides are vectors
+    or numbers; `a×b` and `cross(a, b)` are `cross`, also of regions.
+    """
 
     operator: str
     left: Expression

@@ -30,7 +30,9 @@ VERSION = 1
 class _Open:
     """A block while its statements are being read."""
 
-    def __init__(self, name: str, argument: str | None, text: TextLine, name_span: Span, known: bool):
+    def __init__(
+        self, name: str, argument: str | None, text: TextLine, name_span: Span, known: bool
+    ):
         self.name = name
         self.argument = argument
         self.text = text
@@ -55,6 +57,7 @@ class BlockReader:
         self.head: tuple[str, ...] = ()
         self.trees: dict[int, ast.Statement] = {}
         self.first: dict[tuple[str, str | None], _Open] = {}
+        self.openers: set[int] = set()
         self.homeless = False
 
     # ---- reading -----------------------------------------------------------------------
@@ -86,7 +89,7 @@ class BlockReader:
     def place(self, index: int, statement: ast.Statement) -> None:
         text = self.texts[index]
         comments = _stripped(text.comments)
-        if comments and not comments[0] and any(index == b.items[0] for b in self.blocks if b.items):
+        if index in self.openers and comments[:1] == ("",):
             comments = comments[1:]
         self.trees[index] = dataclasses.replace(statement, comments=comments, comment=text.comment)
 
@@ -128,7 +131,7 @@ class BlockReader:
         if name in BLOCKS and tokens[-1].type == "COLON":
             return True
         if colon:
-            return name in BLOCKS or _nearest(name) is not None and not _is(behind, 1, "NAME")
+            return name in BLOCKS or (_nearest(name) is not None and not _is(behind, 1, "NAME"))
         if not behind:
             return name in BLOCKS or _nearest(name) is not None
         return len(tokens) == 2 and tokens[1].type == "STRING"
@@ -208,6 +211,8 @@ class BlockReader:
 
     def _statement(self, index: int, text: TextLine) -> None:
         block = self.blocks[-1]
+        if not block.items:
+            self.openers.add(index)
         block.items.append(index)
         span = Span(self.source, text.start, text.end)
         if text.indent == 0:

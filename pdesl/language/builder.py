@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 import re
-import unicodedata
 from collections.abc import Callable
 from typing import Any
 
@@ -14,7 +13,9 @@ from pdesl.diagnostics import Diagnostic, Source, Span
 from pdesl.language import ast
 from pdesl.language.declared import Declared, superscript_text
 from pdesl.language.names import canonical_name, index_names
+from pdesl.language.queries import constant_value, mentions, shortened
 from pdesl.language.tokens import NORMAL, Mistake, derivative_parts
+from pdesl.language.units import UnitMaker
 
 __all__ = ["MAXIMUM_DEPTH", "MAXIMUM_EXPONENT", "build", "make_derivative"]
 
@@ -30,7 +31,6 @@ _NOT_CALLABLE = {
     "quantity": "a quantity without arguments",
     "region": "a region",
 }
-_MICRO = re.compile(r"u(?=(m|s|g|A|V|W|F|H|J|K|L|l|N|C|S|T|mol|Pa|bar|eV|rad|Ω)$)")
 
 # Rules that make no node of the syntax tree.
 _TRANSPARENT = frozenset(("brackets", "plus", "arguments", "expressions", "regions", "prefix"))
@@ -66,6 +66,7 @@ class _Builder:
     def __init__(self, source: Source, declared: Declared):
         self.source = source
         self.declared = declared
+        self.units = UnitMaker()
 
     def run(self, tree: Tree[Token]) -> Node:
         """Build from the leaves up, without recursion, and watch the depth."""
@@ -92,7 +93,8 @@ class _Builder:
                         "E009", f"more than {MAXIMUM_DEPTH} operations inside one another", span,
                         "name parts of the expression under `let:`",
                     )  # fmt: skip
-                make: Callable[[Span, list[Node]], Node] = getattr(self, f"make_{item.data}")
+                maker = self.units if str(item.data).startswith("unit") else self
+                make: Callable[[Span, list[Node]], Node] = getattr(maker, f"make_{item.data}")
                 values.append(make(span, children))
                 depths.append(depth)
         return values[0]
@@ -139,9 +141,9 @@ class _Builder:
         for name in names:
             if isinstance(name, ast.Name):
                 continue
-            if isinstance(name, ast.Call) and not name.keywords and name.arguments:
-                if all(isinstance(a, ast.Name) for a in name.arguments):
-                    continue
+            plain = isinstance(name, ast.Call) and name.arguments and not name.keywords
+            if plain and all(isinstance(a, ast.Name) for a in name.arguments):
+                continue
             self.fail("E171", "only names stand in front of `:`, with the coordinates that they "
                       "depend on", name.span, "write `u(t, x) : scalar`")  # fmt: skip
         return ast.Declaration(names, kind, unit, span=span)
@@ -209,7 +211,7 @@ class _Builder:
         return ast.Negate(number, span=span) if digits.startswith("-") else number
 
     def raise_to(self, span: Span, base: Node, exponent: Node) -> ast.Binary:
-        size = _constant(exponent)
+        size = constant_value(exponent)
         if size is not None and abs(size) > MAXIMUM_EXPONENT:
             self.fail("E011", f"a power above {MAXIMUM_EXPONENT}", exponent.span or span,
                       "powers of numbers that large cannot be computed")  # fmt: skip
@@ -223,7 +225,7 @@ class _Builder:
             self.fail("E010", f"a number of more than {MAXIMUM_DIGITS} digits", span,
                       "write it with an exponent, as in `1.5e30`")  # fmt: skip
         value = float(text)
-        if math.isinf(value) or value == 0 and mantissa.strip("0.") != "":
+        if math.isinf(value) or (value == 0 and mantissa.strip("0.") != ""):
             self.fail("E010", "a number beyond the range of floating point, 1e-308 to 1e308",
                       span, "choose units in which it is nearer to 1")  # fmt: skip
         return ast.Number(text, unit, span=span)
@@ -269,8 +271,8 @@ class _Builder:
             names = index_names(text)
             if not names:
                 inside = Span(self.source, place + match.start(), place + match.end())
-                help = f"write a power with brackets, `{name}^({text.strip()})`"
-                self.fail("E162", "braces hold indices only, letters or digits", inside, help)
+                remedy = f"write a power with brackets, `{name}^({text.strip()})`"
+                self.fail("E162", "braces hold indices only, letters or digits", inside, remedy)
             indices += [(side, index) for index in names]
         return ast.Indexed(canonical_name(name), tuple(indices), span=span)
 
@@ -304,7 +306,7 @@ class _Builder:
         place = self.declared.places.get(name)
         is_declaration = place is not None and place.start == span.start
         is_field = kind == "field" and not is_declaration
-        if kind in _NOT_CALLABLE or is_field and self.is_product(name, arguments, keywords):
+        if kind in _NOT_CALLABLE or (is_field and self.is_product(name, arguments, keywords)):
             self.refuse_product(token, name, kind or "", span)
         if kind is None:
             special = self.special_call(name, arguments, keywords, span)
@@ -312,13 +314,15 @@ class _Builder:
                 return special
         return ast.Call(name, arguments, keywords, span=span)
 
-    def is_product(self, name: str, arguments: tuple[Node, ...], keywords: tuple[Node, ...]) -> bool:
+    def is_product(
+        self, name: str, arguments: tuple[Node, ...], keywords: tuple[Node, ...]
+    ) -> bool:
         """Whether `u(1 - u)` means a product more likely than a value of the field u."""
         declared = self.declared.arguments.get(name, ())
         if len(arguments) != len(declared) and arguments:
             return True
         fields = {n for n, kind in self.declared.kinds.items() if kind == "field"}
-        return any(_mentions(argument, fields) for argument in arguments)
+        return any(mentions(argument, fields) for argument in arguments)
 
     def refuse_product(self, token: Token, name: str, kind: str, span: Span) -> None:
         behind = span.text[len(token) :]
@@ -326,11 +330,11 @@ class _Builder:
         place = self.declared.places.get(name)
         diagnostic = Diagnostic(
             "E142",
-            f"`{token}` is {words}, so `{_short(span.text)}` can be read in two ways",
+            f"`{token}` is {words}, so `{shortened(span.text)}` can be read in two ways",
             span,
             related=((place, "declared here"),) if place is not None else (),
             helps=(
-                f"write `{token} {_short(behind)}` for the product",
+                f"write `{token} {shortened(behind)}` for the product",
                 f"or `{token}({self.declared.arguments[name][0]}=…)` for its value at a place"
                 if kind == "field" and self.declared.arguments.get(name)
                 else f"or declare a function, `{token}(x) = …`, under `let:`",
@@ -342,32 +346,32 @@ class _Builder:
         self, name: str, arguments: tuple[Node, ...], keywords: tuple[Node, ...], span: Span
     ) -> Node | None:
         """The ASCII twin of a form with signs of its own, else None."""
-        if name == "boundary" and not keywords and len(arguments) == 1:
-            if isinstance(arguments[0], ast.Name):
-                return ast.BoundaryOf(arguments[0].identifier, span=span)
-        if name in ("partial", "covariant") and not keywords and len(arguments) == 2:
-            if isinstance(arguments[0], ast.Name):
-                return self.index_derivative(
-                    name, arguments[0].identifier, arguments[1], span
-                )
-        if name in ("dot", "cross") and not keywords and len(arguments) == 2:
+        count = len(arguments) if not keywords else 0
+        first = arguments[0] if count and isinstance(arguments[0], ast.Name) else None
+        if name == "boundary" and count == 1 and first is not None:
+            return ast.BoundaryOf(first.identifier, span=span)
+        if name in ("partial", "covariant") and count == 2 and first is not None:
+            return self.index_derivative(name, first.identifier, arguments[1], span)
+        if name in ("dot", "cross") and count == 2:
             return self.binary(name, span, *arguments)
-        if name not in ("dn", "div", "dot") and name.startswith("d"):
-            if self.declared.is_coordinate(name[1:]):
-                return self.coordinate_derivative(name, arguments, keywords, span)
+        along = name[1:] if name[0] == "d" and name not in ("dn", "div", "dot") else ""
+        if self.declared.is_coordinate(along):
+            return self.coordinate_derivative(name, arguments, keywords, span)
         return None
 
     def coordinate_derivative(
         self, name: str, arguments: tuple[Node, ...], keywords: tuple[Node, ...], span: Span
     ) -> Node:
-        help = f"write `{name}(u)` or, for the second derivative, `{name}(u, 2)`"
+        remedy = f"write `{name}(u)` or, for the second derivative, `{name}(u, 2)`"
         if keywords or not 1 <= len(arguments) <= 2:
-            self.fail("E160", f"`{name}` takes what to differentiate and the order", span, help)
+            self.fail("E160", f"`{name}` takes what to differentiate and the order", span, remedy)
         order = 1
         if len(arguments) == 2:
             number = arguments[1]
             if not (isinstance(number, ast.Number) and number.text.isdecimal() and not number.unit):
-                self.fail("E160", "the order of a derivative is a whole number", number.span, help)
+                self.fail(
+                    "E160", "the order of a derivative is a whole number", number.span, remedy
+                )
             order = int(number.text)
         self.check_order(order, span)
         return make_derivative(((name[1:], order),), arguments[0], span)
@@ -384,7 +388,7 @@ class _Builder:
             self.fail(
                 "E148", f"`{token}{power}` can mean the inverse function or the reciprocal",
                 Span(self.source, span.start, power.end_pos or 0),
-                f"write `a{token}{_short(inner)}`", f"or `1/{token}{_short(inner)}`",
+                f"write `a{token}{shortened(inner)}`", f"or `1/{token}{shortened(inner)}`",
             )  # fmt: skip
         return self.raise_to(span, self.make_call(span, [token, bracket, arguments]), exponent)
 
@@ -403,7 +407,7 @@ class _Builder:
         (place, tokens), operand = parts
         sign = tokens[0]
         power = 1
-        if len(tokens) == 3 or len(tokens) == 2 and tokens[1].type == "SUPERSCRIPT":
+        if len(tokens) == 3 or (len(tokens) == 2 and tokens[1].type == "SUPERSCRIPT"):
             digits = superscript_text(tokens[-1])
             power = int(digits) if digits.isdecimal() and len(digits) < 4 else 0
         if sign.type == "BOX":
@@ -430,9 +434,7 @@ class _Builder:
     def family(self, sign: Token) -> str | None:
         return canonical_name(sign[2:].strip("{} ")) if len(sign) > 1 else None
 
-    def partial(
-        self, sign: Token, power: int, place: Span, operand: Node, span: Span
-    ) -> Node:
+    def partial(self, sign: Token, power: int, place: Span, operand: Node, span: Span) -> Node:
         underscore, name, order = derivative_parts(sign)
         if power != 1:
             order = power if order == 1 else 0
@@ -462,108 +464,3 @@ class _Builder:
         family = self.family(nabla)
         along = () if family is None else (ast.Keyword("along", ast.Name(family)),)
         return ast.Call("advect", (velocity, operand), along, span=span)
-
-    # ---- units: canonical text with `*`, `/`, `^` ---------------------------------------
-
-    def make_unit(self, span: Span, parts: list[Node]) -> ast.Unit:
-        text = parts[-1]
-        if text.startswith("(") and text.endswith(")") and text.count("(") == 1:
-            text = text[1:-1]
-        return ast.Unit(text, span=span)
-
-    def make_unit_name(self, span: Span, parts: list[Node]) -> str:
-        return canonical_unit(str(parts[0]))
-
-    def make_unit_number(self, span: Span, parts: list[Node]) -> str:
-        self.number(str(parts[0]), span)
-        return str(parts[0])
-
-    def make_unit_degree(self, span: Span, parts: list[Node]) -> str:
-        return f"deg{parts[1]}"
-
-    def make_unit_percent(self, span: Span, parts: list[Node]) -> str:
-        return "percent"
-
-    def make_unit_brackets(self, span: Span, parts: list[Node]) -> str:
-        inner = parts[-1]
-        return f"({inner})" if "*" in inner or "/" in inner else inner
-
-    def make_unit_multiply(self, span: Span, parts: list[Node]) -> str:
-        right = parts[-1]
-        if right.startswith("(") and "/" not in right:
-            right = right[1:-1]
-        return f"{parts[0]}*{right}"
-
-    def make_unit_divide(self, span: Span, parts: list[Node]) -> str:
-        return f"{parts[0]}/{parts[-1]}"
-
-    def make_unit_superscript(self, span: Span, parts: list[Node]) -> str:
-        return f"{parts[0]}^{superscript_text(parts[1]).lstrip('+')}"
-
-    def make_unit_raise(self, span: Span, parts: list[Node]) -> str:
-        return f"{parts[0]}^{parts[-1]}"
-
-    def make_unit_exponent(self, span: Span, parts: list[Node]) -> str:
-        for token in parts:
-            if token.type == "NUMBER" and not token.isdecimal():
-                self.fail("E169", "a power of a unit is a whole number or a fraction of two",
-                          span, "write `m^2` or `m^(1/2)`")  # fmt: skip
-        text = "".join("-" if t.type == "MINUS" else "/" if t.type == "SLASH" else t for t in parts)
-        return f"({text})" if "/" in text else text
-
-
-def canonical_unit(text: str) -> str:
-    """The one spelling of the name of a unit: `µm` and `um` are `μm`, `kohm` is `kΩ`."""
-    name = unicodedata.normalize("NFKC", text)
-    name = re.sub(r"(?<=^[kMGmμun])ohm$|^ohm$", "Ω", name)
-    return _MICRO.sub("μ", name)
-
-
-def _constant(node: Node) -> float | None:
-    """The value of an expression of numbers alone, infinite where it overflows."""
-    try:
-        if isinstance(node, ast.Number):
-            return float(node.text)
-        if isinstance(node, ast.Negate):
-            value = _constant(node.operand)
-            return None if value is None else -value
-        if isinstance(node, ast.Binary):
-            left, right = _constant(node.left), _constant(node.right)
-            if left is None or right is None:
-                return None
-            value = {
-                "+": lambda: left + right,
-                "-": lambda: left - right,
-                "*": lambda: left * right,
-                "/": lambda: left / right,
-                "^": lambda: left**right,
-            }.get(node.operator, lambda: None)()
-            return value if isinstance(value, float) else None
-    except OverflowError:
-        return math.inf
-    except ZeroDivisionError:
-        return None
-    return None
-
-
-def _mentions(node: Node, names: set[str]) -> bool:
-    """Whether one of the names stands in an expression."""
-    if isinstance(node, ast.Name):
-        return node.identifier in names
-    children: list[Node] = []
-    if isinstance(node, ast.Binary | ast.Comparison):
-        children = [node.left, node.right]
-    elif isinstance(node, ast.Negate | ast.Derivative | ast.IndexDerivative):
-        children = [node.operand]
-    elif isinstance(node, ast.Call):
-        children = [*node.arguments, *(k.value for k in node.keywords)]
-    elif isinstance(node, ast.TupleLiteral | ast.ListLiteral):
-        children = list(node.items)
-    elif isinstance(node, ast.Subscript):
-        children = [node.base, node.index]
-    return any(_mentions(child, names) for child in children)
-
-
-def _short(text: str) -> str:
-    plain = " ".join(text.split())
-    return plain if len(plain) <= 60 else f"{plain[:40]} … {plain[-15:]}"

@@ -57,7 +57,7 @@ def _names_before(tokens: Sequence[Token], stop: str) -> list[tuple[Token, tuple
             depth += 1
         elif token.type == "RPAR":
             depth -= 1
-        elif depth == 0 and (token.type == stop or stop == "MEMBER" and token == "in"):
+        elif depth == 0 and (token.type == stop or (stop == "MEMBER" and token == "in")):
             return found
         elif token.type == "NAME" and depth == 0:
             found.append((token, ()))
@@ -83,7 +83,21 @@ def _family_size(tokens: Sequence[Token]) -> int:
 
 
 _FORMS = frozenset(
-    "advect boundary box covariant cross curl div dn dot grad integral lap partial".split()
+    [
+        "advect",
+        "boundary",
+        "box",
+        "covariant",
+        "cross",
+        "curl",
+        "div",
+        "dn",
+        "dot",
+        "grad",
+        "integral",
+        "lap",
+        "partial",
+    ]
 )
 _RELATION_KINDS = {
     "domain": "region",
@@ -139,7 +153,7 @@ def _is_definition(tokens: Sequence[Token]) -> bool:
 
 def _is_reserved(name: str, declared: Declared) -> bool:
     """Whether a call of this name is a form of the language, which no file can define."""
-    return name in _FORMS or name.startswith("d") and declared.is_coordinate(name[1:])
+    return name in _FORMS or (name.startswith("d") and declared.is_coordinate(name[1:]))
 
 
 def _add(

@@ -5,31 +5,18 @@ from __future__ import annotations
 import hashlib
 import os
 import sys
-from collections.abc import Iterator
 from contextlib import suppress
 from functools import cache
 from pathlib import Path
 from typing import Any
 
-from lark import Lark, Token, __version__
+from lark import Lark, __version__
 
 from pdesl.resources import grammar_path
 
 __all__ = ["STARTS", "cache_folder", "line_parser", "make_line_parser"]
 
 STARTS = ("version", "header", "statement", "expression")
-
-
-class _KeepTokens:
-    """Leaves the tokens as they are: what surroundings say of them is read in `tokens.py`.
-
-    Lark drops terminals that no rule uses unless a stage between lexer and parser asks for them.
-    """
-
-    always_accept = ()
-
-    def process(self, stream: Iterator[Token]) -> Iterator[Token]:
-        return stream
 
 
 def cache_folder() -> Path | None:
@@ -52,10 +39,12 @@ def make_line_parser(text: str, *, strict: bool = False, cache_file: Path | None
             package `interegular`).
         cache_file: where the tables are kept; an unreadable file is made anew.
     """
-    options: dict[str, Any] = dict(
-        parser="lalr", lexer="basic", start=list(STARTS), propagate_positions=True,
-        postlex=_KeepTokens(),
-    )  # fmt: skip
+    options: dict[str, Any] = {
+        "parser": "lalr",
+        "lexer": "basic",
+        "start": list(STARTS),
+        "propagate_positions": True,
+    }
     if strict:
         options["strict"] = True
     if cache_file is not None:

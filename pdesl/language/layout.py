@@ -164,9 +164,9 @@ class _Layout:
                 "write a plain space",
             )
 
-    def _warn(self, code: str, message: str, start: int, help: str) -> None:
+    def _warn(self, code: str, message: str, start: int, remedy: str) -> None:
         span = Span(self.source, start, start + 1)
-        self.report(Diagnostic(code, message, span, helps=(help,), severity=Severity.WARNING))
+        self.report(Diagnostic(code, message, span, helps=(remedy,), severity=Severity.WARNING))
 
     def _bounds(self, number: int) -> tuple[int, int]:
         start = self.starts[number]
@@ -187,7 +187,7 @@ class _Layout:
         whole = self.text[start:end]
         content = whole.strip("\ufeff \t\r\f\u00a0\u2007\u3000")
         if not content:
-            if self.pending and self.pending[-1] or not self.pending and lines:
+            if self.pending[-1] if self.pending else lines:
                 self.pending.append("")
             return number + 1
         if content.startswith("#"):
@@ -199,9 +199,7 @@ class _Layout:
         after, finish = scan.run(start + len(prefix))
         bad = scan.bad or not self.bad_lines.isdisjoint(range(number, after))
         comments = (*self._take_pending(), *scan.comments)
-        lines.append(
-            TextLine(start + len(prefix), finish, indent, bad, comments, scan.comment)
-        )
+        lines.append(TextLine(start + len(prefix), finish, indent, bad, comments, scan.comment))
         return after
 
     def is_header(self, number: int) -> bool:

@@ -65,9 +65,7 @@ class _Place:
         return Diagnostic(code, message, span or self.span(), helps=helps)
 
 
-def explain_syntax(
-    tokens: Sequence[Token], index: int, source: Source, end: int
-) -> Diagnostic:
+def explain_syntax(tokens: Sequence[Token], index: int, source: Source, end: int) -> Diagnostic:
     """What is wrong with a line that cannot be read behind `tokens[:index]`.
 
     Arguments:
@@ -90,8 +88,10 @@ def _double_sign(place: _Place) -> Answer:
     if place.before_kind not in (*_RELATIONS, "COLON"):
         return None
     if place.before.end_pos != (place.token.start_pos if place.token else None):
-        return place.say("E105", f"the signs `{place.before}` and `{place.text}` in a row",
-                         "keep one of them", span=place.span(place.before, place.token))  # fmt: skip
+        return place.say(
+            "E105", f"the signs `{place.before}` and `{place.text}` in a row", "keep one of them",
+            span=place.span(place.before, place.token),
+        )  # fmt: skip
     written = f"{place.before}{place.text}"
     meant = {"=<": "<=", "=>": ">="}.get(written, "=")
     return place.say(
@@ -104,8 +104,12 @@ def _chained(place: _Place) -> Answer:
     """`a = b = c`, refused because it can mean two statements or a mistake."""
     if place.kind not in _RELATIONS or place.open:
         return None
+    if any(t.type == "ON" for t in place.tokens[: place.index]):
+        return place.say("E106", "several conditions for one region",
+                         "a region is one condition; join regions with a comma, "
+                         "`on x = 0, y = 0`")  # fmt: skip
     earlier = [t for t in place.tokens[: place.index] if t.type in _RELATIONS]
-    if not earlier or any(t.type == "ON" for t in place.tokens[: place.index]):
+    if not earlier:
         return None
     text = place.source.text
     first = earlier[-1]
@@ -188,8 +192,13 @@ def _power_of_power(place: _Place) -> Answer:
 def _signs(place: _Place) -> Answer:
     """Two operators in a row, an operator without something behind it."""
     after_operator = place.before_kind in _OPERATORS or place.before_kind in _OPENING
-    if place.kind in _SUMMANDS and place.before_kind in (*_SUMMANDS, *_FACTORS, "NABLA",
-                                                         "DERIVATIVE", "BOX"):
+    if place.kind in _SUMMANDS and place.before_kind in (
+        *_SUMMANDS,
+        *_FACTORS,
+        "NABLA",
+        "DERIVATIVE",
+        "BOX",
+    ):
         return place.say("E105", f"the signs `{place.before}` and `{place.text}` in a row",
                          "put brackets around the second with what it belongs to",
                          span=place.span(place.before, place.token))  # fmt: skip
@@ -204,14 +213,30 @@ def _signs(place: _Place) -> Answer:
 
 def _ends_early(place: _Place) -> Answer:
     """The line ends, or a bracket closes, behind an operator."""
-    if place.token is not None and place.kind not in (*_CLOSING, "COMMA", "ON", "ARROW", "COLON",
-                                                      *_RELATIONS, "MEMBER"):
+    if place.token is not None and place.kind not in (
+        *_CLOSING,
+        "COMMA",
+        "ON",
+        "ARROW",
+        "COLON",
+        *_RELATIONS,
+        "MEMBER",
+    ):
         return None
     if place.before is None:
         return place.say("E101", f"something is missing before `{place.text}`")
     if place.before_kind in _OPENING and place.kind in _CLOSING:
         return place.say("E101", "these brackets are empty", "write what belongs inside",
                          span=place.span(place.before, place.token))  # fmt: skip
+    if (
+        place.before_kind == "DERIVATIVE"
+        and place.index > 1
+        and any(t.type == "ON" for t in place.tokens[: place.index])
+    ):
+        name = str(place.before)[1:]
+        return place.say("E101", f"`{name}` is no region of this file",
+                         f"declare it under `domain:`, `{name} = disk(…)`, or write `∂Ω`",
+                         span=place.span(place.before))  # fmt: skip
     if place.before_kind == "DERIVATIVE":
         return place.say("E101", f"`{place.before}` has nothing to act on",
                          f"write `{place.before} u`", span=place.span(place.before))  # fmt: skip
@@ -244,6 +269,8 @@ def _two_values(place: _Place) -> Answer:
     """`x 2`, `2 3`, `a "b"`: no product of these by juxtaposition."""
     if place.before is None or place.before_kind in (*_OPERATORS, *_OPENING):
         return None
+    if place.before_kind == "STRING" and place.kind not in ("COMMA", *_CLOSING):
+        return place.say("E103", f"`{place.text}` cannot follow a text in quotes")
     ends = place.before_kind in (*_VALUES, *_CLOSING, "SUPERSCRIPT", "INDICES")
     if place.kind == "NUMBER" and ends:
         return place.say(
@@ -255,8 +282,6 @@ def _two_values(place: _Place) -> Answer:
     if place.kind == "STRING" and ends:
         return place.say("E103", f"a sign is missing before {place.text}",
                          'a file to write to is named as in `-> "result.h5"`')  # fmt: skip
-    if place.before_kind == "STRING" and place.kind not in ("COMMA", *_CLOSING):
-        return place.say("E103", f"`{place.text}` cannot follow a text in quotes")
     return None
 
 
@@ -264,6 +289,9 @@ def _square(place: _Place) -> Answer:
     """A `[` that is neither a list, nor a unit, nor a component."""
     if place.kind != "LSQB":
         return None
+    if place.before_kind == "COLON":
+        return place.say("E109", "a colon is followed by a type, not by an interval",
+                         "write `t ∈ [0, 1]` or `t in [0, 1]`")  # fmt: skip
     return place.say(
         "E109", "a unit stands behind a number or a type only",
         "write `9.81 [m/s²]` or `T : scalar [K]`; a component is `v[1]`, without a space",
@@ -283,6 +311,13 @@ def _unit(place: _Place) -> Answer:
 def _comma(place: _Place) -> Answer:
     if place.kind != "COMMA" or place.open:
         return None
+    number = place.before_kind == "NUMBER" and place.after is not None
+    if number and place.after is not None and place.after.type == "NUMBER":
+        touching = (place.after.start_pos or 0) - 1
+        if place.before is not None and place.before.end_pos == touching:
+            return place.say("E106", "a comma inside a number",
+                             f"write `{place.before}.{place.after}` with a point, or two values "
+                             f"as a tuple, `({place.before}, {place.after})`")  # fmt: skip
     if any(t.type in _RELATIONS for t in place.tokens[: place.index]):
         return place.say(
             "E106", "a comma behind a relation", "put each statement on a line of its own",

@@ -72,8 +72,39 @@ CYRILLIC_TWINS: dict[str, str] = dict(
 
 #: Functions that no file has to declare and that paper writes without brackets or with a power.
 ELEMENTARY_FUNCTIONS = frozenset(
-    "sin cos tan cot sec csc asin acos atan sinh cosh tanh sech asinh acosh atanh exp log ln "
-    "log10 log2 sqrt cbrt abs sign erf erfc gamma max min norm".split()
+    [
+        "sin",
+        "cos",
+        "tan",
+        "cot",
+        "sec",
+        "csc",
+        "asin",
+        "acos",
+        "atan",
+        "sinh",
+        "cosh",
+        "tanh",
+        "sech",
+        "asinh",
+        "acosh",
+        "atanh",
+        "exp",
+        "log",
+        "ln",
+        "log10",
+        "log2",
+        "sqrt",
+        "cbrt",
+        "abs",
+        "sign",
+        "erf",
+        "erfc",
+        "gamma",
+        "max",
+        "min",
+        "norm",
+    ]
 )
 
 # Functions whose name spells a Greek letter: where the file declares no such letter, a call
@@ -169,15 +200,17 @@ def suggest(name: str, candidates: Iterable[str]) -> str | None:
     """
     if len(name) > 100:
         return None
-    folded = _fold(name)
+    # A Greek letter counts as one: ψ is as far from π as any other letter.
+    written = (lambda text: text.casefold().replace("_", "")) if not name.isascii() else _fold
+    folded, own = _fold(name), written(canonical_name(name) if not name.isascii() else name)
     best: tuple[int, str] | None = None
     for candidate in dict.fromkeys(candidates):
-        other = _fold(candidate)
-        if other == folded:
+        if _fold(candidate) == folded:
             return candidate
-        length = max(len(folded), len(other))
+        other = written(candidate)
+        length = max(len(own), len(other))
         limit = 0 if length < 3 else 1 if length <= 5 else 2 if length <= 8 else 3
-        distance = _distance(folded, other, limit)
+        distance = _distance(own, other, limit)
         if distance <= limit and (best is None or distance < best[0]):
             best = (distance, candidate)
     return best[1] if best else None

@@ -14,8 +14,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from lark import Lark, Token, Tree, UnexpectedToken
-from lark.lexer import TextSlice
+from lark import Lark, TextSlice, Token, Tree, UnexpectedToken
 from lark.parsers.lalr_interactive_parser import InteractiveParser
 
 from pdesl.diagnostics import Diagnostic, ProblemError, Severity, Source, Span
@@ -23,10 +22,10 @@ from pdesl.language import ast
 from pdesl.language.ambiguity import check_ambiguities
 from pdesl.language.blocks import BlockReader
 from pdesl.language.builder import build
+from pdesl.language.declared import Declared, collect
 from pdesl.language.grammar import line_parser
 from pdesl.language.layout import MAXIMUM_SIZE, TextLine, lay_out
 from pdesl.language.messages import explain_syntax
-from pdesl.language.declared import Declared, collect
 from pdesl.language.tokens import Mistake, classify, tokenise
 
 __all__ = [
@@ -55,7 +54,7 @@ class ParseResult:
     partial: ast.Module = field(default_factory=lambda: ast.Module(()))
 
 
-class _Enough(Exception):
+class _Enough(Exception):  # noqa: N818 - a signal, no failure
     """So many mistakes that a further one would help nobody."""
 
 
@@ -220,7 +219,7 @@ class _Parse:
     def start(self, parser: Lark, text: TextLine, rule: str = "statement") -> _Line:
         """Cut a line into tokens, unless it is reported already."""
         piece = TextSlice(self.source.text, text.start, text.end)
-        interactive = parser.parse_interactive(piece, start=rule)  # type: ignore[arg-type]
+        interactive = parser.parse_interactive(piece, start=rule)
         if text.bad:
             return _Line(text, interactive, [], None)
         tokens, mistake = tokenise(interactive, self.source, text.end)
@@ -264,7 +263,5 @@ class _Parse:
         except UnexpectedToken:
             if line.mistake is not None and index == len(tokens):
                 raise line.mistake from None
-            raise Mistake(
-                explain_syntax(tokens, index, self.source, line.text.end)
-            ) from None
+            raise Mistake(explain_syntax(tokens, index, self.source, line.text.end)) from None
         return tree

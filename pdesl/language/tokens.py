@@ -35,9 +35,10 @@ _LEIBNIZ = re.compile(
     r"(?:∂([⁰¹²³⁴-⁹]*)\s*|(?<!\w)d([⁰¹²³⁴-⁹]*)\s?)([^\W\d⁰¹²³⁴-⁹]\w*?)\s*/\s*[∂d]([^\W⁰¹²³⁴-⁹]+)"
     r"([⁰¹²³⁴-⁹]*)"
 )
+_LEIBNIZ_OPERATOR = re.compile(r"d([²³⁴]?)\s*/\s*d([^\W⁰¹²³⁴-⁹]+)([²³⁴]?)")
 
 
-class Mistake(Exception):
+class Mistake(Exception):  # noqa: N818 - what is wrong is a mistake of the user
     """Ends the reading of one line; carries its one diagnostic."""
 
     def __init__(self, diagnostic: Diagnostic):
@@ -77,13 +78,14 @@ def tokenise(
 
 
 _CHARACTER_HELPS = {
+    ".": "write a product of vectors with `·`, as in `∇·v`, or `div(v)`, `dot(a, b)`",
     "√": "write `sqrt(…)`",
     "|": "write `abs(…)` for a number, `norm(…)` for a vector, `sqrt(…)` for √",
     "'": "write a derivative as `∂x u` or `dx(u)`, and text in double quotes",
-    "‘": "write text in double quotes, `\"`",
+    "‘": 'write text in double quotes, `"`',
     "’": "write a derivative as `∂x u` or `dx(u)`, and text in double quotes",
-    "“": "write straight quotes, `\"`",
-    "”": "write straight quotes, `\"`",
+    "“": 'write straight quotes, `"`',
+    "”": 'write straight quotes, `"`',
     "´": "write a derivative as `∂x u` or `dx(u)`",
     "∂": "write the coordinate right behind `∂`, as in `∂x u` and `∂x²u`",
     "\\": "mathematics is written as it looks, `∇²u`, or in ASCII, `lap(u)`; not in LaTeX",
@@ -150,12 +152,10 @@ def _touch(left: Token, right: Token) -> bool:
 def _is_function(name: str, declared: Declared) -> bool:
     plain = canonical_name(name, function=True, declared=declared.kinds)
     kind = declared.kinds.get(plain)
-    return kind == "function" or kind is None and plain in ELEMENTARY_FUNCTIONS
+    return kind == "function" or (kind is None and plain in ELEMENTARY_FUNCTIONS)
 
 
-def classify(
-    tokens: list[Token], declared: Declared, source: Source, end: int
-) -> list[Token]:
+def classify(tokens: list[Token], declared: Declared, source: Source, end: int) -> list[Token]:
     """The tokens of a statement under the terminals that their surroundings give them.
 
     Raises:
@@ -209,7 +209,7 @@ def _retype(token: Token, kind: str, start: int | None = None) -> Token:
 def _bracket(before: Token | None, token: Token, typed: bool) -> str:
     if before is None:
         return "LSQB"
-    if before.type == "NUMBER" or typed and before.type in ("NAME", "RPAR"):
+    if before.type == "NUMBER" or (typed and before.type in ("NAME", "RPAR")):
         return "UNIT"
     if before.type in ("NAME", "RPAR", "RSQB", "INDICES") and _touch(before, token):
         return "SUBSCRIPT"
@@ -233,7 +233,7 @@ def _derivative(token: Token, declared: Declared, source: Source) -> str:
     kind = declared.kinds.get(name)
     if underscore or kind == "coordinate" or name == NORMAL:
         return "DERIVATIVE"
-    if kind == "region" or kind is None and name.startswith("Ω"):
+    if kind == "region" or (kind is None and name.startswith("Ω")):
         return "BOUNDARY"
     written = token[1:].rstrip("⁰¹²³⁴⁵⁶⁷⁸⁹")
     for cut in range(len(written) - 1, 0, -1):
@@ -265,7 +265,16 @@ def _find_leibniz(
     for token in tokens:
         if token.type not in ("NAME", "DERIVATIVE") or token[0] not in "d∂":
             continue
-        match = _LEIBNIZ.match(source.text, token.start_pos or 0, end)
+        start = token.start_pos or 0
+        operator = _LEIBNIZ_OPERATOR.match(source.text, start, end)
+        if operator and declared.is_coordinate(canonical_name(operator.group(2))):
+            power, name, lower = operator.groups()
+            sign = f"∂{name}{power or lower}"
+            return Diagnostic(
+                "E145", "a derivative written as a fraction",
+                Span(source, start, operator.end()), helps=(f"write `{sign} …` or `d{name}(…)`",),
+            )  # fmt: skip
+        match = _LEIBNIZ.match(source.text, start, end)
         if match is None:
             continue
         names = [canonical_name(match.group(3)), canonical_name(match.group(4))]
@@ -294,6 +303,14 @@ def _check_letters(tokens: list[Token], declared: Declared, source: Source) -> N
         name = canonical_name(token)
         if name in declared.kinds:
             continue
+        if name[0] == "_" and index and tokens[index - 1].type == "NUMBER":
+            number = tokens[index - 1]
+            if _touch(number, token):
+                raise Mistake(Diagnostic(
+                    "E103", "a sign is missing between a number and a name",
+                    Span(source, number.start_pos or 0, token.end_pos or 0),
+                    helps=("digits are not grouped: write 1_000 as `1000`",),
+                ))  # fmt: skip
         span = Span(source, token.start_pos or 0, token.end_pos or 0)
         base = tokens[index - 2] if index > 1 and tokens[index - 1].type == "POWER" else None
         called = index + 1 < len(tokens) and tokens[index + 1].type == "LPAR"

@@ -11,14 +11,15 @@ from pdesl.symbolic.geometry.pieces import Array, format_point
 __all__ = ["ghost_nodes", "thin_out"]
 
 TOO_CLOSE = 0.5  # spacings between boundary nodes with the region between them
-HOPELESS = 0.15  # spacings between boundary nodes whatever lies between them
+HOPELESS = 0.2  # spacings across a gap outside the region
 
 
 def thin_out(region: Region, sample: BoundarySample, h: Array) -> BoundarySample:
     """The sample without nodes that crowd in a sharp corner of the region.
 
     Of two nodes closer than half a spacing with the region between them one is dropped. Across a
-    gap outside the region both are needed, but at the tip of a notch.
+    gap outside the region both are needed, but at the tip of a notch, where neither can have a
+    ghost, both go.
 
     Raises `GeometryError` where such a gap, or a hole, is far narrower than the spacing.
     """
@@ -38,10 +39,15 @@ def thin_out(region: Region, sample: BoundarySample, h: Array) -> BoundarySample
     faces = np.sum(gap * sample.normals[first], axis=1) > 0.0
     faces &= np.sum(gap * sample.normals[second], axis=1) < 0.0
     blind = faces & (ratio[first, column] < HOPELESS)
-    _check_gaps(sample, h, first[blind], ratio[first, column][blind])
-    # Where two regions touch, a node may have no outside at all.
-    dropped = region.contains(sample.points + (1e-3 * h)[:, None] * sample.normals)
-    crowded = ~faces | blind
+    # How far a node sees along its normal; where regions touch, it may see no outside at all.
+    sight = np.full(len(h), np.inf)
+    for far in np.array([1.0, 0.6, 0.3, 0.05, 0.005]) * HOPELESS:
+        ahead = sample.points + (far * h)[:, None] * sample.normals
+        sight[region.contains(ahead)] = far
+    np.minimum.at(sight, first[blind], ratio[first, column][blind])
+    dropped = np.isfinite(sight)
+    _check_gaps(sample, h, sight)
+    crowded = ~faces
     for one, two in zip(first[crowded], second[crowded], strict=True):
         if not (dropped[one] or dropped[two]):
             dropped[max(one, two)] = True
@@ -51,18 +57,18 @@ def thin_out(region: Region, sample: BoundarySample, h: Array) -> BoundarySample
     )
 
 
-def _check_gaps(sample: BoundarySample, h: Array, nodes: Array, ratio: Array) -> None:
+def _check_gaps(sample: BoundarySample, h: Array, sight: Array) -> None:
     """Refuse a gap or a hole that is too narrow along half of a part, not only at its tip."""
-    for part in np.unique(sample.part[nodes]):
-        mine = np.unique(nodes[sample.part[nodes] == part])
+    blind = np.isfinite(sight)
+    for part in np.unique(sample.part[blind]):
+        mine = np.nonzero(blind & (sample.part == part))[0]
         if len(mine) > np.sum(sample.part == part) / 2.0:
             one = int(mine[0])
-            needed = 2.0 * float(ratio[nodes == one].min()) * h[one]
             raise GeometryError(
                 f"a gap or a hole near {format_point(sample.points[one])} is far narrower than "
                 f"the node spacing {h[one]:.3g} there",
                 code="E449",
-                help=f"use more nodes: a spacing of {needed:.2g} or less there",
+                help=f"use more nodes: a spacing of {2.0 * sight[one] * h[one]:.2g} or less there",
             )
 
 

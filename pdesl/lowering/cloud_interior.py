@@ -2,9 +2,9 @@
 
 At a constant spacing: a hexagonal (plane) or body-centred cubic (space) lattice, clipped to the
 region at the distance from the boundary that keeps the density, and relaxed by repulsion in
-the layers next to the boundary. At a variable spacing: cells of a tree as small as the local
-spacing, points chosen among theirs with the right density along a space-filling curve, relaxed
-by repulsion everywhere.
+the layers next to the boundary. At a variable spacing: places in the cells of a tree that are as
+small as the local spacing, nodes chosen among them along a space-filling curve with the right
+density, spread by Lloyd's iteration on the places.
 """
 
 from __future__ import annotations
@@ -21,13 +21,18 @@ from pdesl.symbolic.geometry.pieces import Array, evaluate_spacing
 from pdesl.symbolic.geometry.sampling import morton_order, packing
 
 __all__ = [
+    "CELLS",
+    "DEEP",
+    "LATTICE",
     "Candidates",
+    "Repulsion",
     "choose_along_curve",
     "clearance",
     "lattice_candidates",
     "layer",
     "periodic_tree",
     "relax",
+    "spread",
     "tree_candidates",
 ]
 
@@ -35,7 +40,8 @@ DEEP = 4.0
 CHUNK = 1 << 19
 MOST_CANDIDATES = 300_000_000
 NEIGHBOURS = {2: 8, 3: 16}  # that push a node, itself included
-GAIN = 0.15
+PER_NODE = 16  # places for each node in Lloyd's iteration
+LLOYD_STEPS, OVERRELAXATION = 10, 1.8
 SAME_NEIGHBOURS = 3  # steps for which a node keeps the list of its neighbours
 WALL = 0.55  # spacings between interior nodes and the tangent planes of the boundary
 
@@ -59,6 +65,19 @@ class Candidates:
     points: Array
     clearance: Array
     share: Array
+
+
+@dataclass(frozen=True, slots=True)
+class Repulsion:
+    """How interior nodes push each other: reach in spacings, gain, and number of steps."""
+
+    reach: float
+    gain: float
+    steps: int
+
+
+LATTICE = Repulsion(1.5, 0.15, 20)  # evens out the layers where a lattice meets a boundary
+CELLS = Repulsion(1.2, 0.3, 6)  # parts the closest pairs that Lloyd's iteration leaves
 
 
 def periodic_tree(
@@ -236,6 +255,43 @@ def choose_along_curve(candidates: Candidates, count: int) -> Array:
     return candidates.points[order[np.unique(np.searchsorted(total, marks))]]
 
 
+def _shortest(vectors: Array, periods: Array) -> Array:
+    """Differences of points (..., d), shortened by whole periods, in place."""
+    for axis in np.nonzero(periods)[0]:
+        vectors[..., axis] -= periods[axis] * np.round(vectors[..., axis] / periods[axis])
+    return vectors
+
+
+def spread(
+    points: Array, boundary: Array, region: Region, spacing: Spacing, candidates: Candidates
+) -> Array:
+    """Nodes moved to the centroids of their cells among the candidates, the boundary fixed.
+
+    Lloyd's iteration, over-relaxed, with the density h^-(d+2) that makes the cells of a
+    centroidal Voronoi tessellation as large as the local spacing (Du, Faber and Gunzburger
+    1999, section 6); the candidates' own density is h^-d.
+    """
+    lower, _ = region.bounding_box()
+    periods = np.array(region.periods)
+    total = np.cumsum(candidates.share)
+    count = min(PER_NODE * (len(points) + len(boundary) // 2), len(total))
+    marks = (np.arange(count) + 0.5) * (total[-1] / count)
+    places = candidates.points[np.searchsorted(total, marks)]
+    mass = evaluate_spacing(spacing, places) ** -2.0
+    points, nodes = points.copy(), len(points)
+    for _ in range(LLOYD_STEPS):
+        everything = np.concatenate([points, boundary])
+        tree, wrap = periodic_tree(everything, lower, periods)
+        owner = tree.query(wrap(places.copy()), workers=-1)[1]
+        arms = _shortest(places - everything[owner], periods)
+        size = np.bincount(owner, mass, minlength=len(everything))[:nodes]
+        for axis in range(points.shape[1]):
+            moment = np.bincount(owner, mass * arms[:, axis], minlength=len(everything))[:nodes]
+            step = np.divide(moment, size, out=np.zeros(nodes), where=size > 0.0)
+            points[:, axis] += OVERRELAXATION * step
+    return points
+
+
 def relax(
     points: Array,
     boundary: Array,
@@ -243,12 +299,12 @@ def relax(
     region: Region,
     spacing: Spacing,
     active: Array,
-    steps: int,
+    repulsion: Repulsion,
 ) -> Array:
     """Interior nodes moved apart by repulsion between neighbours; the boundary stays.
 
-    A neighbour at distance r < 3/2 h pushes by GAIN h (3/2 - r/h)²; a step is at most h/4. Nodes
-    keep about half a spacing from the tangent plane of the nearest boundary node. Only active
+    A neighbour at a distance r < reach h pushes by gain h (reach - r/h)²; a step is at most h/4.
+    Nodes keep about half a spacing from the tangent plane of the nearest boundary node. Only active
     nodes move; those that left the region go back to where they started.
     """
     lower, _ = region.bounding_box()
@@ -258,14 +314,8 @@ def relax(
     count = min(NEIGHBOURS[region.dimension], len(points) + len(boundary))
     if len(moving) == 0 or count < 2:
         return points
-
-    def shortest(vectors: Array) -> Array:
-        for axis in np.nonzero(periods)[0]:
-            vectors[..., axis] -= periods[axis] * np.round(vectors[..., axis] / periods[axis])
-        return vectors
-
     index = np.empty((0, 0), dtype=np.int64)
-    for step in range(steps):
+    for step in range(repulsion.steps):
         everything = np.concatenate([points, boundary])
         here = points[moving]
         if step % SAME_NEIGHBOURS == 0:
@@ -276,9 +326,9 @@ def relax(
             is_self[~is_self.any(axis=1), -1] = True
             index = index[~is_self].reshape(len(moving), count - 1)
         h = evaluate_spacing(spacing, here)
-        away = shortest(here[:, None] - everything[index])
+        away = _shortest(here[:, None] - everything[index], periods)
         distance = np.sqrt(np.einsum("nkd,nkd->nk", away, away))
-        push = GAIN * np.maximum(1.5 - distance / h[:, None], 0.0) ** 2
+        push = repulsion.gain * np.maximum(repulsion.reach - distance / h[:, None], 0.0) ** 2
         push = np.divide(push, distance, out=np.zeros_like(push), where=distance > 0.0)
         move = np.einsum("nk,nkd->nd", push, away)
         length = np.linalg.norm(move, axis=1)
@@ -287,7 +337,7 @@ def relax(
         to_boundary = np.where(index >= len(points), distance, np.inf)
         close = np.nonzero(to_boundary.min(axis=1) < 2.0 * h)[0]
         node = index[close, np.argmin(to_boundary[close], axis=1)] - len(points)
-        gap = shortest(moved[close] - boundary[node])
+        gap = _shortest(moved[close] - boundary[node], periods)
         excess = np.maximum(np.sum(gap * normals[node], axis=1) + WALL * h[close], 0.0)
         excess[np.linalg.norm(gap, axis=1) > 1.5 * h[close]] = 0.0
         moved[close] -= excess[:, None] * normals[node]

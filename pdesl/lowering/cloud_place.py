@@ -2,21 +2,31 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import numpy as np
 
 from pdesl.lowering.cloud_boundary import thin_out
 from pdesl.lowering.cloud_interior import (
+    CELLS,
     DEEP,
+    LATTICE,
     Candidates,
     choose_along_curve,
     lattice_candidates,
     layer,
     periodic_tree,
     relax,
+    spread,
     tree_candidates,
 )
 from pdesl.symbolic.geometry import BoundarySample, GeometryError, Region, Spacing
-from pdesl.symbolic.geometry.pieces import Array, evaluate_spacing, low_discrepancy
+from pdesl.symbolic.geometry.pieces import (
+    Array,
+    evaluate_spacing,
+    low_discrepancy,
+    low_discrepancy_step,
+)
 from pdesl.symbolic.geometry.region import line_stretches
 from pdesl.symbolic.geometry.sampling import packing, quadrature, scatter
 
@@ -29,8 +39,7 @@ __all__ = [
 ]
 
 BOUNDARY_SHARE = 0.25  # of the nodes above three dimensions
-LATTICE_STEPS, TREE_STEPS = 20, 32  # of relaxation
-LATTICE_ATTEMPTS = 6
+ATTEMPTS = {2: 8, 3: 5}  # at the scale that gives the number of nodes
 MOST_NODES = 20_000_000
 
 
@@ -86,6 +95,17 @@ def _scaled(shape: Spacing, scale: float) -> Spacing:
 # Two and three dimensions
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class _Attempt:
+    """Boundary and candidates at one scale; `miss` is how far the count is from the natural."""
+
+    spacing: Spacing
+    sample: BoundarySample
+    candidates: Candidates
+    wanted: int
+    miss: int
+
+
 def place_in_space(
     region: Region,
     nodes: int | None,
@@ -99,33 +119,42 @@ def place_in_space(
         expected = _expected_count(region, shape)
         if expected > MOST_NODES:
             raise GeometryError(f"this spacing needs about {expected:.1e} nodes", "E448")
-    varies = callable(shape)
     state = random.bit_generator.state
-    for attempt in range(12):
+    best: _Attempt | None = None
+    for attempt in range(ATTEMPTS[region.dimension]):
         random.bit_generator.state = state
         h = _scaled(shape, scale)
         sample = region.sample_boundary(h, seed)
         sample = _thinned(region, sample, h, final=nodes is None)
-        if varies or callable(h):
+        if callable(h):
             candidates = tree_candidates(region, sample.points, h, random)
         else:
             candidates = lattice_candidates(region, sample.points, h, random)
         natural = _natural_count(region, candidates)
         wanted = natural if nodes is None else nodes - len(sample.points)
-        if nodes is None or _suits(wanted, natural, len(sample.points), attempt):
+        tried = _Attempt(h, sample, candidates, wanted, abs(wanted - natural))
+        if best is None or (tried.wanted > 0, -tried.miss) > (best.wanted > 0, -best.miss):
+            best = tried
+        if nodes is None or _suits(tried, natural, attempt):
             break
-        if attempt == LATTICE_ATTEMPTS and any(region.periods):
-            # Whole numbers of rows in periodic directions do not give every number of nodes.
-            varies = True
         found = max(natural, 1) + len(sample.points)
         scale *= float(np.clip((found / nodes) ** (1.0 / region.dimension), 0.5, 2.0))
+    assert best is not None
+    h, sample, candidates, wanted = best.spacing, best.sample, best.candidates, best.wanted
+    if any(region.periods) and not callable(h) and best.miss > max(1.0, 0.02 * wanted):
+        # Whole numbers of rows in periodic directions do not give every number of nodes.
+        candidates = tree_candidates(region, sample.points, h, random)
     if nodes is not None:
         # Raises what the search put up with.
         thin_out(region, sample, evaluate_spacing(h, sample.points))
-        wanted = min(wanted, int(np.sum(candidates.clearance > 0.2)))
+        if callable(h) or (candidates.share == 1.0).all():
+            wanted = min(wanted, int(np.sum(candidates.clearance > 0.2)))
     interior, active = _choose_interior(region, candidates, wanted)
-    steps = TREE_STEPS if active.all() else LATTICE_STEPS
-    interior = relax(interior, sample.points, sample.normals, region, h, active, steps)
+    on_lattice = (candidates.share == 1.0).all()
+    if len(interior) and not on_lattice:
+        interior = spread(interior, sample.points, region, h, candidates)
+    repulsion = LATTICE if on_lattice else CELLS
+    interior = relax(interior, sample.points, sample.normals, region, h, active, repulsion)
     interior = _uncrowded(region, interior, sample.points, h)
     if len(interior) == 0:
         chosen = "this spacing" if nodes is None else f"{nodes} nodes"
@@ -203,14 +232,15 @@ def _natural_count(region: Region, candidates: Candidates) -> int:
     return round(float(candidates.share[candidates.clearance > layer(region.dimension)].sum()))
 
 
-def _suits(wanted: int, natural: int, edge: int, attempt: int) -> bool:
+def _suits(tried: _Attempt, natural: int, attempt: int) -> bool:
     """Whether the wanted number of interior nodes is near enough to the natural one.
 
     The distance kept from the boundary absorbs a difference of a share of the boundary nodes.
     What is near enough grows with the attempts: few nodes cannot have every number.
     """
-    slack = max(0.01 * 1.3 ** min(attempt, 5) * natural, 0.08 * edge, 1.0 + attempt / 4.0)
-    return wanted > 0 and abs(wanted - natural) <= slack
+    absorbed = 0.08 * len(tried.sample.points)
+    slack = max(0.01 * 1.5**attempt * natural, absorbed, 1.0 + attempt / 2.0)
+    return tried.wanted > 0 and tried.miss <= slack
 
 
 def _choose_interior(region: Region, candidates: Candidates, wanted: int) -> tuple[Array, Array]:
@@ -292,7 +322,7 @@ def fill(region: Region, count: int, random: np.random.Generator) -> Array:
     """Exactly `count` low-discrepancy points inside a region."""
     parameters = region.interior_parameters
     shift, found, tried, kept = random.random(parameters), 0, 0, []
-    stride = low_discrepancy(1 << 16, parameters, np.zeros(parameters))[-1]
+    stride = (1 << 16) * low_discrepancy_step(parameters)
     uniform = low_discrepancy(1 << 16, parameters, shift)
     while found < count:
         points, keep = region.interior_chart(uniform)

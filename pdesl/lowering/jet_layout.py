@@ -169,9 +169,7 @@ class _Carried:
         return monomial(index) in self.forms
 
 
-def _by_order(
-    request: Request, keys: tuple[Key, ...]
-) -> dict[int, dict[MultiIndex, list[Key]]]:
+def _by_order(request: Request, keys: tuple[Key, ...]) -> dict[int, dict[MultiIndex, list[Key]]]:
     terms = (request.index,) if isinstance(request, Derivative) else request.terms
     groups: dict[int, dict[MultiIndex, list[Key]]] = {}
     for index, key in zip(terms, keys, strict=True):

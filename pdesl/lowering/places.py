@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import sympy
 
-from pdesl.ir.facts import condition_mask
+from pdesl.ir.samples import condition_mask
 from pdesl.ir.system import Row, System
 from pdesl.symbolic.operators import NORMAL
 

@@ -30,10 +30,17 @@ import numpy as np
 import numpy.typing as npt
 from numpy.polynomial import legendre
 from scipy.sparse import csr_matrix
-from scipy.spatial import cKDTree
 from threadpoolctl import threadpool_limits
 
 from pdesl.diagnostics import SolverError
+from pdesl.lowering.stencils import (
+    FloatArray,
+    format_place,
+    misuse,
+    nearest_nodes,
+    period_lengths,
+    wrap,
+)
 
 __all__ = [
     "LinearOperator",
@@ -48,15 +55,12 @@ __all__ = [
     "to_csr",
 ]
 
-FloatArray = npt.NDArray[np.float64]
 MultiIndex = tuple[int, ...]
 LinearOperator = Mapping[MultiIndex, float | FloatArray]
 
 # Stencils are solved together in chunks whose matrices fill about this much memory: small
 # enough to stay in the cache, large enough that NumPy's cost per call does not show.
 _CHUNK_BYTES = 4_000_000
-# Nodes closer than this fraction of the stencil's radius count as one node.
-_DUPLICATE = 1e-9
 # Estimated condition number of a scaled stencil matrix beyond which no digit is left.
 _UNUSABLE = 1e15
 
@@ -174,8 +178,8 @@ def make_weights(
     m = default_exponent(ell, theta) if exponent is None else exponent
     _check_choice(nodes, places, order, theta, ell, m, size, len(powers))
     workers = threads or _available_cores()
-    lengths = _periods(periods, dimension)
-    indices, radius = _nearest_nodes(nodes, places, size, lengths, workers)
+    lengths = period_lengths(periods, dimension)
+    indices, radius = nearest_nodes(nodes, places, size, lengths, workers)
 
     at_zero = _polynomials_at_zero(terms.multi_indices, powers)
     system = _StencilSystem(nodes, places, lengths, indices, radius, terms, powers, at_zero, m)
@@ -205,7 +209,7 @@ def to_csr(weights: Weights, operator: int = 0, columns: int | None = None) -> c
     count, size = weights.indices.shape
     width = weights.columns if columns is None else columns
     if width < weights.columns:
-        raise _misuse(f"{width} columns cannot hold formulas on {weights.columns} nodes")
+        raise misuse(f"{width} columns cannot hold formulas on {weights.columns} nodes")
     starts = np.arange(0, count * size + 1, size, dtype=np.int32)
     data = np.ascontiguousarray(weights.values[:, :, operator]).ravel()
     matrix = csr_matrix((data, weights.indices.ravel(), starts), shape=(count, width))
@@ -231,17 +235,17 @@ class _Terms:
         for number, operator in enumerate(operators):
             for index, coefficient in operator.items():
                 if len(index) != dimension or any(entry < 0 for entry in index):
-                    raise _misuse(f"{index} is not a multi-index in {dimension} dimensions")
+                    raise misuse(f"{index} is not a multi-index in {dimension} dimensions")
                 array = np.asarray(coefficient, dtype=np.float64)
                 if array.shape not in ((), (count,)) or not np.all(np.isfinite(array)):
-                    raise _misuse(
+                    raise misuse(
                         f"the coefficient of {index} in operator {number} must be a finite "
                         f"number or an array of shape ({count},); its shape is {array.shape}"
                     )
                 value = float(array) if array.ndim == 0 else array
                 uses.setdefault(tuple(index), []).append((number, value))
         if not uses:
-            raise _misuse("there is no operator, or every operator is empty")
+            raise misuse("there is no operator, or every operator is empty")
         return cls(tuple(uses), tuple(map(tuple, uses.values())), len(operators))
 
     @property
@@ -274,7 +278,7 @@ class _StencilSystem:
         radius = self.radius[part]
         offsets = self.nodes[self.indices[part]] - self.centres[part, None]
         if self.periods is not None:
-            _wrap(offsets, self.periods)
+            wrap(offsets, self.periods)
         offsets /= radius[:, None, None]
         batch, size, _ = offsets.shape
         matrix = matrix[:batch]
@@ -287,11 +291,10 @@ class _StencilSystem:
             ranks = np.linalg.matrix_rank(matrix)
             worst = part.start + int(np.argmin(ranks))
             raise _unusable(self.centres[worst], worst, "singular matrix") from None
-        flat = matrix.reshape(batch, -1)
-        norm = np.sqrt(np.vecdot(flat, flat))
+        flat, probe = matrix.reshape(batch, -1), solution[:, :, -1]
         # For a vector e of random signs E‖M⁻¹e‖² = ‖M⁻¹‖_F².
-        condition = norm * np.linalg.norm(solution[:, :, -1], axis=1)
-        return solution[:, :size, :-1], np.nan_to_num(condition, nan=np.inf)
+        condition: FloatArray = np.sqrt(np.vecdot(flat, flat) * np.vecdot(probe, probe))
+        return np.asarray(solution[:, :size, :-1], np.float64), np.nan_to_num(condition, nan=np.inf)
 
     def _fill_polynomials(self, offsets: FloatArray, matrix: FloatArray) -> None:
         size = offsets.shape[1]
@@ -317,7 +320,7 @@ class _StencilSystem:
             derivative = kernel(index)
             scale = self.radius[part] ** -sum(index)
             for number, coefficient in uses:
-                local = coefficient if isinstance(coefficient, float) else coefficient[part]
+                local = coefficient[part] if isinstance(coefficient, np.ndarray) else coefficient
                 factor = (scale * local)[:, None]
                 right[:, :size, number] += factor * derivative
                 right[:, size:, number] += factor * self.at_zero[term]
@@ -410,73 +413,12 @@ def _total_degree(degree: int, dimension: int) -> npt.NDArray[np.intp]:
     return np.array(sorted(powers, key=sum), dtype=np.intp).reshape(-1, dimension)
 
 
-def _nearest_nodes(
-    nodes: FloatArray, centres: FloatArray, size: int, periods: FloatArray | None, workers: int
-) -> tuple[npt.NDArray[np.int32], FloatArray]:
-    """Indices (N, n), ascending in each row, and the radius (N,) of every stencil."""
-    if periods is None:
-        tree, targets = cKDTree(nodes), centres
-    else:
-        box = np.where(np.isfinite(periods), periods, 0.0)
-        tree, targets = cKDTree(_into_box(nodes, periods), boxsize=box), _into_box(centres, periods)
-    distance, found = tree.query(targets, size, workers=workers)
-    indices = np.sort(found.reshape(len(centres), size).astype(np.int32), axis=1)
-    radius = np.ascontiguousarray(distance.reshape(len(centres), size)[:, -1])
-    if periods is not None and np.max(radius) >= 0.5 * np.min(periods):
-        worst = int(np.argmax(radius))
-        raise SolverError(
-            f"a stencil of {size} nodes reaches more than half a period "
-            f"({np.max(radius):.3g} of {np.min(periods):.3g}) at {_place(centres[worst])}",
-            code="E710",
-            advice="use more nodes, or a lower order",
-        )
-    if len(nodes) > 1:
-        distance, pairs = tree.query(tree.data, 2, workers=workers)
-        gap = distance[:, 1]
-        close = gap[indices].min(axis=1) <= _DUPLICATE * radius
-        if np.any(close):
-            row = indices[int(np.argmax(close))]
-            first = int(row[np.argmin(gap[row])])
-            second = int(pairs[first][pairs[first] != first][0])
-            raise SolverError(
-                f"nodes {min(first, second)} and {max(first, second)} coincide at "
-                f"{_place(nodes[first])} (distance {gap[first]:.1e})",
-                code="E711",
-                advice="remove one of the two nodes",
-            )
-    return indices, radius
-
-
-def _wrap(offsets: FloatArray, periods: FloatArray) -> None:
-    for axis in np.flatnonzero(np.isfinite(periods)):
-        offsets[..., axis] -= periods[axis] * np.round(offsets[..., axis] / periods[axis])
-
-
-def _into_box(nodes: FloatArray, periods: FloatArray) -> FloatArray:
-    result = nodes.copy()
-    for axis in np.flatnonzero(np.isfinite(periods)):
-        inside = np.mod(nodes[:, axis], periods[axis])
-        # A tiny negative coordinate is rounded up to the period itself.
-        result[:, axis] = np.where(inside < periods[axis], inside, 0.0)
-    return result
-
-
-def _periods(periods: Sequence[float | None] | None, dimension: int) -> FloatArray | None:
-    """Periods (d,), infinite where a direction is not periodic; None when none is."""
-    if periods is None or all(period is None for period in periods):
-        return None
-    lengths = np.array([math.inf if period is None else float(period) for period in periods])
-    if lengths.shape != (dimension,) or not np.all(lengths > 0):
-        raise _misuse(f"periods must be {dimension} positive numbers or None, not {periods!r}")
-    return lengths
-
-
 def _as_nodes(array: npt.ArrayLike, name: str) -> FloatArray:
     nodes = np.ascontiguousarray(array, dtype=np.float64)
     if nodes.ndim != 2 or 0 in nodes.shape:
-        raise _misuse(f"{name} must have the shape (count, dimension), not {nodes.shape}")
+        raise misuse(f"{name} must have the shape (count, dimension), not {nodes.shape}")
     if not np.all(np.isfinite(nodes)):
-        raise _misuse(f"{name} hold a coordinate that is not finite")
+        raise misuse(f"{name} hold a coordinate that is not finite")
     return nodes
 
 
@@ -492,19 +434,19 @@ def _check_choice(
 ) -> None:
     dimension = centres.shape[1]
     if nodes.shape[1] != dimension:
-        raise _misuse(f"points have {nodes.shape[1]} coordinates, centres have {dimension}")
+        raise misuse(f"points have {nodes.shape[1]} coordinates, centres have {dimension}")
     if order < 1 or degree < theta:
-        raise _misuse(
+        raise misuse(
             f"order {order} with polynomials up to degree {degree} cannot represent a "
             f"derivative of order {theta}"
         )
     if m % 2 == 0 or m <= theta or m > 2 * degree + 1:
-        raise _misuse(
+        raise misuse(
             f"the exponent {m} must be odd, above the derivative order {theta} and at most "
             f"{2 * degree + 1} with polynomials up to degree {degree}"
         )
     if size < polynomials:
-        raise _misuse(
+        raise misuse(
             f"a stencil of {size} nodes is smaller than the {polynomials} polynomials up to "
             f"degree {degree} in {dimension} dimensions"
         )
@@ -519,19 +461,11 @@ def _check_choice(
 
 def _unusable(place: FloatArray, number: int, reason: str) -> SolverError:
     return SolverError(
-        f"the stencil of centre {number} at {_place(place)} is unusable: {reason}",
+        f"the stencil of centre {number} at {format_place(place)} is unusable: {reason}",
         code="E712",
         advice="its nodes lie on a curve of low degree or are far from uniform: add nodes there, "
         "use ghost nodes, a larger stencil or a lower order",
     )
-
-
-def _misuse(message: str) -> SolverError:
-    return SolverError(message, code="E713")
-
-
-def _place(point: FloatArray) -> str:
-    return "(" + ", ".join(f"{coordinate:.6g}" for coordinate in point) + ")"
 
 
 def _multi_index(dimension: int, *axes: int) -> MultiIndex:

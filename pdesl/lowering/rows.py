@@ -12,6 +12,7 @@ for one chunk instead of for all points. There are two forms:
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import reduce
 from typing import Any
 
 import equinox as eqx
@@ -22,8 +23,9 @@ from jax.custom_derivatives import CustomVJPPrimal, SymbolicZero
 
 __all__ = ["DEFAULT_CHUNK", "chunked_rows", "sum_of_squares"]
 
-#: Rows per chunk. Between 256 and 1,024 the cost is flat for widths of 30 to 100 on CPU.
-DEFAULT_CHUNK = 512
+#: Rows per chunk. 128 to 256 is best on busy cores or with wide layers, 512 on an idle machine;
+#: 256 loses at most a quarter in either case (benchmarks/derivatives.py).
+DEFAULT_CHUNK = 256
 
 RowFunction = Callable[[Any, Any], Any]
 
@@ -134,12 +136,12 @@ def sum_of_squares(
 
     def forward(free: Any, split: Any) -> tuple[tuple[Array, Any], Any]:
         if any(leaf.perturbed for leaf in jax.tree.leaves(split, is_leaf=_is_primal)):
-            raise TypeError("the rows of `sum_of_squares` are constants; put into `parameters`"
-                            " what is differentiated")
+            raise TypeError(
+                "the rows of `sum_of_squares` are constants; put into `parameters`"
+                " what is differentiated"
+            )
         values = jax.tree.map(lambda leaf: leaf.value, (free, split), is_leaf=_is_primal)
-        (value, parts), gradient = scan_sum(
-            jax.value_and_grad(one_chunk, has_aux=True), *values
-        )
+        (value, parts), gradient = scan_sum(jax.value_and_grad(one_chunk, has_aux=True), *values)
         return (value, parts), gradient
 
     def backward(gradient: Any, cotangents: tuple[Any, Any]) -> tuple[Any, None]:
@@ -158,4 +160,4 @@ def _is_primal(leaf: Any) -> bool:
 
 
 def _total(parts: Any) -> Array:
-    return sum(jax.tree.leaves(parts)[1:], start=jax.tree.leaves(parts)[0])
+    return reduce(jnp.add, jax.tree.leaves(parts))

@@ -14,26 +14,32 @@ def lambertw(x: Array) -> Array:
     """The principal branch W of W exp(W) = x, for x ≥ −1/e; NaN below.
 
     Halley's iteration (R. M. Corless et al., On the Lambert W function, Advances in
-    Computational Mathematics 5, 1996, equation 5.9) from the branch-point series near −1/e, from
-    log(1 + x) in between and from log x − log log x for large x; 8 steps reach rounding
-    everywhere. For small x the result keeps its relative accuracy.
+    Computational Mathematics 5, 1996, equation 5.9) from the branch-point series near −1/e and
+    from log(1 + x) otherwise; for x > 3 Newton's iteration on W + log W = log x, which cannot
+    overflow; 8 steps reach rounding everywhere. For small x the result keeps its relative
+    accuracy.
     """
     x = jnp.asarray(x)
+    x = x if jnp.issubdtype(x.dtype, jnp.floating) else x.astype(float)
     e = jnp.e
     p = jnp.sqrt(jnp.maximum(2.0 * (e * x + 1.0), 0.0))
     near = -1.0 + p * (1.0 - p / 3.0 + 11.0 * p * p / 72.0)
     logarithm = jnp.log(jnp.maximum(x, e))
     far = logarithm - jnp.log(logarithm)
-    middle = jnp.log1p(jnp.maximum(x, -0.3))
-    w = jnp.where(x < -0.25, near, jnp.where(x > 3.0, far, middle))
+    inner = jnp.minimum(x, 3.0)
+    w = jnp.where(x < -0.25, near, jnp.log1p(jnp.maximum(inner, -0.3)))
     for _ in range(8):
+        far = far * (1.0 + logarithm - jnp.log(far)) / (1.0 + far)
         exponential = jnp.exp(w)
-        f = w * exponential - x
+        f = w * exponential - inner
         shifted = w + 1.0
         safe = jnp.where(shifted == 0.0, 1.0, shifted)
         step = f / (exponential * safe - (w + 2.0) * f / (2.0 * safe))
         w = jnp.where(shifted == 0.0, w, w - step)
-    return jnp.where(x < -1.0 / e - 1e-15, jnp.nan, w)
+    w = jnp.where(x > 3.0, far, w)
+    # W' is infinite at -1/e, so Halley's steps are noise there and the series is exact.
+    w = jnp.where(p < 1e-4, near, w)
+    return jnp.where(x < -1.0 / e - 4.0 * jnp.finfo(x.dtype).eps, jnp.nan, w)
 
 
 @lambertw.defjvp

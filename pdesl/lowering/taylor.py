@@ -50,8 +50,16 @@ from pdesl.lowering.jet_layout import (
 )
 from pdesl.lowering.rows import DEFAULT_CHUNK, chunked_rows
 
-__all__ = ["Coefficient", "CollapsedSum", "Derivative", "LayeredNetwork", "MultiIndex", "Plan",
-           "Request", "plan"]
+__all__ = [
+    "Coefficient",
+    "CollapsedSum",
+    "Derivative",
+    "LayeredNetwork",
+    "MultiIndex",
+    "Plan",
+    "Request",
+    "plan",
+]
 
 Coefficient = float | np.ndarray | Array
 
@@ -140,9 +148,7 @@ class _Jet:
                     found = contracted(form, i)
                     if found is not None:
                         lower, key = found
-                        terms.append(
-                            scaled(key, _product(self.axis(i, count), self.forms[lower]))
-                        )
+                        terms.append(scaled(key, _product(self.axis(i, count), self.forms[lower])))
                 for a, key in form.terms:
                     for beta, ways in pairs(a):
                         rest = tuple(x - y for x, y in zip(a, beta, strict=True))
@@ -179,9 +185,7 @@ class _Jet:
         return _Jet(self.value @ weight + bias, forms, self.values)
 
 
-def _first_layer(
-    network: LayeredNetwork, layout: Layout, points: Array, values: _Values
-) -> _Jet:
+def _first_layer(network: LayeredNetwork, layout: Layout, points: Array, values: _Values) -> _Jet:
     """The jet behind the first affine layer; only value and first order are not zero there."""
     center = np.asarray(network.center)
     scale = np.asarray(network.scale)
@@ -293,11 +297,13 @@ class Plan:
         if len(network.weights) < 2:
             raise ValueError("Taylor propagation needs a network with at least one hidden layer")
         if points.ndim != 2 or points.shape[1] != self.inputs:
-            raise ValueError(f"the plan needs points of shape (n, {self.inputs}),"
-                             f" not {points.shape}")
+            raise ValueError(
+                f"the plan needs points of shape (n, {self.inputs}), not {points.shape}"
+            )
         if inputs != self.inputs:
-            raise ValueError(f"the network has {inputs} inputs, the requests are about"
-                             f" {self.inputs}")
+            raise ValueError(
+                f"the network has {inputs} inputs, the requests are about {self.inputs}"
+            )
         if outputs < self.fields:
             raise ValueError(f"the network has {outputs} fields, the requests need {self.fields}")
 
@@ -307,8 +313,9 @@ class Plan:
         if coefficients is None:
             coefficients = [()] * len(self.requests)
         if len(coefficients) != len(self.requests):
-            raise ValueError(f"{len(coefficients)} groups of coefficients for"
-                             f" {len(self.requests)} requests")
+            raise ValueError(
+                f"{len(coefficients)} groups of coefficients for {len(self.requests)} requests"
+            )
         arrays: list[Array] = []
         slots: dict[int, int] = {}
         keys: list[tuple[Key, ...]] = []
@@ -319,16 +326,18 @@ class Plan:
                 keys.append((ONE,))
                 continue
             if len(given) != len(request.terms):
-                raise ValueError(f"{len(given)} coefficients for the {len(request.terms)} terms"
-                                 f" of {request}")
+                raise ValueError(
+                    f"{len(given)} coefficients for the {len(request.terms)} terms of {request}"
+                )
             mine = []
             for value in given:
                 if isinstance(value, (int, float)):
                     mine.append(Key(-1, float(value)))
                     continue
                 if value.shape not in ((), (count,)):
-                    raise ValueError(f"a coefficient is a scalar or has the shape ({count},),"
-                                     f" not {value.shape}")
+                    raise ValueError(
+                        f"a coefficient is a scalar or has the shape ({count},), not {value.shape}"
+                    )
                 # The same array met again (two fields, one tensor) is the same coefficient.
                 if id(value) not in slots:
                     slots[id(value)] = len(arrays)

@@ -13,7 +13,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -23,7 +23,7 @@ import sympy
 from pdesl.diagnostics import (
     CapabilityError, Diagnostic, ProblemError, Severity, SolverError, Source, render,
 )  # fmt: skip
-from pdesl.ir.facts import Facts, facts, verify
+from pdesl.ir.facts import Facts, facts, shape_mistakes, verify
 from pdesl.ir.normalise import normalise
 from pdesl.ir.split import split
 from pdesl.ir.system import System
@@ -33,10 +33,12 @@ from pdesl.language.parser import parse, read_source
 from pdesl.resources import problems_folder
 from pdesl.run.progress import Observer, SilentObserver, TrainingProgress
 from pdesl.run.progress import stage as observed
-from pdesl.solvers.methods import Method, bind_options, choose_method, method_named, requirements
+from pdesl.solvers.methods import (
+    Method, bind_options, choose_method, method_named, requirements, size_mistakes,
+)  # fmt: skip
 from pdesl.symbolic.domain import make_region
-from pdesl.symbolic.elaborate import elaborate_source
-from pdesl.symbolic.options import describe_options
+from pdesl.symbolic.elaborate import attempt_source, elaborate_source
+from pdesl.symbolic.options import describe_options, settings_of
 from pdesl.symbolic.problem import Choice, Problem
 
 if TYPE_CHECKING:
@@ -134,25 +136,52 @@ def compile(
 def check(source: Source, overrides: Sequence[str] = ()) -> CheckReport:
     """Every mistake of a problem, and what kind it is; solves nothing.
 
+    What the chosen method cannot solve is a note, since another method may.
+
     Raises:
         ProblemError: a text or problem so wrong that there is no system.
     """
-    problem = elaborate_source(source, overrides)
-    system = normalise(problem)
-    found = [*problem.warnings, *verify(system)]
-    summary: tuple[str, ...] = ()
-    if not any(d.severity is Severity.ERROR for d in found):
+    attempt = attempt_source(source, overrides)
+    problem, found = attempt.problem, list(attempt.diagnostics)
+    if problem is None:
+        raise ProblemError(found)
+    system: System | None = None
+    if attempt.complete:
         try:
-            method, choice = choose_method(system)
-            options = bind_options(method, choice, problem.parameter_values())
-            summary = describe(system, method, options)
+            system = normalise(problem)
+            found += verify(system)
         except ProblemError as error:
             found += error.diagnostics
-        else:
-            summary += tuple(
-                f"note: {d.message}" for d in requirements(method, system)
-            )
-    return CheckReport(tuple(found), summary)
+    if system is None:
+        found += shape_mistakes(problem)
+    summary: tuple[str, ...] = ()
+    try:
+        method, choice = choose_method(problem)
+        options = bind_options(method, choice, _known_values(problem))
+        if system is not None:
+            found += size_mistakes(method, system, choice, options)
+            notes = [*requirements(method, system), *_targets(problem, system)[1]]
+            if not _is_wrong(found):
+                summary = describe(system, method, options)
+                found += [replace(d, severity=Severity.NOTE) for d in notes]
+    except ProblemError as error:
+        found += error.diagnostics
+    ordered = sorted(dict.fromkeys(found), key=lambda d: d.span.start if d.span else -1)
+    if system is None:
+        raise ProblemError(ordered)
+    return CheckReport(tuple(ordered), summary)
+
+
+def _is_wrong(found: Sequence[Diagnostic]) -> bool:
+    return any(d.severity is Severity.ERROR for d in found)
+
+
+def _known_values(problem: Problem) -> dict[sympy.Symbol, float]:
+    """Values of the parameters; none where one of them is wrong, which is reported elsewhere."""
+    try:
+        return problem.parameter_values()
+    except ProblemError:
+        return {}
 
 
 def show(source: Source, stage: str, form: str) -> str:
@@ -259,13 +288,16 @@ def run(
         KeyboardInterrupt: interrupted; nothing was written.
     """
     from pdesl.run.folder import OutputFolder, default_folder
-    from pdesl.run.io import check_suffix, writer_for
+    from pdesl.run.io import check_names, check_suffix, writer_for
 
     observer = SilentObserver() if observer is None else observer
     timings: dict[str, float] = {}
     ready = _prepare(source, solver, overrides, seed, observer, timings)
-    problem = ready.task.system.problem
-    targets = _targets(problem, ready.task.system)
+    system, problem = ready.task.system, ready.task.system.problem
+    targets, refused = _targets(problem, system)
+    if refused:
+        raise CapabilityError(refused)
+    check_names((s.name for s in system.space_symbols), system.fields)
     with OutputFolder(output or default_folder(problem.name)) as folder:
         for name, _ in targets:
             check_suffix(name)
@@ -281,7 +313,7 @@ def run(
             folder.write(f"{problem.name}.png", lambda path: _picture(path, ready.task, result))
         bounds = _bounds(problem, errors)
         metrics = _metrics(ready, result, errors, timings)
-        metrics["bounds"] = bounds
+        metrics |= {"bounds": bounds, "files": folder.digests()}
         files = folder.commit(metrics)
     return RunReport(folder.path, metrics, files, _closing(result, errors, bounds))
 
@@ -355,13 +387,16 @@ def _prepare(
         problem = elaborate_source(source, settings)
         system = normalise(problem)
         found = verify(system)
-        if any(d.severity is Severity.ERROR for d in found):
+        if _is_wrong(found):
             raise ProblemError([*problem.warnings, *found])
-        method, choice = choose_method(system)
+        method, choice = choose_method(problem)
         if solver is not None:
             choice = _shared(choice, method, observer)
         values = problem.parameter_values()
         options = bind_options(method, choice, values)
+        sizes = size_mistakes(method, system, choice, options)
+        if sizes:
+            raise ProblemError(sizes)
         reasons = requirements(method, system)
         if reasons:
             raise CapabilityError(reasons)
@@ -390,14 +425,12 @@ def _shared(choice: Choice, method: Method, observer: Observer) -> Choice:
     return Choice(choice.name, kept, choice.positional, choice.spans, span=choice.span)
 
 
-def _targets(problem: Problem, system: System) -> list[tuple[str, tuple[str, ...]]]:
-    """The files to be written at the end, each with its fields.
-
-    Raises:
-        CapabilityError: an output that a run cannot give (E620), with its place.
-    """
+def _targets(
+    problem: Problem, system: System
+) -> tuple[list[tuple[str, tuple[str, ...]]], list[Diagnostic]]:
+    """The files to be written at the end, each with its fields; outputs that no run can give."""
     found: list[tuple[str, tuple[str, ...]]] = []
-    refused = []
+    refused: list[Diagnostic] = []
     for rule in problem.output:
         at_end = isinstance(rule.trigger, Choice) and rule.trigger.name == "end"
         fields = []
@@ -406,18 +439,17 @@ def _targets(problem: Problem, system: System) -> list[tuple[str, tuple[str, ...
             if name in system.fields:
                 fields.append(name)
             else:
-                refused.append(Diagnostic("E620", f"`{expression}` cannot be written yet; "
-                                          "fields can", rule.span))  # fmt: skip
+                refused.append(Diagnostic("E621", "only fields can be written yet", rule.span,
+                                          helps=("name fields: "
+                                                 + ", ".join(f"`{f}`" for f in system.fields),)))  # fmt: skip
         if not at_end or rule.target is None:
             refused.append(Diagnostic("E620", "output during a run cannot be written yet", rule.span,
                                       helps=('write it at the end, `at end: u -> "u.h5"`',)))  # fmt: skip
         elif fields:
             found.append((rule.target, tuple(dict.fromkeys(fields))))
-    if refused:
-        raise CapabilityError(refused)
     if not any(name.endswith(".h5") for name, _ in found):
         found.append(("solution.h5", system.fields))
-    return found
+    return found, refused
 
 
 def _flat(values: Sequence[Any]) -> list[Any]:
@@ -581,7 +613,6 @@ def _metrics(
     import jax
 
     from pdesl.run.metrics import make_metrics
-    from pdesl.solvers.trained import settings_of
 
     device = jax.devices()[0]
     task, problem = ready.task, ready.task.system.problem

@@ -56,6 +56,7 @@ class SSBroyden:
         if size > self.largest:
             raise SolverError(
                 f"SSBroyden keeps a matrix of {size} × {size} numbers",
+                code="E721",
                 advice=f"choose the optimiser lbfgs, a network with less than {self.largest}"
                 " parameters, or raise the option `largest` of ssbroyden",
             )

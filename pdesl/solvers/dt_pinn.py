@@ -13,6 +13,7 @@ the initial condition. A system adds up its equations.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import equinox as eqx
@@ -20,12 +21,17 @@ import jax.numpy as jnp
 import numpy as np
 from jax import Array
 
-from pdesl.lowering.discrete import DiscreteSystem, to_discrete
+from pdesl.ir.system import Row
+from pdesl.lowering.cloud import Cloud
+from pdesl.lowering.discrete import DiscreteSystem, StencilRow, to_discrete
 from pdesl.lowering.emit import jax_namespace
 from pdesl.lowering.nodal import to_nodal
-from pdesl.lowering.places import on_slices
+from pdesl.lowering.places import boundary_indices, on_slices
+from pdesl.lowering.pointwise import PointRow, to_pointwise
+from pdesl.lowering.rows import chunked_rows
 from pdesl.lowering.taylor import Derivative, Plan, plan
 from pdesl.solvers.base import Reporter, SolverResult, Task
+from pdesl.solvers.methods import HIGHEST_POINTWISE_ORDER
 from pdesl.solvers.options import DtPinnOptions
 from pdesl.solvers.trained import make_nodes, new_network, time_slices, total_loss, train
 
@@ -109,7 +115,63 @@ def solve(task: Task, reporter: Reporter) -> SolverResult:
     return train(
         task, network, loss, data, cloud, method="dt_pinn", times=times, reporter=reporter,
         counts={"operator_nonzeros": nodal.nonzeros, "time_slices": data.slices},
+        floor=make_floor(task, cloud, times, data, weights),
     )  # fmt: skip
+
+
+class Exact(eqx.Module):
+    """The rows of the loss with the network's own derivatives, beside the RBF-FD ones."""
+
+    interior: tuple[PointRow, ...]
+    boundary: tuple[PointRow, ...]
+    data: Data
+
+
+def make_floor(
+    task: Task, cloud: Cloud, times: np.ndarray | None, data: Data, weights: dict[str, float]
+) -> Callable[[Any], float] | None:
+    """What the error of the operators contributes to the loss of a network.
+
+    The same weighted mean squares as in the loss, of the differences between residuals by RBF-FD
+    and by exact derivatives of the network. Once the loss is as small, it measures the operators
+    and no more the solution. None where that is switched off or a derivative is of an order that
+    networks are not differentiated to.
+    """
+    options: DtPinnOptions = task.options
+    system = task.system
+    orders = [j.order for row in (*system.rows, *system.boundary) for j in row.jets(system.space)]
+    if options.floor == 0.0 or max(orders) > HIGHEST_POINTWISE_ORDER:
+        return None
+    dtype = np.dtype(options.precision)
+
+    def point_row(row: Row, points: np.ndarray, normals: np.ndarray | None) -> PointRow:
+        return to_pointwise(row, system, on_slices(points, normals, times), task.values, dtype)
+
+    boundary = []
+    for row in system.boundary:
+        own = boundary_indices(row, system, cloud, task.region, task.values)
+        boundary.append(point_row(row, cloud.boundary[own], cloud.normals[own]))
+    interior = tuple(point_row(row, cloud.evaluation, None) for row in system.rows)
+
+    @eqx.filter_jit
+    def share(network: Any, exact: Exact) -> Array:
+        values = nodal_values(network, exact.data)
+
+        def squares(stencil: StencilRow, point: PointRow) -> Array:
+            known = chunked_rows(point.residual, network, point.data)
+            return jnp.sum((stencil(values).ravel() - known) ** 2)
+
+        rows = exact.data.rows
+        total = jnp.zeros((), data.inputs.dtype)
+        for stencil, point in zip(rows.interior, exact.interior, strict=True):
+            total += squares(stencil, point) / len(point.data.forcing)
+        scale = weights["boundary"] / max(data.boundary_count * data.slices, 1)
+        for stencil, point in zip(rows.boundary, exact.boundary, strict=True):
+            total += scale * squares(stencil, point)
+        return total
+
+    exact = Exact(interior, tuple(boundary), data)
+    return lambda network: options.floor * float(share(network, exact))
 
 
 def time_plan(task: Task, orders: int) -> Plan:

@@ -57,7 +57,10 @@ class LBFGSMemory(eqx.Module):
     def reset(self) -> LBFGSMemory:
         """Forget every pair."""
         return LBFGSMemory(
-            self.steps, self.differences, self.curvatures, jnp.ones_like(self.scaling),
+            self.steps,
+            self.differences,
+            self.curvatures,
+            jnp.ones_like(self.scaling),
             jnp.zeros_like(self.count),
         )
 

@@ -25,7 +25,7 @@ SEARCHING, ACCEPTED, FAILED = 0, 1, 2
 
 SUFFICIENT_DECREASE = 1e-4
 CURVATURE = 0.9
-MOST_EVALUATIONS = 25
+MOST_EVALUATIONS = 20
 
 
 class LineSearch(eqx.Module):
@@ -128,8 +128,13 @@ class LineSearch(eqx.Module):
 
 
 def _interpolated(
-    low: Array, low_value: Array, low_slope: Array,
-    high: Array, high_value: Array, high_slope: Array, count: Array,
+    low: Array,
+    low_value: Array,
+    low_slope: Array,
+    high: Array,
+    high_value: Array,
+    high_slope: Array,
+    count: Array,
 ) -> Array:
     """A step inside the bracket: minimiser of the cubic, kept a tenth away from both ends."""
     width = high - low

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from importlib import import_module
+from math import comb
 from typing import TYPE_CHECKING, Any
 
 import sympy
@@ -16,15 +17,18 @@ from pdesl.diagnostics import Diagnostic, ProblemError, Span
 from pdesl.ir.system import Row, System
 from pdesl.language.names import suggest
 from pdesl.solvers.options import (
-    OPTIMISER_NAMES, DtPinnOptions, PinnOptions, RbfFdOptions, TrainedOptions,
+    OPTIMISER_NAMES, OPTIMISER_OPTIONS, DtPinnOptions, PinnOptions, RbfFdOptions, TrainedOptions,
 )  # fmt: skip
 from pdesl.symbolic.options import bind
-from pdesl.symbolic.problem import Choice, Unknown
+from pdesl.symbolic.problem import Choice, Problem, Unknown
 
 if TYPE_CHECKING:
     from pdesl.solvers.base import Reporter, SolverResult, Task
 
-__all__ = ["METHODS", "Method", "bind_options", "choose_method", "method_named", "requirements"]
+__all__ = [
+    "METHODS", "Method", "bind_options", "choose_method", "method_named", "requirements",
+    "size_mistakes",
+]  # fmt: skip
 
 # Orders that Taylor propagation through a network is worked out for.
 HIGHEST_POINTWISE_ORDER = 4
@@ -92,16 +96,16 @@ def method_named(name: str, span: Span | None = None) -> Method:
     return METHODS[name]
 
 
-def choose_method(system: System) -> tuple[Method, Choice]:
+def choose_method(problem: Problem) -> tuple[Method, Choice]:
     """The method that the file names, else one that suits the problem.
 
     Raises:
         ProblemError: the file names one that does not exist (E501).
     """
-    choice = system.problem.solver or Choice("")
+    choice = problem.solver or Choice("")
     if choice.name:
         return method_named(choice.name, choice.span), choice
-    suited = "dt_pinn" if len(system.frame.space_axes) <= HIGHEST_STENCIL_DIMENSION else "pinn"
+    suited = "dt_pinn" if len(problem.space) <= HIGHEST_STENCIL_DIMENSION else "pinn"
     return METHODS[suited], choice
 
 
@@ -109,23 +113,67 @@ def bind_options(method: Method, choice: Choice, values: dict[sympy.Symbol, floa
     """The options of a method from a choice.
 
     Raises:
-        ProblemError: unknown options, types or ranges (E502 to E504), all at once.
+        ProblemError: unknown options, types or ranges (E502 to E504, E510), all at once; an
+            optimiser that does not exist (E515).
     """
-    options = bind(method.options, Choice(method.name, choice.options, choice.positional,
-                                          choice.spans, span=choice.span), values=values)  # fmt: skip
-    if isinstance(options, TrainedOptions) and options.optimiser.name not in OPTIMISER_NAMES:
-        guess = suggest(options.optimiser.name, OPTIMISER_NAMES)
-        raise ProblemError(
-            [
+    own = Choice(method.name, choice.options, choice.positional, choice.spans, span=choice.span)
+    optimiser = choice.get("optimiser")
+    found: list[Diagnostic] = []
+    options: Any = None
+    try:
+        options = bind(method.options, own, values=values)
+    except ProblemError as error:
+        found += error.diagnostics
+    if issubclass(method.options, TrainedOptions) and isinstance(optimiser, Choice):
+        if optimiser.name in OPTIMISER_NAMES:
+            try:
+                bind(OPTIMISER_OPTIONS[optimiser.name], optimiser, values=values, what="optimiser")
+            except ProblemError as error:
+                found += error.diagnostics
+        else:
+            guess = suggest(optimiser.name, OPTIMISER_NAMES)
+            found.append(
                 Diagnostic(
-                    "E504", f"there is no optimiser `{options.optimiser.name}`",
+                    "E515", f"there is no optimiser `{optimiser.name}`",
                     choice.spans.get("optimiser", choice.span),
                     helps=(f"did you mean `{guess}`?" if guess else
                            f"there are: {', '.join(OPTIMISER_NAMES)}",),
                 )
-            ]
-        )  # fmt: skip
+            )  # fmt: skip
+    if found:
+        raise ProblemError(found)
     return options
+
+
+def size_mistakes(
+    method: Method, system: System, choice: Choice, options: Any
+) -> tuple[Diagnostic, ...]:
+    """Sizes and orders that cannot be: fewer nodes than a stencil of the order has (E514).
+
+    A stencil has n = 2 C(ℓ + d, d) + 1 nodes with ℓ = p + θ − 1, for order p, derivatives up to
+    order θ and d dimensions (R. Sharma and V. Shankar, 2022, section 2.1).
+    """
+    dimension = len(system.frame.space_axes)
+    if not method.stencils or not 1 <= dimension <= HIGHEST_STENCIL_DIMENSION:
+        return ()
+    theta = max(
+        (system.space_order(j) for row in system.all_rows for j in row.jets(system.space)),
+        default=0,
+    )
+    if theta == 0:
+        return ()
+    least = 2 * comb(options.order + theta - 1 + dimension, dimension) + 1
+    if options.nodes >= least:
+        return ()
+    spans = (choice.spans.get(name) for name in ("nodes", "order"))
+    return (
+        Diagnostic(
+            "E514", f"order {options.order} for derivatives of order {theta} in {dimension} "
+            f"dimension{'s' if dimension != 1 else ''} needs {least} nodes for a single stencil, "
+            f"and there are {options.nodes}", next((s for s in spans if s), choice.span),
+            helps=(f"choose a lower order, or many more nodes, `nodes={10 * least}`",),
+        ),
+    )  # fmt: skip
 
 
 def requirements(method: Method, system: System) -> tuple[Diagnostic, ...]:
@@ -141,12 +189,14 @@ def requirements(method: Method, system: System) -> tuple[Diagnostic, ...]:
             refuse("E611", f"does not find unknown parameters, and `{parameter.name}` is one",
                    parameter.span, f"give it a value, `--set parameters.{parameter.name}=…`")  # fmt: skip
     for closure in problem.closures:
-        refuse("E612", f"does not learn closures, and `{closure.name}` is one", closure.span)
+        refuse("E612", f"does not learn closures, and `{closure.name}` is one", closure.span,
+               "write the term as a formula")  # fmt: skip
     for term in problem.fit:
-        refuse("E613", "does not fit data", term.span)
+        refuse("E613", "does not fit data", term.span, "remove the blocks `fit:` and `data:`")
     if not system.frame.space_axes or problem.shape is None:
         refuse("E614", "solves problems in space, and this one has time alone",
-               problem.time.span if problem.time else None)  # fmt: skip
+               problem.time.span if problem.time else None,
+               "add a spatial coordinate to `domain:`")  # fmt: skip
         return tuple(found)
     if method.steady and problem.time is not None:
         refuse("E619", "solves steady problems, and this one has a time coordinate",
@@ -162,15 +212,17 @@ def requirements(method: Method, system: System) -> tuple[Diagnostic, ...]:
                    "choose `dt_pinn`, whose stencils wrap around")  # fmt: skip
     for field in problem.unknown_fields:
         if len(field.coordinates) != len(problem.coordinates):
+            names = ", ".join(c.name for c in problem.coordinates)
             refuse("E617", f"needs every field to depend on every coordinate, and `{field.name}` "
-                   "does not", field.span)  # fmt: skip
+                   "does not", field.span, f"declare it as `{field.name}({names})`")  # fmt: skip
     for row in system.all_rows:
         for jet in row.jets(system.space):
             order = jet.order if not method.stencils else system.time_order(jet)
             if order > HIGHEST_POINTWISE_ORDER:
                 refuse("E618", f"differentiates networks up to order {HIGHEST_POINTWISE_ORDER}, "
                        f"and this term has order {order}", _place(row, order),
-                       "" if method.stencils else "choose `dt_pinn`")  # fmt: skip
+                       "introduce a field for a time derivative of lower order"
+                       if method.stencils else "choose `dt_pinn`")  # fmt: skip
                 break
     return tuple(found)
 

@@ -37,8 +37,9 @@ class NetworkOptions:
         for name in ("width", "depth"):
             value = getattr(self, name)
             if not isinstance(value, int) or isinstance(value, bool) or value < 1:
-                raise ValueError(f"network {name} must be a whole number of at least 1, not"
-                                 f" {value!r}")
+                raise ValueError(
+                    f"network {name} must be a whole number of at least 1, not {value!r}"
+                )
         activation_named(self.activation)
 
 
@@ -101,12 +102,13 @@ def make_network(
 
     Raises:
         ValueError: an empty box, no field, or another dtype.
-        SolverError: float64 asked for while JAX works in float32.
+        SolverError: E720 when float64 is asked for while JAX works in float32.
     """
     low, high = np.asarray(lower, np.float64), np.asarray(upper, np.float64)
     if low.shape != high.shape or low.ndim != 1 or not low.size:
-        raise ValueError(f"the box of a network needs two equally long corners, not {lower!r} and"
-                         f" {upper!r}")
+        raise ValueError(
+            f"the box of a network needs two equally long corners, not {lower!r} and {upper!r}"
+        )
     if not (np.isfinite(low).all() and np.isfinite(high).all() and (low < high).all()):
         raise ValueError(f"the box of a network must not be empty: {lower!r} to {upper!r}")
     if fields < 1:
@@ -114,9 +116,10 @@ def make_network(
     kind = np.dtype(dtype)
     if kind not in (np.dtype(np.float32), np.dtype(np.float64)):
         raise ValueError(f"networks work in float32 or float64, not {kind}")
-    if kind == np.float64 and not jax.config.jax_enable_x64:
+    if jax.dtypes.canonicalize_dtype(kind) != kind:
         raise SolverError(
             "a float64 network needs JAX to work in float64",
+            code="E720",
             advice="set the environment variable JAX_ENABLE_X64=1 before Python starts",
         )
     # NumPy draws: no compilation, and float32 gets the rounded float64 weights of its seed.

@@ -7,9 +7,44 @@ from dataclasses import dataclass
 from pdesl.symbolic.options import option
 from pdesl.symbolic.problem import Choice
 
-__all__ = ["OPTIMISER_NAMES", "DtPinnOptions", "PinnOptions", "RbfFdOptions", "TrainedOptions"]
+__all__ = [
+    "OPTIMISER_NAMES", "OPTIMISER_OPTIONS", "DtPinnOptions", "PinnOptions", "RbfFdOptions",
+    "TrainedOptions",
+]  # fmt: skip
 
-OPTIMISER_NAMES = ("lbfgs", "ssbroyden", "adam")
+
+@dataclass(frozen=True, slots=True)
+class LbfgsOptions:
+    """Options of the optimiser `lbfgs`, as a file may give them."""
+
+    history: int = option(50, "pairs of steps and gradient differences that are kept", least=1)
+
+
+@dataclass(frozen=True, slots=True)
+class SsbroydenOptions:
+    """Options of the optimiser `ssbroyden`."""
+
+    largest: int = option(12_000, "most parameters of the network", least=1)
+
+
+@dataclass(frozen=True, slots=True)
+class AdamOptions:
+    """Options of the optimiser `adam`."""
+
+    learning_rate: float = option(1e-3, "size of the first steps", above=0.0)
+    decay: float = option(1.0, "factor of the rate every 1,000 iterations", above=0.0, most=1.0)
+    beta1: float = option(0.9, "memory of the mean gradient", least=0.0, most=1 - 1e-9)
+    beta2: float = option(0.999, "memory of the mean square", least=0.0, most=1 - 1e-9)
+    epsilon: float = option(1e-8, "added to the root of the mean square", above=0.0)
+
+
+#: What the options of each optimiser may be. The optimisers themselves are in JAX (`training`).
+OPTIMISER_OPTIONS: dict[str, type] = {
+    "lbfgs": LbfgsOptions,
+    "ssbroyden": SsbroydenOptions,
+    "adam": AdamOptions,
+}
+OPTIMISER_NAMES = tuple(OPTIMISER_OPTIONS)
 ACTIVATION_NAMES = ("tanh", "swish", "silu", "sin", "gelu", "softplus")
 
 
@@ -26,7 +61,7 @@ class TrainedOptions:
         Choice("ssbroyden"), f"how the loss is minimised: {', '.join(OPTIMISER_NAMES)}, "
         "each with its own options", choices=()
     )  # fmt: skip
-    iterations: int = option(20_000, "most iterations of the optimiser", least=1)
+    iterations: int = option(3000, "most iterations of the optimiser", least=1)
     seconds: float | None = option(None, "most seconds of training; none: no limit", above=0.0)
     decrease: float = option(
         0.01, "stop when the loss fell by less than this fraction in `window` iterations",
@@ -45,6 +80,10 @@ class DtPinnOptions(TrainedOptions):
 
     order: int = option(4, "order of accuracy of the RBF-FD operators", least=1, most=10)
     ghost: bool = option(True, "nodes outside the boundary, one for each boundary node")
+    floor: float = option(
+        1.0, "stop when the loss falls to so many times the share that the error of the operators "
+        "has in it, measured with exact derivatives of the network; 0: never", least=0.0,
+    )  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)

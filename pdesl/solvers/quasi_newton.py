@@ -32,6 +32,9 @@ __all__ = [
 #: start, no room for a further pair.
 RUNNING, STUCK, NOT_FINITE, MEMORY_FULL = 0, 1, 2, 3
 
+#: After so many line searches in a row that met no Wolfe point, the loss is noise at its scale.
+MOST_WEAK = 3
+
 Evaluate = Callable[[Array, Any], tuple[Array, Any, Array]]
 
 
@@ -43,20 +46,29 @@ class CurvatureMemory(Protocol):
     def reset(self) -> Self: ...
     def enlarged(self) -> Self: ...
     def update(
-        self, step: Array, difference: Array, gradient: Array, valid: Array, *,
-        product: Array, length: Array, previous: Array,
+        self,
+        step: Array,
+        difference: Array,
+        gradient: Array,
+        valid: Array,
+        *,
+        product: Array,
+        length: Array,
+        previous: Array,
     ) -> tuple[Self, Array]: ...
 
 
 class QuasiNewtonState(eqx.Module):
     """Everything that one iteration hands to the next.
 
-    `product` is H·gradient, the negative direction. While `fresh`, the loss at `point` is not
+    `product` is H·gradient, the negative direction; `change` is what the last step added to the
+    loss. While `fresh`, the loss at `point` is not
     known yet and the next iteration only evaluates it.
     """
 
     point: Array
     value: Array
+    change: Array
     gradient: Array
     product: Array
     memory: Any
@@ -66,6 +78,7 @@ class QuasiNewtonState(eqx.Module):
     best_aux: Any
     fresh: Array
     unscaled: Array
+    weak: Array
     iteration: Array
     evaluations: Array
     status: Array
@@ -78,17 +91,31 @@ def start_state(point: Array, memory: Any, aux: Any) -> QuasiNewtonState:
     counter = jnp.zeros((), jnp.int32)
     copy = jax.tree.map(jnp.array, aux)
     return QuasiNewtonState(
-        point=point, value=infinite, gradient=zero, product=jnp.zeros_like(point), memory=memory,
-        aux=aux, best_point=jnp.array(point), best_value=jnp.array(infinite), best_aux=copy,
-        fresh=jnp.ones((), bool), unscaled=jnp.ones((), bool), iteration=counter,
-        evaluations=jnp.array(counter), status=jnp.full((), RUNNING, jnp.int32),
-    )  # fmt: skip
+        point=point,
+        value=infinite,
+        change=jnp.zeros((), point.dtype),
+        gradient=zero,
+        product=jnp.zeros_like(point),
+        memory=memory,
+        aux=aux,
+        best_point=jnp.array(point),
+        best_value=jnp.array(infinite),
+        best_aux=copy,
+        fresh=jnp.ones((), bool),
+        unscaled=jnp.ones((), bool),
+        weak=jnp.zeros((), jnp.int32),
+        iteration=counter,
+        evaluations=jnp.array(counter),
+        status=jnp.full((), RUNNING, jnp.int32),
+    )
 
 
 def restarted(state: QuasiNewtonState) -> QuasiNewtonState:
     """The state at its best point with the memory forgotten: the next step is a gradient step."""
     return eqx.tree_at(
-        lambda s: (s.point, s.memory, s.fresh, s.unscaled, s.status, s.product, s.gradient),
+        lambda s: (
+            s.point, s.memory, s.fresh, s.unscaled, s.status, s.product, s.gradient, s.weak,
+        ),
         state,
         (
             jnp.array(state.best_point), state.memory.reset(), jnp.ones((), bool),
@@ -116,7 +143,11 @@ def make_block(
         slope = -(state.gradient @ state.product)
         norm = jnp.sum(jnp.abs(state.gradient))
         first = jnp.minimum(1.0, 1.0 / jnp.where(norm > 0.0, norm, 1.0))
-        step = jnp.where(state.unscaled, first, 1.0).astype(state.value.dtype)
+        # The decrease of the last step as a guess of this one's (J. Nocedal and S. Wright,
+        # Numerical Optimization, 2nd ed. 2006, eq. 3.60) spares most second evaluations.
+        guess = 2.02 * state.change / jnp.where(slope < 0.0, slope, -1.0)
+        guess = jnp.where(guess > 0.0, jnp.minimum(1.0, guess), 1.0)
+        step = jnp.where(state.unscaled, first, guess).astype(state.value.dtype)
         start = LineSearch.start(state.value, slope, step, state.fresh)
 
         def body(carry: tuple[LineSearch, Array, Array, Any]) -> Any:
@@ -160,6 +191,7 @@ def make_block(
         next_state = QuasiNewtonState(
             point=point,
             value=keep(value, state.value),
+            change=jnp.where(failed | state.fresh, 0.0, value - state.value),
             gradient=keep(gradient, state.gradient),
             product=keep(product, state.product),
             memory=memory,
@@ -178,9 +210,7 @@ def make_block(
         row = jnp.stack([next_state.value, norm, counted])
         return next_state, records.at[state.iteration - first].set(row), first
 
-    def block(
-        state: QuasiNewtonState, data: Any, stop_at: Array
-    ) -> tuple[QuasiNewtonState, Array]:
+    def block(state: QuasiNewtonState, data: Any, stop_at: Array) -> tuple[QuasiNewtonState, Array]:
         records = jnp.zeros((capacity, 3), state.value.dtype)
 
         def goes_on(carry: tuple[QuasiNewtonState, Array, Array]) -> Array:

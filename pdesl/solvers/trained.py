@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import dataclasses
+import math
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -15,10 +15,10 @@ from pdesl.lowering.cloud import Cloud, make_cloud
 from pdesl.solvers.base import Evaluate, Reporter, SolverResult, Task, TrainingReport, input_box
 from pdesl.solvers.networks import Network, NetworkOptions, count_parameters, make_network
 from pdesl.solvers.options import TrainedOptions
-from pdesl.solvers.training import OPTIMISERS, Progress, Stopping, minimise
+from pdesl.solvers.training import CHECK, OPTIMISERS, Progress, Stopping, StopReason, minimise
 from pdesl.symbolic.options import bind
 
-__all__ = ["make_evaluate", "make_nodes", "new_network", "time_slices", "train"]
+__all__ = ["make_evaluate", "make_nodes", "new_network", "time_slices", "total_loss", "train"]
 
 # Points evaluated at a time; one size, so that one program is compiled.
 EVALUATION_CHUNK = 8192
@@ -89,8 +89,12 @@ def train(
     counts: Mapping[str, int],
     times: np.ndarray | None,
     reporter: Reporter,
+    floor: Callable[[Network], float] | None = None,
 ) -> SolverResult:
     """Minimise the loss and put the result together.
+
+    `floor` gives, for a network, the loss below which training fits the error of the
+    discretisation and not the solution; training ends there.
 
     Raises:
         ProblemError: an unknown optimiser option (E502 to E504).
@@ -104,19 +108,32 @@ def train(
         window=options.window,
     )  # fmt: skip
 
-    def callback(progress: Progress) -> None:
+    floors: list[float] = []
+    asked_at = math.inf
+
+    def callback(progress: Progress) -> bool:
+        nonlocal asked_at
         reporter.train(
             TrainingReport(
                 progress.iteration, progress.best_loss, progress.seconds, options.iterations,
                 options.seconds, choice.name,
             )
         )  # fmt: skip
+        # Only at fixed iterations, so that the result does not depend on the machine's speed.
+        if floor is None or progress.iteration % CHECK or progress.best_loss > 0.7 * asked_at:
+            return False
+        asked_at = progress.best_loss
+        floors.append(floor(progress.parameters()))
+        return progress.best_loss <= floors[-1]
 
     with reporter.stage("training") as note:
         result = minimise(
             loss, network, data, optimiser=optimiser, stopping=stopping, callback=callback
         )
-        note.text = f"{result.iterations:,} iterations, {result.stop_reason}"
+        reason = str(result.stop_reason)
+        if result.stop_reason is StopReason.CALLBACK:
+            reason = "the residual has fallen to the error of the RBF-FD operators"
+        note.text = f"{result.iterations:,} iterations, {reason}"
     trained: Network = result.parameters
     parts = {name: float(value) for name, value in result.aux.items()}
     steps = np.arange(len(result.history.loss))
@@ -137,9 +154,11 @@ def train(
             "iteration": steps,
             "loss": result.history.loss,
             "gradient_norm": result.history.gradient_norm,
-            "seconds": result.history.seconds,
         },
-        losses={"total": float(result.loss), **parts},
+        losses={
+            "total": float(result.loss), **parts,
+            **({"discretisation": floors[-1]} if floors else {}),
+        },
         counts={
             "interior_nodes": len(cloud.interior),
             "boundary_nodes": len(cloud.boundary),
@@ -150,7 +169,7 @@ def train(
             "restarts": result.restarts,
             **counts,
         },
-        stop_reason=str(result.stop_reason),
+        stop_reason=reason,
         interrupted=result.interrupted,
         compile_seconds=result.compile_seconds,
         precision=options.precision,
@@ -164,17 +183,3 @@ def total_loss(
     """Σ weight · part, with the parts for the report."""
     terms = [weights[name] * part for name, part in parts.items()]
     return sum(terms[1:], start=terms[0]), parts
-
-
-def settings_of(options: Any) -> dict[str, object]:
-    """Options as plain values for the metrics."""
-    found: dict[str, object] = {}
-    for entry in dataclasses.fields(options):
-        value = getattr(options, entry.name)
-        found[entry.name] = describe_choice(value) if hasattr(value, "positional") else value
-    return found
-
-
-def describe_choice(choice: Any) -> str:
-    inner = ", ".join(f"{name}={value}" for name, value in choice.options)
-    return f"{choice.name}({inner})" if inner else choice.name

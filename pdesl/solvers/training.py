@@ -88,14 +88,17 @@ class Stopping:
         window: iterations over which `decrease` is measured.
         gradient: stop when the norm of the gradient is at most this.
         loss: stop when the loss is at most this; None sets no target.
+        reduction: stop when the loss is at most this fraction of the first one; 0 switches that
+            off. A residual 1e-5 of its start is a loss of 1e-10.
     """
 
     iterations: int = 20_000
     seconds: float | None = None
-    decrease: float = 0.01
+    decrease: float = 0.1
     window: int = 500
     gradient: float = 0.0
     loss: float | None = None
+    reduction: float = 0.0
 
     def __post_init__(self) -> None:
         if self.iterations < 1:
@@ -106,6 +109,8 @@ class Stopping:
             raise ValueError(f"the decrease must lie in [0, 1), not {self.decrease!r}")
         if self.window < 1:
             raise ValueError(f"the window must be at least 1 iteration, not {self.window!r}")
+        if not 0.0 <= self.reduction < 1.0:
+            raise ValueError(f"the reduction must lie in [0, 1), not {self.reduction!r}")
         if not self.gradient >= 0.0:
             raise ValueError(f"the norm of a gradient is not negative: {self.gradient!r}")
 
@@ -366,9 +371,7 @@ def minimise(
     )
 
 
-def _decision(
-    stopping: Stopping, log: _Log, iteration: int, seconds: float
-) -> StopReason | None:
+def _decision(stopping: Stopping, log: _Log, iteration: int, seconds: float) -> StopReason | None:
     if iteration >= stopping.iterations:
         return StopReason.ITERATIONS
     if stopping.seconds is not None and seconds >= stopping.seconds:
@@ -376,6 +379,8 @@ def _decision(
     if iteration % CHECK or not log.best:
         return None
     if stopping.loss is not None and log.best[-1] <= stopping.loss:
+        return StopReason.LOSS
+    if stopping.reduction and log.best[-1] <= stopping.reduction * log.best[0]:
         return StopReason.LOSS
     if log.rows[-1][-1, 1] <= stopping.gradient:
         return StopReason.GRADIENT

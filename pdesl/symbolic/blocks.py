@@ -5,22 +5,26 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from contextlib import AbstractContextManager
 
+import numpy as np
 import sympy
 
 from pdesl.diagnostics import Span
 from pdesl.language import ast
-from pdesl.symbolic.expressions import Scope, Translator, components, mistake
+from pdesl.language.names import suggest
+from pdesl.symbolic.expressions import Translator
+from pdesl.symbolic.functions import constant_value
 from pdesl.symbolic.options import option_value
 from pdesl.symbolic.problem import (
     Choice, Coordinate, DataSet, FitTerm, Given, MetricSpec, OptionValue, OutputRule, Verification,
 )  # fmt: skip
+from pdesl.symbolic.scope import Scope, components, mistake
 
 __all__ = [
     "data_sets", "fit_block", "metric_block", "output_rules", "solver_block", "sweep_block",
     "verify_block",
 ]  # fmt: skip
 
-Guard = Callable[[], AbstractContextManager[None]]
+Guard = Callable[..., AbstractContextManager[None]]
 Statements = Iterable[ast.Statement]
 
 
@@ -32,7 +36,8 @@ def _setting(statement: ast.Statement, block: str) -> tuple[str, ast.Expression,
         and isinstance(statement.left, ast.Name)
     ):
         return statement.left.identifier, statement.right, statement.span
-    raise mistake("E304", f"a line of `{block}:` is `name = value`", statement.span)
+    raise mistake("E330", f"a line of `{block}:` gives a name its value", statement.span,
+                  "write `name = value`")  # fmt: skip
 
 
 def _settings(
@@ -45,8 +50,8 @@ def _settings(
             name, value, span = _setting(statement, block)
             if name in found:
                 raise mistake("E506", f"`{name}` is given twice", span, "keep one of the two")
-            found[name] = option_value(value, translator())
             spans[name] = span
+            found[name] = option_value(value, translator())
     return tuple(found.items()), spans
 
 
@@ -60,20 +65,27 @@ def metric_block(
     found = list(statements)
     if not found:
         return None
+    form = ("a metric is a line element, a matrix or a name", (
+        "ds² = -dt² + dx²", "g = [[-1, 0], [0, 1]]", "g = schwarzschild(mass=M)"))  # fmt: skip
     if len(found) > 1:
-        raise mistake("E322", "a problem has one metric", found[1].span)
+        raise mistake("E322", "a problem has one metric", found[1].span, "keep one of the lines")
     (statement,) = found
     if not isinstance(statement, ast.Relation) or statement.operator != "=":
-        raise mistake("E322", "a metric is `ds² = …` or `g = schwarzschild(mass=M)`", statement.span)
+        raise mistake("E322", form[0], statement.span, *form[1])
     text = statement.span.text if statement.span else ""
     right = statement.right
     if isinstance(right, ast.ListLiteral | ast.TupleLiteral):
+        translator.scope.refuse_unknown_space()
         value = translator.value(right)
         size = len(coordinates)
         if not isinstance(value, sympy.MatrixBase) or value.shape != (size, size):
-            raise mistake("E322", f"the metric here is a {size}×{size} matrix", right.span)
+            raise mistake(
+                "E335", f"the metric is no {size}×{size} matrix", right.span,
+                f"write a row for each of {', '.join(c.name for c in coordinates)}",
+            )  # fmt: skip
         if value != value.T:
-            raise mistake("E322", "a metric is symmetric", right.span)
+            raise mistake("E335", "the metric is not symmetric", right.span,
+                          "write the same in row i, column j and in row j, column i")  # fmt: skip
         rows = tuple(tuple(value.row(i)) for i in range(size))
         return MetricSpec("matrix", rows, (), text, span=statement.span)
     if _is_line_element(statement.left):
@@ -81,7 +93,7 @@ def metric_block(
         return MetricSpec("line element", rows, (), text, span=statement.span)
     choice = option_value(right, translator)
     if not isinstance(choice, Choice):
-        raise mistake("E322", "a metric is `ds² = …` or `g = schwarzschild(mass=M)`", right.span)
+        raise mistake("E322", form[0], right.span, *form[1])
     return MetricSpec(choice.name, None, choice.options, text, span=statement.span)
 
 
@@ -98,16 +110,9 @@ def _line_element(
     node: ast.Expression, translator: Translator, coordinates: tuple[Coordinate, ...]
 ) -> tuple[tuple[sympy.Expr, ...], ...]:
     """The matrix of a quadratic form in dx, dy, …: g_ij = ½ ∂²(ds²)/∂(dx_i)∂(dx_j)."""
-    scope = translator.scope
-    differentials = []
-    values = dict(scope.values)
-    for coordinate in coordinates:
-        symbol = sympy.Symbol(f"d{coordinate.name}", real=True)
-        values[f"d{coordinate.name}"] = symbol
-        differentials.append(symbol)
-    inner = Scope(values, scope.functions, scope.declared, scope.kinds, scope.used, scope.space,
-                  scope.families, scope.exact)  # fmt: skip
-    form = Translator(inner).scalar(node, "a line element")
+    differentials = [sympy.Symbol(f"d{c.name}", real=True) for c in coordinates]
+    inner = Translator(translator.scope.inner({d.name: d for d in differentials}))
+    form = inner.scalar(node, "a line element")
     rows = tuple(
         tuple(sympy.diff(form, a, b) / 2 for b in differentials) for a in differentials
     )
@@ -118,13 +123,29 @@ def _line_element(
             for j, b in enumerate(differentials)
         )
     )
-    left_over = sympy.expand(form - again)
-    if left_over != 0 or any(e.has(*differentials) for row in rows for e in row):
+    quadratic = not any(e.has(*differentials) for row in rows for e in row)
+    if not quadratic or not _vanishes(form - again):
         raise mistake(
             "E322", "a line element is a sum of products of two differentials", node.span,
             "ds² = -dt² + dx² + dy²",
         )  # fmt: skip
     return rows
+
+
+def _vanishes(expression: sympy.Expr) -> bool:
+    """Whether an expression is zero at random points, to rounding.
+
+    Symbolic expansion would decide it too, at a cost without bound.
+    """
+    symbols = sorted(expression.free_symbols, key=str)
+    generator = np.random.default_rng(0)
+    for _ in range(3):
+        point = dict(zip(symbols, generator.uniform(0.2, 0.9, len(symbols)), strict=True))
+        parts = [constant_value(e, point) for e in sympy.Add.make_args(expression)]
+        known = [p for p in parts if p is not None]
+        if abs(sum(known)) > 1e-9 * (1 + sum(abs(p) for p in known)):
+            return False
+    return True
 
 
 # -- data and fit --------------------------------------------------------------------------
@@ -141,7 +162,7 @@ def data_sets(statements: Statements, scope: Scope, guarded: Guard) -> tuple[Dat
                 and len(value.arguments) == 1
                 and isinstance(value.arguments[0], ast.String)
             ):
-                raise mistake("E505", "data come from a file, `load(\"runs.h5\")`", value.span)
+                raise mistake("E505", "data come from a file", value.span, 'load("runs.h5")')
             scope.declare(name, "data set", span)
             options = tuple(
                 (k.name, option_value(k.value, Translator(scope))) for k in value.keywords
@@ -167,10 +188,15 @@ def fit_block(
             left = statement.left
             identifier = left.identifier if isinstance(left, ast.Name) else ""
             if identifier.split(".")[0] not in names:
+                scope = translator().scope
+                scope.refuse_poisoned(identifier.split(".")[0])
+                guess = suggest(identifier.split(".")[0], names)
                 raise mistake(
-                    "E505", "the left of `≈` is a column of a data set, `obs.u`", left.span,
+                    "E511", "the left of `≈` is a column of a data set, `obs.u`", left.span,
+                    f"did you mean `{guess}`?" if guess else
                     f"data sets: {', '.join(sorted(names)) or 'none; add a `data:` block'}",
                 )  # fmt: skip
+            translator().scope.used.add(identifier.split(".")[0])
             model, deviation = statement.right, None
             if isinstance(model, ast.Binary) and model.operator == "±":
                 deviation = translator().number(model.right, "a standard deviation")
@@ -201,7 +227,8 @@ def solver_block(
         method = Choice(method, span=spans["method"])
     if not isinstance(method, Choice):
         with guarded():
-            raise mistake("E501", "a method is a name, `method = dt_pinn(order=4)`", spans["method"])
+            raise mistake("E509", "a method is a name with options", spans["method"],
+                          "method = dt_pinn(order=4)")  # fmt: skip
         return None
     own = dict(method.options)
     for name in options:
@@ -230,13 +257,13 @@ def verify_block(
     for statement in statements:
         with guarded():
             if not isinstance(statement, ast.Relation):
-                raise mistake("E304", "a line of `verify:` is `u = …` or `order(u) ≥ 3.5`",
-                              statement.span)  # fmt: skip
+                raise mistake("E330", "a line of `verify:` is a known solution or a bound",
+                              statement.span, "u = sin(x)", "relative_l2(u) ≤ 1e-4")  # fmt: skip
             if statement.operator == "=":
                 left = statement.left
-                kind = translator().scope.kinds.get(
-                    left.identifier if isinstance(left, ast.Name) else "", ""
-                )
+                name = left.identifier if isinstance(left, ast.Name) else ""
+                kind = translator().scope.kinds.get(name, "")
+                translator().scope.refuse_poisoned(name)
                 if "field" in kind or isinstance(left, ast.Call):
                     exact.extend(given(statement))
                 else:
@@ -250,8 +277,9 @@ def verify_block(
                 and statement.operator in ("<", "<=", ">", ">=")
             ):
                 raise mistake(
-                    "E323", "a bound is `order(u) ≥ 3.5` or `error(u) ≤ 1e-4`", statement.span,
-                    "quantities: order, error, relative_l2, linf, residual",
+                    "E323", "a bound compares a measured quantity with a number", statement.span,
+                    "relative_l2(u) ≤ 1e-4", "order(u) ≥ 3.5",
+                    "there are order, error, relative_l2, linf and residual",
                 )  # fmt: skip
             inner = translator().value(quantity.arguments[0])
             bounds.append(
@@ -273,7 +301,8 @@ def output_rules(
     for statement in statements:
         with guarded():
             if not isinstance(statement, ast.Schedule):
-                raise mistake("E304", 'a line of `output:` is `at end: u -> "u.h5"`', statement.span)
+                raise mistake("E330", "a line of `output:` says when to write what to which file",
+                              statement.span, 'at end: u -> "u.h5"')  # fmt: skip
             outputs = tuple(_output(node, translator) for node in statement.outputs)
             trigger = _trigger(statement.trigger, translator)
             found.append(

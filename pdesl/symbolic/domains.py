@@ -11,14 +11,20 @@ import sympy
 from pdesl.diagnostics import Span
 from pdesl.language import ast
 from pdesl.language.names import suggest
+from sympy.core.function import AppliedUndef
+
 from pdesl.symbolic.domain import SHAPES, Shape
-from pdesl.symbolic.expressions import Scope, Translator, components, mistake
+from pdesl.symbolic.expressions import Translator
+from pdesl.symbolic.functions import constant_value
+from pdesl.symbolic.operators import NORMAL
 from pdesl.symbolic.problem import Coordinate, RegionSpec
+from pdesl.symbolic.scope import FollowUp, Mistake, Scope, components, mistake
 
 __all__ = ["TIME_NAMES", "Domains"]
 
 TIME_NAMES = ("t", "time", "τ")
 MAXIMUM_DIMENSION = 64
+MAXIMUM_SHAPES = 50  # that one region is made of, counted as often as they occur
 # The variable of a closed curve's formula.
 _CURVE_VARIABLES = {"polar": ("θ", "theta"), "curve": ("s",)}
 
@@ -28,10 +34,13 @@ class Domains:
     """Reads the block in two steps: coordinates first, since shapes may name them."""
 
     scope: Scope
-    guarded: Callable[[], AbstractContextManager[None]]
+    guarded: Callable[..., AbstractContextManager[None]]
     regions: dict[str, ast.Relation] = field(default_factory=dict)
     shapes: dict[str, Shape] = field(default_factory=dict)
-    spatial: list[tuple[tuple[str, ...], Shape | ast.Expression]] = field(default_factory=list)
+    # None stands for a set that is wrong.
+    spatial: list[tuple[tuple[str, ...], Shape | ast.Expression | None]] = field(
+        default_factory=list
+    )
 
     # -- coordinates ----------------------------------------------------------------------
 
@@ -40,81 +49,119 @@ class Domains:
         found: list[Coordinate] = []
         memberships: list[ast.Membership] = []
         for statement in statements:
-            with self.guarded():
-                if isinstance(statement, ast.Relation) and isinstance(statement.left, ast.Name):
-                    name = statement.left.identifier
+            if isinstance(statement, ast.Relation) and isinstance(statement.left, ast.Name):
+                name = statement.left.identifier
+                with self.guarded(name):
+                    if statement.operator != "=":
+                        raise mistake("E330", "a region is defined with `=`", statement.span,
+                                      f"{name} = disk(radius=1)")  # fmt: skip
                     self.scope.declare(name, "region", statement.left.span)
                     self.regions[name] = statement
-                elif isinstance(statement, ast.Membership):
-                    memberships.append(statement)
-                else:
+            elif isinstance(statement, ast.Membership):
+                memberships.append(statement)
+            else:
+                with self.guarded():
                     raise mistake(
-                        "E304", "a line of `domain:` is `x ∈ [0, 1]` or `Ω = disk(radius=1)`",
-                        statement.span,
+                        "E330", "a line of `domain:` declares coordinates or defines a region",
+                        statement.span, "x ∈ [0, 1]", "Ω = disk(radius=1)",
                     )  # fmt: skip
         for membership in memberships:
-            with self.guarded():
-                found.extend(self._membership(membership))
+            found.extend(self._membership(membership))
         found.sort(key=lambda c: c.kind != "time")
-        names = tuple(c.name for c in found if c.kind == "space")
-        self.scope.space = names
+        self.scope.space = tuple(c.name for c in found if c.kind == "space")
         times = [c for c in found if c.kind == "time"]
-        if len(times) > 1:
+        for second in times[1:]:
             with self.guarded():
-                raise mistake("E401", "there are two time coordinates", times[1].span)
+                raise mistake(
+                    "E401", f"`{second.name}` would be a second time coordinate", second.span,
+                    f"{', '.join(f'`{n}`' for n in TIME_NAMES)} name time; choose one of them",
+                    related=((times[0].span, "the first one"),) if times[0].span else (),
+                )  # fmt: skip
         return tuple(found)
 
     def _membership(self, statement: ast.Membership) -> list[Coordinate]:
+        """The coordinates of `x, y ∈ …`; a wrong set leaves them declared, without a shape."""
         names: list[tuple[str, Span | None]] = []
         for member in statement.members:
-            if not isinstance(member, ast.Name):
-                raise mistake("E401", "the left of `∈` names coordinates", member.span)
-            names.append((member.identifier, member.span))
-        where, count = _family(statement.set)
-        translator = Translator(self.scope)
-        bounds: tuple[sympy.Expr, ...] | None = None
+            with self.guarded():
+                if not isinstance(member, ast.Name):
+                    self.scope.space_known = False
+                    raise mistake("E419", "the left of `∈` names coordinates", member.span,
+                                  "x, y ∈ [0, 1]")  # fmt: skip
+                names.append((member.identifier, member.span))
+        where: ast.Expression | None = None
+        count: int | None = None
+        bounds: tuple[sympy.Expr, sympy.Expr] | None = None
         periodic = False
-        if isinstance(where, ast.ListLiteral):
-            if len(where.items) != 2:
-                raise mistake("E416", "an interval is a pair, `[0, 1]`", where.span)
-            bounds = tuple(translator.number(i, "a bound") for i in where.items)
-        elif isinstance(where, ast.Call) and where.function == "periodic":
-            if len(where.arguments) != 2:
-                raise mistake("E416", "a periodic interval is a pair, `periodic(0, 1)`", where.span)
-            bounds = tuple(translator.number(i, "a bound") for i in where.arguments)
-            periodic = True
-        if bounds is not None and (bounds[1] - bounds[0]).is_nonpositive:
-            raise mistake(
-                "E416", f"the interval [{bounds[0]}, {bounds[1]}] holds no point", where.span,
-                "the lower bound comes first",
-            )  # fmt: skip
+        with self.guarded():
+            where, count = _family(statement.set)
+            periodic = isinstance(where, ast.Call) and where.function == "periodic"
+            bounds = self._interval(where)
+        if where is None:  # the number of dimensions is not known
+            self.scope.space_known = False
+            self.scope.poison(name for name, _ in names)
+            return []
+        failed = bounds is None and (periodic or isinstance(where, ast.ListLiteral))
         found: list[Coordinate] = []
         for name, span in names:
-            if count is None:
-                members = (name,)
-                self._declare(name, span)
-            else:
-                members = tuple(f"{name}{i + 1}" for i in range(count))
-                symbols = [sympy.Symbol(m, real=True) for m in members]
-                self.scope.declare(name, "family of coordinates", span,
-                                   sympy.ImmutableDenseMatrix(symbols))  # fmt: skip
-                self.scope.families[name] = members
-                for member in members:
-                    self._declare(member, span)
-            kind = "time" if count is None and name in TIME_NAMES and bounds is not None else "space"
-            if kind == "time" and periodic:
-                raise mistake("E401", "time cannot be periodic", where.span)
-            family = name if count is not None else None
-            lower, upper = bounds if bounds is not None else (None, None)
-            found.extend(
-                Coordinate(m, kind, lower, upper, periodic, family, span=span) for m in members
-            )
-            if kind == "space" and bounds is not None:
-                shape = _box(members, bounds, periodic, where.span)
-                self.spatial.append((members, shape))
-        if bounds is None:
+            with self.guarded(name):
+                found.extend(
+                    self._coordinates(name, span, count, bounds, periodic, where, failed)
+                )
+        if failed:
+            self.spatial.append((tuple(c.name for c in found), None))
+        elif bounds is None:
             self.spatial.append((tuple(c.name for c in found), where))
         return found
+
+    def _interval(self, where: ast.Expression) -> tuple[sympy.Expr, sympy.Expr] | None:
+        """The bounds of an interval, None for another set. Raises `Mistake`."""
+        if isinstance(where, ast.ListLiteral):
+            items, words = where.items, "an interval is a pair, `[0, 1]`"
+        elif isinstance(where, ast.Call) and where.function == "periodic":
+            items, words = where.arguments, "a periodic interval is a pair, `periodic(0, 1)`"
+            if where.keywords:
+                raise mistake("E416", words, where.keywords[0].span, "write the bounds alone")
+        else:
+            return None
+        if len(items) != 2:
+            raise mistake("E416", words, where.span, "write the lower and the upper bound")
+        translator = Translator(self.scope)
+        lower, upper = (translator.number(i, "a bound") for i in items)
+        length = constant_value(upper - lower) if not (upper - lower).free_symbols else None
+        if length is not None and length <= 0:
+            words = "[" + ", ".join(i.span.text if i.span else "" for i in items) + "]"
+            raise mistake("E416", f"the interval {words} holds no point", where.span,
+                          "the lower bound comes first, and the upper one is greater")  # fmt: skip
+        return lower, upper
+
+    def _coordinates(
+        self, name: str, span: Span | None, count: int | None,
+        bounds: tuple[sympy.Expr, sympy.Expr] | None, periodic: bool, where: ast.Expression,
+        failed: bool,
+    ) -> list[Coordinate]:  # fmt: skip
+        """One name on the left of `∈`. Raises `Mistake`."""
+        is_time = count is None and name in TIME_NAMES and (bounds is not None or failed)
+        if count is None:
+            members: tuple[str, ...] = (name,)
+        else:
+            members = tuple(f"{name}{i + 1}" for i in range(count))
+            symbols = [sympy.Symbol(m, real=True) for m in members]
+            self.scope.declare(name, "family of coordinates", span,
+                               sympy.ImmutableDenseMatrix(symbols))  # fmt: skip
+            self.scope.families[name] = members
+        for member in members:
+            self._declare(member, span)
+        if is_time and periodic:
+            with self.guarded():
+                raise mistake("E428", "time cannot be periodic", where.span,
+                              "write an interval, `t ∈ [0, 1]`")  # fmt: skip
+        lower, upper = bounds if bounds is not None else (None, None)
+        if not is_time and bounds is not None:
+            self.spatial.append((members, _box(members, bounds, periodic, where.span)))
+        kind = "time" if is_time else "space"
+        family = name if count is not None else None
+        return [Coordinate(m, kind, lower, upper, periodic, family, span=span) for m in members]
 
     def _declare(self, name: str, span: Span | None) -> None:
         self.scope.declare(name, "coordinate", span, sympy.Symbol(name, real=True))
@@ -125,13 +172,15 @@ class Domains:
         """The shape over all spatial coordinates, in their order; None without any."""
         found: list[tuple[tuple[str, ...], Shape]] = []
         for names, where in self.spatial:
+            if where is None:
+                continue
             with self.guarded():
                 shape = where if isinstance(where, Shape) else self._shape(where, len(names))
                 found.append((names, shape))
-        for name in self.regions:  # shapes that are named and not used are checked as well
-            if name not in self.shapes:
+        for name, relation in self.regions.items():  # those not used are checked as well
+            if name not in self.shapes and name not in self._wrong:
                 with self.guarded():
-                    self.shapes[name] = self._shape(self.regions[name].right, None)
+                    self._named(ast.Name(name, span=relation.left.span), None)
         if len(found) != len(self.spatial) or not found:
             return None
         if all(shape.kind == "box" for _, shape in found):
@@ -141,26 +190,9 @@ class Domains:
         return Shape("product", (), tuple(shape for _, shape in found), span=found[0][1].span)
 
     def _shape(self, node: ast.Expression, dimension: int | None) -> Shape:
+        """The shape of an expression. Raises `Mistake`, or `FollowUp` for a wrong region."""
         if isinstance(node, ast.Name):
-            if node.identifier in self.shapes:
-                shape = self.shapes[node.identifier]
-            elif node.identifier in self.regions:
-                relation = self.regions[node.identifier]
-                if node.identifier in self._open:
-                    raise mistake("E206", f"`{node.identifier}` is made of itself", relation.span)
-                self._open.add(node.identifier)
-                try:
-                    shape = self._shape(relation.right, dimension)
-                finally:
-                    self._open.discard(node.identifier)
-                self.shapes[node.identifier] = shape
-            else:
-                guess = suggest(node.identifier, list(self.regions))
-                raise mistake(
-                    "E201", f"the region `{node.identifier}` is not declared", node.span,
-                    f"did you mean `{guess}`?" if guess
-                    else f"add a line `{node.identifier} = disk(radius=1)`",
-                )  # fmt: skip
+            shape = self._named(node, dimension)
             self.scope.used.add(node.identifier)
         elif isinstance(node, ast.Call):
             shape = self._call(node, dimension)
@@ -169,13 +201,49 @@ class Domains:
             shape = Shape("difference", (), parts, span=node.span)
         else:
             raise mistake(
-                "E413", "this is no region", node.span,
+                "E429", "this is no region", node.span,
                 "an interval `[0, 1]`, `disk(radius=1)`, … (`pdesl list shapes`)",
+            )  # fmt: skip
+        if _count(shape) > MAXIMUM_SHAPES:
+            raise mistake(
+                "E427", f"this region is made of more than {MAXIMUM_SHAPES} shapes", node.span,
+                "describe it by one function, `level_set(function=…, lower=…, upper=…)`",
             )  # fmt: skip
         if dimension is not None:
             self._fits(shape, dimension, node.span)
         return shape
 
+    def _named(self, node: ast.Name, dimension: int | None) -> Shape:
+        """The shape of a named region."""
+        name = node.identifier
+        if name in self.shapes:
+            return self.shapes[name]
+        self.scope.refuse_poisoned(name)
+        if name in self._wrong:
+            raise FollowUp
+        if name not in self.regions:
+            guess = suggest(name, list(self.regions))
+            self.scope.poison((name,))
+            raise mistake(
+                "E207", f"the region `{name}` is not declared", node.span,
+                f"did you mean `{guess}`?" if guess else f"add a line `{name} = disk(radius=1)`",
+            )  # fmt: skip
+        relation = self.regions[name]
+        if name in self._open:
+            raise mistake("E206", f"`{name}` is made of itself", relation.left.span,
+                          "define it by other regions")  # fmt: skip
+        self._open.add(name)
+        try:
+            shape = self._shape(relation.right, dimension)
+        except Mistake:
+            self._wrong.add(name)
+            raise
+        finally:
+            self._open.discard(name)
+        self.shapes[name] = shape
+        return shape
+
+    _wrong: set[str] = field(default_factory=set)
     _open: set[str] = field(default_factory=set)
 
     def _fits(self, shape: Shape, dimension: int, span: Span | None) -> None:
@@ -185,15 +253,16 @@ class Domains:
             value = given.get(name)
             if isinstance(value, tuple) and len(value) != dimension:
                 raise mistake(
-                    "E415", f"`{shape.kind}` has {len(value)} coordinates, and {dimension} are "
-                    "named on the left of `∈`", span,
+                    "E415", f"`{name}` has {len(value)} components, and {dimension} "
+                    f"coordinate{'s are' if dimension != 1 else ' is'} named on the left of `∈`",
+                    span, "write one number for each coordinate",
                 )  # fmt: skip
         if kind.dimensions is not None and dimension not in kind.dimensions:
             words = " or ".join(str(d) for d in kind.dimensions)
             raise mistake(
                 "E415", f"`{shape.kind}` has {words} dimension{'s' if words != '1' else ''}, and "
                 f"{dimension} coordinate{'s are' if dimension != 1 else ' is'} named on the left "
-                "of `∈`", span,
+                "of `∈`", span, "name as many coordinates as the shape has dimensions",
             )  # fmt: skip
 
     def _call(self, node: ast.Call, dimension: int | None) -> Shape:
@@ -206,25 +275,28 @@ class Domains:
             )  # fmt: skip
         if kind.compound:
             if len(node.arguments) < 2 or node.keywords:
-                raise mistake("E414", f"`{kind.name}` takes two or more regions", node.span)
+                raise mistake("E414", f"`{kind.name}` takes two or more regions", node.span,
+                              f"{kind.name}(disk(radius=1), disk(radius=0.5))")  # fmt: skip
             inner = None if kind.name == "product" else dimension
             parts = tuple(self._shape(a, inner) for a in node.arguments)
             return Shape(kind.name, (), parts, span=node.span)
         given: dict[str, object] = {}
         names = list(kind.arguments)
         if len(node.arguments) > len(names):
-            raise mistake("E414", f"`{kind.name}` has {len(names)} arguments", node.span)
-        pairs = [(n, a) for n, a in zip(names, node.arguments, strict=False)]
-        pairs += [(k.name, k.value) for k in node.keywords]
-        for name, value in pairs:
+            extra = node.arguments[len(names)]
+            raise mistake("E414", f"`{kind.name}` has {len(names)} arguments", extra.span,
+                          f"they are {', '.join(names)}")  # fmt: skip
+        pairs = [(n, a, a.span) for n, a in zip(names, node.arguments, strict=False)]
+        pairs += [(k.name, k.value, k.span) for k in node.keywords]
+        for name, value, span in pairs:
             if name not in kind.arguments:
                 guess = suggest(name, names)
                 raise mistake(
-                    "E414", f"`{kind.name}` has no argument `{name}`", value.span,
+                    "E414", f"`{kind.name}` has no argument `{name}`", span,
                     f"did you mean `{guess}`?" if guess else f"it has: {', '.join(names)}",
                 )  # fmt: skip
             if name in given:
-                raise mistake("E414", f"`{name}` is given twice", value.span)
+                raise mistake("E414", f"`{name}` is given twice", span, "keep one of the two")
             given[name] = self._argument(kind.name, name, kind.arguments[name], value)
         missing = [n for n in names if n not in given and n not in kind.optional]
         if missing:
@@ -251,21 +323,20 @@ class Domains:
             return tuple(self._point(item, translator) for item in node.items)
         point = self._point(node, translator)
         if sort == "interval" and len(point) != 2:
-            raise mistake("E416", f"`{name}` is an interval, `[0, 1]`", node.span)
+            raise mistake("E416", f"`{name}` is an interval, a pair of numbers", node.span, "[0, 1]")
         return point
 
     def _point(self, node: ast.Expression, translator: Translator) -> tuple[sympy.Expr, ...]:
         value = translator.value(node)
         if not isinstance(value, sympy.MatrixBase) or value.cols != 1:
             raise mistake("E414", "this is a point, one number a dimension", node.span, "(0, 0)")
+        translator.require_number(value, node.span, "a point")
         return components(value)
 
     def _curve(self, shape: str, node: ast.Expression) -> tuple[sympy.Symbol, sympy.Expr]:
         names = _CURVE_VARIABLES[shape]
         symbol = sympy.Symbol(names[0], real=True)
-        inner = Scope(dict(self.scope.values), self.scope.functions, self.scope.declared,
-                      self.scope.kinds, self.scope.used)  # fmt: skip
-        inner.values.update(dict.fromkeys(names, symbol))
+        inner = self.scope.inner(dict.fromkeys(names, symbol))
         return symbol, Translator(inner).number(node, "a curve")
 
     # -- boundary parts -------------------------------------------------------------------
@@ -275,31 +346,43 @@ class Domains:
         text = node.span.text if node.span else ""
         match node:
             case ast.BoundaryOf(region):
-                others = [n for n in self.regions if n != region]
-                if region in self.regions and others and not self._whole(region):
-                    if region not in self.shapes:
-                        raise mistake("E403", f"the region `{region}` is wrong", node.span)
-                    shape = self.shapes[region]
-                    return RegionSpec("shape", region, shape=shape, span=node.span, text=text)
+                self.scope.refuse_poisoned(region)
                 if self.regions and region not in self.regions:
                     guess = suggest(region, list(self.regions)) or next(iter(self.regions))
-                    raise mistake("E403", f"there is no region `{region}`", node.span,
+                    self.scope.poison((region,))
+                    raise mistake("E207", f"the region `{region}` is not declared", node.span,
                                   f"did you mean `∂{guess}`?")  # fmt: skip
+                if region in self.regions and len(self.regions) > 1 and not self._whole(region):
+                    if region not in self.shapes:
+                        raise FollowUp
+                    self.scope.used.add(region)
+                    shape = self.shapes[region]
+                    return RegionSpec("shape", region, shape=shape, span=node.span, text=text)
                 return RegionSpec("all", span=node.span, text=text)
             case ast.Name(identifier):
                 return RegionSpec("part", identifier, span=node.span, text=text)
             case ast.Comparison(operator, left, right):
                 difference = translator.scalar(left) - translator.scalar(right)
-                symbols = {sympy.Symbol(n, real=True) for n in self.scope.space}
-                if not difference.free_symbols & symbols:
-                    raise mistake("E403", "a part of the boundary is told by spatial coordinates",
-                                  node.span, "on x = 0")  # fmt: skip
+                self._check_relation(difference, node.span)
                 strict = {"=": "=", "<": "<", "<=": "<", ">": ">", ">=": ">"}[operator]
                 return RegionSpec("relation", "", difference, strict, span=node.span, text=text)
         raise mistake(
             "E403", "this is no part of the boundary", node.span,
             "`on ∂Ω`, a named part `on outer`, or a relation `on x = 0`",
         )  # fmt: skip
+
+    def _check_relation(self, difference: sympy.Expr, span: Span | None) -> None:
+        """Raises `Mistake` unless spatial coordinates, and nothing else that varies, are in it."""
+        symbols = {sympy.Symbol(n, real=True) for n in self.scope.space}
+        others = {str(s) for s in difference.free_symbols - symbols}
+        varies = difference.atoms(AppliedUndef) or any(
+            n.startswith(f"{NORMAL}[") or self.scope.kinds.get(n) == "coordinate" for n in others
+        )
+        if varies or not difference.free_symbols & symbols:
+            raise mistake(
+                "E430", "a part of the boundary is told by spatial coordinates and numbers alone",
+                span, f"on {self.scope.space[0] if self.scope.space else 'x'} = 0",
+            )  # fmt: skip
 
     def _whole(self, region: str) -> bool:
         """Whether a named region is (all of) the domain of the spatial coordinates."""
@@ -314,10 +397,15 @@ def _family(node: ast.Expression) -> tuple[ast.Expression, int | None]:
         exponent = node.right
         text = exponent.text if isinstance(exponent, ast.Number) else ""
         if not text.isdigit() or not 1 <= int(text) <= MAXIMUM_DIMENSION:
-            raise mistake("E401", f"the dimension is a whole number from 1 to {MAXIMUM_DIMENSION}",
-                          exponent.span)  # fmt: skip
+            raise mistake("E420", f"the dimension is a whole number from 1 to {MAXIMUM_DIMENSION}",
+                          exponent.span, "x ∈ [0, 1]^3 declares x1, x2 and x3")  # fmt: skip
         return node.left, int(text)
     return node, None
+
+
+def _count(shape: Shape) -> int:
+    """How many elementary shapes a shape is made of, each as often as it occurs."""
+    return sum(_count(part) for part in shape.shapes) if shape.shapes else 1
 
 
 def _box(

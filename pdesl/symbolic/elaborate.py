@@ -7,34 +7,82 @@ with a mistake is reported and left out, and the next one is read.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+import re
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from graphlib import CycleError, TopologicalSorter
 
 import sympy
 
 from pdesl.diagnostics import Diagnostic, ProblemError, Severity, Source, Span
 from pdesl.language import ast
-from pdesl.language.names import suggest
+from pdesl.language.declared import declared_names
+from pdesl.language.names import canonical_name, suggest
 from pdesl.language.parser import parse
 from pdesl.symbolic import units
 from pdesl.symbolic.blocks import (
     data_sets, fit_block, metric_block, output_rules, solver_block, sweep_block, verify_block,
 )  # fmt: skip
 from pdesl.symbolic.domains import Domains
-from pdesl.symbolic.expressions import (
-    Mistake, Scope, Translator, UserFunction, Value, components, mistake, rank_words,
-)  # fmt: skip
+from pdesl.symbolic.expressions import Translator
+from pdesl.symbolic.functions import constant_value
 from pdesl.symbolic.options import option_value
 from pdesl.symbolic.overrides import apply_overrides
 from pdesl.symbolic.problem import (
     Choice, Closure, Condition, Coordinate, Definition, Equation, Field, Given, Parameter, Problem,
     RegionSpec, Unknown,
 )  # fmt: skip
+from pdesl.symbolic.scope import (
+    FollowUp, Mistake, Scope, UserFunction, Value, components, mistake, rank_words,
+)  # fmt: skip
 
-__all__ = ["elaborate", "elaborate_source"]
+__all__ = ["Attempt", "attempt_source", "elaborate", "elaborate_source"]
 
 _FIELD_TYPES = ("scalar", "vector", "source")
+# Blocks whose statements make the rows of a problem: where one of them is wrong, nothing can be
+# said about too few or too many conditions.
+_ESSENTIAL = frozenset(
+    ("parameters", "domain", "fields", "let", "closure", "metric", "equations", "manufactured",
+     "boundary", "initial", "reduce", "verify")
+)  # fmt: skip
+_NAME = re.compile(r"[^\W\d]\w*")
+
+
+@dataclass(frozen=True, slots=True)
+class Attempt:
+    """What could be read of a text.
+
+    `problem` leaves out the statements with mistakes; it is None where not even the overrides
+    could be applied. `complete` tells whether all the statements are there that make its rows.
+    """
+
+    problem: Problem | None
+    diagnostics: tuple[Diagnostic, ...]
+    complete: bool
+
+    @property
+    def is_wrong(self) -> bool:
+        return any(d.severity is Severity.ERROR for d in self.diagnostics)
+
+
+def attempt_source(
+    source: Source, overrides: Sequence[str] = (), profile: str | None = None
+) -> Attempt:
+    """Parse and elaborate a text as far as it goes; every mistake is in the diagnostics."""
+    result = parse(source)
+    found = list(result.diagnostics)
+    module = result.partial
+    wrong = any(d.severity is Severity.ERROR for d in found)
+    try:
+        module = apply_overrides(module, overrides, profile, partial=wrong)
+    except ProblemError as error:
+        return Attempt(None, _ordered([*found, *error.diagnostics]), complete=False)
+    state = _Elaboration(module, source, complete=not wrong)
+    if wrong:
+        state.lose(_left_out(source, module))
+    problem = state.run()
+    return Attempt(problem, _ordered([*found, *state.diagnostics]), state.complete)
 
 
 def elaborate_source(
@@ -45,59 +93,90 @@ def elaborate_source(
     Raises:
         ProblemError: with every mistake of the text.
     """
-    result = parse(source)
-    errors = [d for d in result.diagnostics if d.severity is Severity.ERROR]
-    if result.module is None or errors:
-        raise ProblemError(result.diagnostics)
-    module = apply_overrides(result.module, overrides, profile)
-    return elaborate(module, source, result.diagnostics)
+    attempt = attempt_source(source, overrides, profile)
+    if attempt.problem is None or attempt.is_wrong:
+        raise ProblemError(attempt.diagnostics)
+    return replace(attempt.problem, warnings=attempt.diagnostics)
 
 
-def elaborate(
-    module: ast.Module, source: Source | None = None, earlier: Sequence[Diagnostic] = ()
-) -> Problem:
+def elaborate(module: ast.Module, source: Source | None = None) -> Problem:
     """The problem that a syntax tree states.
 
     Args:
         module: the tree.
         source: its text, kept with the problem.
-        earlier: warnings of the parser, kept with the problem.
 
     Raises:
         ProblemError: with every mistake found.
     """
     state = _Elaboration(module, source)
-    state.diagnostics.extend(earlier)
-    return state.run()
+    problem = state.run()
+    found = _ordered(state.diagnostics)
+    if any(d.severity is Severity.ERROR for d in found):
+        raise ProblemError(found)
+    return replace(problem, warnings=found)
+
+
+def _ordered(diagnostics: Iterable[Diagnostic]) -> tuple[Diagnostic, ...]:
+    """In the order of the text, and each once."""
+    return tuple(sorted(dict.fromkeys(diagnostics), key=_place))
+
+
+def _left_out(source: Source, module: ast.Module) -> set[str]:
+    """The names in the lines of a text that did not make it into the tree."""
+    text = list(re.sub(r"#[^\n]*", lambda match: " " * len(match.group()), source.text))
+    for block in module.blocks:
+        for statement in block.statements:
+            if statement.span is not None and statement.span.source is source:
+                start, end = statement.span.start, statement.span.end
+                text[start:end] = " " * (end - start)
+    return {canonical_name(name) for name in _NAME.findall("".join(text))}
 
 
 @dataclass(slots=True)
 class _Elaboration:
     module: ast.Module
     source: Source | None
+    complete: bool = True
     scope: Scope = field(default_factory=Scope)
     diagnostics: list[Diagnostic] = field(default_factory=list)
     parameters: list[Parameter] = field(default_factory=list)
     definitions: list[Definition] = field(default_factory=list)
     fields: list[Field] = field(default_factory=list)
+    block: str = ""
 
     @contextmanager
-    def guarded(self):
-        """Record a mistake and go on behind the statement."""
+    def guarded(self, *names: str) -> Iterator[None]:
+        """Record a mistake and go on behind the statement, which would have declared `names`."""
         try:
             yield
-        except Mistake as error:
-            self.diagnostics.append(error.diagnostic)
-        except ProblemError as error:
+        except (Mistake, ProblemError) as error:
             self.diagnostics.extend(error.diagnostics)
+        else:
+            return
+        self.scope.poison(names)
+        if self.block in _ESSENTIAL:
+            self.complete = False
+
+    def lose(self, names: set[str]) -> None:
+        """Lines could not be read, with these names in them: what uses those is left out."""
+        self.scope.poisoned |= names
+        self.scope.space_known = False
+
+    def statements(self, block: str) -> tuple[ast.Statement, ...]:
+        """The statements of a block, which from now on is the one being read."""
+        self.block = block
+        return self.module.block(block)
 
     def translator(self) -> Translator:
         return Translator(self.scope, self._anonymous)
 
     def _anonymous(self, call: ast.Call) -> sympy.Symbol:
         """A parameter for an `unknown(…)` that stands inside a formula."""
-        count = sum(p.name.startswith("unknown_") for p in self.parameters)
-        name = f"unknown_{count + 1}"
+        count = 1
+        while f"unknown_{count}" in self.scope.declared:
+            count += 1
+        name = f"unknown_{count}"
         parameter = Parameter(name, _unknown(call, self.translator()), span=call.span)
         self.scope.declare(name, "parameter", call.span, parameter.symbol)
         self.scope.used.add(name)
@@ -105,48 +184,55 @@ class _Elaboration:
         return parameter.symbol
 
     def run(self) -> Problem:
-        block = self.module.block
-        self.scope.exact = bool(block("manufactured")) or any(
-            isinstance(s, ast.Relation) and s.operator == "=" and not isinstance(s.right, ast.ListLiteral)
-            for s in block("verify")
-        )
-        self._parameters(block("parameters"))
+        """The problem of what could be read; mistakes are in `diagnostics`."""
+        read = self.statements
+        self.scope.later = declared_names(self.module).kinds
+        self.scope.exact = bool(read("manufactured")) or any(
+            isinstance(s, ast.Relation) and s.operator == "="
+            and not isinstance(s.right, ast.ListLiteral)
+            for s in read("verify")
+        )  # fmt: skip
+        self.scope.curved = bool(read("metric"))
+        self._parameters(read("parameters"))
         domains = Domains(self.scope, self.guarded)
-        coordinates = domains.coordinates(block("domain"))
-        self._fields(block("fields"), coordinates)
-        named = self._closure_names(block("closure"), coordinates)
-        self._definitions(block("let"))
+        coordinates = domains.coordinates(read("domain"))
+        self._fields(read("fields"), coordinates)
+        named = self._closure_names(read("closure"), coordinates)
+        self._definitions(read("let"))
+        self.block = "domain"
         shape = domains.shape(coordinates)
-        with self.guarded():
-            units.check_module(self.module, self.diagnostics.append)
+        self.block = ""
+        units.check_module(self.module, self.diagnostics.append)
         metric = None
+        statements = read("metric")
         with self.guarded():
-            metric = metric_block(block("metric"), self.translator(), coordinates)
+            metric = metric_block(statements, self.translator(), coordinates)
+        self.block = "closure"
         closures = self._closures(named)
-        equations = self._equations(block("equations"), "equations")
-        if not block("equations") and not any(d.severity is Severity.ERROR for d in self.diagnostics):
+        equations = self._equations(read("equations"), "equations")
+        if not self.module.block("equations") and self.complete:
+            self.complete = False
             self.diagnostics.append(
                 Diagnostic(
-                    "E317", "the file states no equation", None,
+                    "E317", "the file states no equation", self._first_line(),
                     helps=("add a block, for example `equations:` with the line `∇²u = 0`",),
                 )
             )  # fmt: skip
-        manufactured = self._givens(block("manufactured"))
-        boundary = self._conditions(block("boundary"), domains, where=True)
-        initial = self._conditions(block("initial"), domains, where=False)
-        data = data_sets(block("data"), self.scope, self.guarded)
-        reduction = self._givens(block("reduce"))
-        fit, fit_options = fit_block(block("fit"), self.translator, data, self.guarded)
-        solver = solver_block(block("solver"), self.translator, self.guarded)
+        manufactured = self._givens(read("manufactured"))
+        boundary = self._conditions(read("boundary"), domains, where=True)
+        initial = self._conditions(read("initial"), domains, where=False)
+        data = data_sets(read("data"), self.scope, self.guarded)
+        reduction = self._givens(read("reduce"))
+        fit, fit_options = fit_block(read("fit"), self.translator, data, self.guarded)
+        solver = solver_block(read("solver"), self.translator, self.guarded)
         exact, verify, verify_options = verify_block(
-            block("verify"), self.translator, self._given, self.guarded
+            read("verify"), self.translator, self._given, self.guarded
         )
-        output = output_rules(block("output"), self.translator, self.guarded)
-        sweep = sweep_block(block("sweep"), self.translator, self.guarded)
-        errors = [d for d in self.diagnostics if d.severity is Severity.ERROR]
-        if not errors:
+        output = output_rules(read("output"), self.translator, self.guarded)
+        sweep = sweep_block(read("sweep"), self.translator, self.guarded)
+        if not any(d.severity is Severity.ERROR for d in self.diagnostics) and self.complete:
             self._unused()
-        problem = Problem(
+        return Problem(
             coordinates=coordinates,
             fields=tuple(self.fields),
             equations=tuple(equations),
@@ -170,48 +256,68 @@ class _Elaboration:
             sweep=sweep,
             name=_stem(self.source.name) if self.source else "problem",
             source=self.source,
-            warnings=tuple(d for d in self.diagnostics if d.severity is not Severity.ERROR),
         )
-        if errors:
-            raise ProblemError(sorted(self.diagnostics, key=_place))
-        return problem
+
+    def _first_line(self) -> Span | None:
+        """The name of the first block, for what is wrong with the file as a whole."""
+        return next((b.name_span for b in self.module.blocks), None)
 
     # -- names ----------------------------------------------------------------------------
 
     def _in_order(
-        self, relations: list[tuple[str, ast.Relation]], read: Callable[[str, ast.Relation], None]
+        self,
+        relations: Sequence[tuple[str, ast.Relation]],
+        read: Callable[[str, ast.Relation], None],
     ) -> None:
         """Read definitions so that each comes after those it uses."""
         waiting = dict(relations)
-        while waiting:
-            ready = [n for n, r in waiting.items() if not (_names(r.right) & set(waiting))]
-            if not ready:
-                name, relation = next(iter(waiting.items()))
-                chain = ", ".join(f"`{n}`" for n in waiting)
+        needs = {name: (_names(r.right) & waiting.keys()) for name, r in waiting.items()}
+        while True:
+            try:
+                order = list(TopologicalSorter(needs).static_order())
+                break
+            except CycleError as error:
+                cycle: list[str] = list(dict.fromkeys(error.args[1]))
+                name = min(cycle, key=list(waiting).index)
+                others = [f"`{n}`" for n in cycle if n != name]
+                words = f" through {', '.join(others)}" if others else ""
                 self.diagnostics.append(
                     Diagnostic(
-                        "E206", f"`{name}` is defined by itself: {chain} depend on each other",
-                        relation.span,
+                        "E206", f"`{name}` is defined by itself{words}", waiting[name].left.span,
+                        helps=("define one of them by other names",),
                     )
                 )  # fmt: skip
-                return
-            for name in ready:
-                with self.guarded():
-                    read(name, waiting[name])
-                del waiting[name]
+                self.complete = False
+                self.scope.poison(cycle)
+                needs = {n: own - set(cycle) for n, own in needs.items() if n not in cycle}
+        # Names without needs of their own keep the order of the file.
+        place = {name: i for i, name in enumerate(waiting)}
+        if all(not own for own in needs.values()):
+            order.sort(key=place.__getitem__)
+        for name in order:
+            with self.guarded(name):
+                read(name, waiting[name])
 
-    def _parameters(self, statements: Iterable[ast.Statement]) -> None:
-        relations: list[tuple[str, ast.Relation]] = []
-        seen: dict[str, Span | None] = {}
+    def _defined(
+        self, statements: Iterable[ast.Statement], block: str
+    ) -> list[tuple[str, ast.Relation]]:
+        """The definitions of a block, each name once."""
+        found: dict[str, ast.Relation] = {}
         for statement in statements:
             with self.guarded():
-                name = _defined_name(statement, "parameters")
-                if name in seen:
-                    raise mistake("E203", f"`{name}` is already declared as a parameter",
-                                  statement.span, "keep one of the two")  # fmt: skip
-                seen[name] = statement.span
-                relations.append((name, statement))  # type: ignore[arg-type]
-        self._in_order(relations, self._parameter)
+                name, relation = _defined_name(statement, block)
+                if name in found:
+                    first = found[name].left.span
+                    raise mistake(
+                        "E203", f"`{name}` is already defined", relation.left.span,
+                        "keep one of the two",
+                        related=((first, "first defined here"),) if first else (),
+                    )  # fmt: skip
+                found[name] = relation
+        return list(found.items())
+
+    def _parameters(self, statements: Iterable[ast.Statement]) -> None:
+        self._in_order(self._defined(statements, "parameters"), self._parameter)
 
     def _parameter(self, name: str, relation: ast.Relation) -> None:
         right = relation.right
@@ -226,7 +332,8 @@ class _Elaboration:
                     Definition(name, (), _as_tuple(translated), span=relation.span)
                 )
                 return
-            value = self.translator().number(right, f"the value of `{name}`")
+            self.translator().require_number(translated, right.span, f"the value of `{name}`")
+            value = translated
             self.scope.declare(name, "parameter", relation.left.span)
         unit = right.unit.text if isinstance(right, ast.Number) and right.unit else None
         parameter = Parameter(name, value, unit, span=relation.span)
@@ -234,51 +341,70 @@ class _Elaboration:
         self.parameters.append(parameter)
 
     def _fields(self, statements: Iterable[ast.Statement], known: Sequence[Coordinate]) -> None:
-        names = {c.name for c in known}
-        families = self.scope.families
+        names = [c.name for c in known]
         for statement in statements:
             with self.guarded():
                 if not isinstance(statement, ast.Declaration):
-                    raise mistake("E304", "a field is declared as `u(t, x) : scalar`", statement.span)
+                    raise mistake("E330", "a line of `fields:` declares fields", statement.span,
+                                  "u(t, x) : scalar")  # fmt: skip
                 sort = statement.type
                 word = sort.identifier if isinstance(sort, ast.Name) else ""
                 if word not in _FIELD_TYPES:
                     guess = suggest(word, _FIELD_TYPES) if word else None
+                    self.scope.poison(_declared_name(node) for node in statement.names)
                     raise mistake(
                         "E318", "a field is a `scalar`, a `vector` or a `source`", sort.span,
-                        f"did you mean `{guess}`?" if guess else "",
+                        f"did you mean `{guess}`?" if guess else "u(t, x) : scalar",
                     )  # fmt: skip
                 for declared in statement.names:
-                    with self.guarded():
-                        self._field(declared, word, statement, names, families)
+                    with self.guarded(_declared_name(declared)):
+                        self._field(declared, word, statement, names)
 
     def _field(
-        self, node: ast.Expression, sort: str, statement: ast.Declaration, names: set[str],
-        families: dict[str, tuple[str, ...]],
-    ) -> None:  # fmt: skip
+        self, node: ast.Expression, sort: str, statement: ast.Declaration, names: list[str]
+    ) -> None:
         if isinstance(node, ast.Name):
             raise mistake(
                 "E319", f"the field `{node.identifier}` needs its coordinates", node.span,
-                f"{node.identifier}({', '.join(sorted(names))}) : {sort}",
+                f"{node.identifier}({', '.join(names) or 'x'}) : {sort}",
             )  # fmt: skip
         if not isinstance(node, ast.Call) or node.keywords:
-            raise mistake("E304", "a field is declared as `u(t, x) : scalar`", node.span)
+            raise mistake("E330", "a field is declared by its name and its coordinates", node.span,
+                          "u(t, x) : scalar")  # fmt: skip
+        families = self.scope.families
         own: list[str] = []
+        failed = False
         for argument in node.arguments:
             name = argument.identifier if isinstance(argument, ast.Name) else ""
             if name in families:
                 own.extend(families[name])
             elif name in names:
                 own.append(name)
+            elif name in self.scope.poisoned:
+                failed = True
             else:
+                failed = True
                 guess = suggest(name, [*names, *families]) if name else None
-                raise mistake(
-                    "E402", f"`{name or 'this'}` is no coordinate of the domain", argument.span,
-                    f"did you mean `{guess}`?" if guess else f"add `{name} ∈ [0, 1]` to `domain:`",
+                self.diagnostics.append(
+                    Diagnostic(
+                        "E402", f"`{name}` is no coordinate of the domain" if name else
+                        "this is no coordinate", argument.span,
+                        helps=(f"did you mean `{guess}`?" if guess else
+                               f"add `{name or 'x'} ∈ [0, 1]` to `domain:`",),
+                    )
                 )  # fmt: skip
-            self.scope.used.update(own)
+                self.scope.poison((name, f"d{name}"))
+        self.scope.used.update(own)
+        if failed:
+            raise FollowUp
+        if sort == "vector":
+            self.scope.refuse_unknown_space()
+            if not self.scope.space:
+                raise mistake("E311", "a vector field needs spatial coordinates", node.span,
+                              "add `x, y ∈ [0, 1]` to `domain:`")  # fmt: skip
         if len(set(own)) != len(own):
-            raise mistake("E402", "a coordinate is named twice", node.span)
+            raise mistake("E417", "a coordinate is named twice", node.span,
+                          f"{node.function}({', '.join(dict.fromkeys(own))}) : {sort}")  # fmt: skip
         name = node.function
         kind = "source" if sort == "source" else "unknown"
         rank = 1 if sort == "vector" else 0
@@ -295,32 +421,30 @@ class _Elaboration:
         self.fields.append(entry)
 
     def _definitions(self, statements: Iterable[ast.Statement]) -> None:
-        relations: list[tuple[str, ast.Relation]] = []
-        for statement in statements:
-            with self.guarded():
-                relations.append((_defined_name(statement, "let"), statement))  # type: ignore[arg-type]
-        self._in_order(relations, self._definition)
+        self._in_order(self._defined(statements, "let"), self._definition)
 
     def _definition(self, name: str, relation: ast.Relation) -> None:
         left = relation.left
         if isinstance(left, ast.Call):
             symbols: list[sympy.Symbol] = []
-            inner = Scope(
-                dict(self.scope.values), dict(self.scope.functions), dict(self.scope.declared),
-                dict(self.scope.kinds), self.scope.used, self.scope.space, self.scope.families,
-                self.scope.exact,
-            )  # fmt: skip
+            if left.keywords:
+                raise mistake("E331", "the arguments of a definition are names", left.keywords[0].span,
+                              f"{name}(x) = …")  # fmt: skip
             for argument in left.arguments:
                 if not isinstance(argument, ast.Name):
-                    raise mistake("E304", "a definition is `f(x) = …` with names", left.span)
+                    raise mistake("E331", "the arguments of a definition are names", argument.span,
+                                  f"{name}(x) = …")  # fmt: skip
                 symbol = sympy.Symbol(argument.identifier, real=True)
-                inner.values[argument.identifier] = symbol
+                if symbol in symbols:
+                    raise mistake("E331", f"the argument `{symbol}` is named twice", argument.span,
+                                  "give one of the two another name")  # fmt: skip
                 symbols.append(symbol)
+            inner = self.scope.inner({s.name: s for s in symbols})
             value = Translator(inner).value(relation.right)
             self.scope.declare(name, "function", left.span)
             self.scope.functions[name] = UserFunction(tuple(symbols), value)
             arguments = tuple(s.name for s in symbols)
-            coordinates = {n for n, k in self.scope.kinds.items() if k == "coordinate"}
+            coordinates = set(self.scope.names("coordinate"))
             if set(arguments) <= coordinates:  # `r(x)` of a coordinate may also stand as `r`
                 self.scope.values[name] = value
         else:
@@ -336,18 +460,14 @@ class _Elaboration:
         """Closures are declared first, since equations name them and they name fields."""
         found = []
         symbols = [c.symbol for c in coordinates]
-        for statement in statements:
-            with self.guarded():
-                name = _defined_name(statement, "closure")
-                assert isinstance(statement, ast.Relation)
-                right = statement.right
-                if not isinstance(right, ast.Call):
-                    raise mistake(
-                        "E320", "a closure is a network, `c = mlp(u, hidden=(64, 64))`", right.span
-                    )
-                applied = sympy.Function(name)(*symbols)
-                self.scope.declare(name, "closure", statement.left.span, applied)  # type: ignore[arg-type]
-                found.append((name, statement))
+        for name, relation in self._defined(statements, "closure"):
+            with self.guarded(name):
+                if not isinstance(relation.right, ast.Call):
+                    raise mistake("E320", "a closure is a network", relation.right.span,
+                                  f"{name} = mlp(u, hidden=(64, 64))")  # fmt: skip
+                applied: sympy.Expr = sympy.Function(name)(*symbols)  # type: ignore[assignment]
+                self.scope.declare(name, "closure", relation.left.span, applied)
+                found.append((name, relation))
         return found
 
     def _closures(self, found: list[tuple[str, ast.Relation]]) -> tuple[Closure, ...]:
@@ -366,8 +486,8 @@ class _Elaboration:
                         options.append((keyword.name, option_value(keyword.value, translator)))
                 if not inputs:
                     raise mistake("E320", f"the closure `{name}` has no inputs", call.span,
-                                  f"{call.function}(u, …)")  # fmt: skip
-                spans = {k.name: k.value.span for k in call.keywords}
+                                  f"{name} = {call.function}(u)")  # fmt: skip
+                spans = {k.name: k.span for k in call.keywords}
                 network = Choice(call.function, tuple(options), (), spans, span=call.span)
                 closures.append(Closure(name, network, tuple(inputs), span=relation.span))
         return tuple(closures)
@@ -377,26 +497,31 @@ class _Elaboration:
     def _sides(self, statement: ast.Statement, block: str) -> tuple[Translator, list, ast.Relation]:
         """The component equations of a relation: (lhs, rhs) pairs."""
         if not isinstance(statement, ast.Relation) or statement.operator != "=":
-            raise mistake("E304", f"a line of `{block}:` is an equation, `left = right`", statement.span)
+            raise mistake("E330", f"a line of `{block}:` is an equation", statement.span,
+                          "write `left = right`")  # fmt: skip
         translator = self.translator()
-        left, right = translator.value(statement.left), translator.value(statement.right)
+        left, right = translator.each((statement.left, statement.right))
+        return translator, self._pairs(statement, left, right), statement
+
+    def _pairs(
+        self, statement: ast.Relation, left: Value, right: Value
+    ) -> list[tuple[sympy.Expr, sympy.Expr]]:
+        """Component by component; a zero stands for a vector of zeros. Raises `Mistake`."""
         parts = components(left), components(right)
-        vector_left = isinstance(left, sympy.MatrixBase)
-        if vector_left != isinstance(right, sympy.MatrixBase):
-            scalar, count = (right, len(parts[0])) if vector_left else (left, len(parts[1]))
-            if scalar != 0:
-                raise mistake(
-                    "E301", f"the left is {rank_words(left)} and the right is {rank_words(right)}",
-                    statement.span,
-                )  # fmt: skip
-            zeros = (sympy.S.Zero,) * count
-            parts = (parts[0], zeros) if vector_left else (zeros, parts[1])
-        if len(parts[0]) != len(parts[1]):
+        if isinstance(left, sympy.MatrixBase) != isinstance(right, sympy.MatrixBase):
+            if left == 0:
+                parts = ((sympy.S.Zero,) * len(parts[1]), parts[1])
+            elif right == 0:
+                parts = (parts[0], (sympy.S.Zero,) * len(parts[0]))
+        if len(parts[0]) != len(parts[1]) or (
+            left != 0 != right
+            and isinstance(left, sympy.MatrixBase) != isinstance(right, sympy.MatrixBase)
+        ):
             raise mistake(
                 "E301", f"the left is {rank_words(left)} and the right is {rank_words(right)}",
-                statement.span,
+                _both_sides(statement), "write both sides as scalars or both as vectors",
             )  # fmt: skip
-        return translator, list(zip(*parts, strict=True)), statement
+        return list(zip(*parts, strict=True))
 
     def _equations(self, statements: Iterable[ast.Statement], block: str) -> list[Equation]:
         found = []
@@ -405,14 +530,14 @@ class _Elaboration:
                 translator, pairs, relation = self._sides(statement, block)
                 if relation.regions:
                     raise mistake(
-                        "E304", "an equation holds in the whole domain; `on …` belongs to a "
+                        "E418", "an equation holds in the whole domain; `on …` belongs to a "
                         "boundary condition", relation.regions[0].span,
                         "move the line to `boundary:`",
                     )  # fmt: skip
                 for lhs, rhs in pairs:
                     if lhs == rhs:
                         raise mistake("E321", "both sides are the same, so this says nothing",
-                                      relation.span)  # fmt: skip
+                                      _both_sides(relation), "write an equation for the field")  # fmt: skip
                     found.append(Equation(lhs, rhs, translator.places, span=relation.span))
         return found
 
@@ -423,37 +548,49 @@ class _Elaboration:
         block = "boundary" if where else "initial"
         for statement in statements:
             with self.guarded():
+                regions = self._regions(statement, domains, where)
                 translator, pairs, relation = self._sides(statement, block)
-                regions: tuple[RegionSpec, ...] = ()
-                if where:
-                    if not relation.regions:
-                        raise mistake(
-                            "E403", "a boundary condition says where it holds", relation.span,
-                            "add `on ∂Ω` for the whole boundary, or a part, `on x = 0`",
-                        )  # fmt: skip
-                    regions = tuple(domains.boundary_region(r, translator) for r in relation.regions)
-                elif relation.regions:
-                    raise mistake("E403", "an initial condition holds everywhere at the start",
-                                  relation.regions[0].span, "leave out `on …`")  # fmt: skip
+                if regions is None:
+                    raise FollowUp
                 for lhs, rhs in pairs:
                     found.append(
                         Condition(lhs, rhs, translator.places, regions, span=relation.span)
                     )
         return found
 
+    def _regions(
+        self, statement: ast.Statement, domains: Domains, where: bool
+    ) -> tuple[RegionSpec, ...] | None:
+        """Where a condition holds; None where that is wrong, which is reported."""
+        if not isinstance(statement, ast.Relation):
+            return None
+        with self.guarded():
+            if where and not statement.regions:
+                raise mistake(
+                    "E421", "a boundary condition says where it holds", _both_sides(statement),
+                    "add `on ∂Ω` for the whole boundary, or a part, `on x = 0`",
+                )  # fmt: skip
+            if not where and statement.regions:
+                raise mistake("E418", "an initial condition holds everywhere at the start",
+                              statement.regions[0].span, "leave out `on …`")  # fmt: skip
+            regions = []
+            for region in statement.regions:
+                with self.guarded():
+                    regions.append(domains.boundary_region(region, self.translator()))
+            return tuple(regions) if len(regions) == len(statement.regions) else None
+        return None
+
     def _given(self, relation: ast.Relation) -> list[Given]:
+        """`u = formula`, for each component. Raises `Mistake`."""
         translator = self.translator()
-        left, right = translator.value(relation.left), translator.value(relation.right)
-        names, values = components(left), components(right)
+        left, right = translator.each((relation.left, relation.right))
         applied = {f.applied(i) for f in self.fields for i in range(len(f.components))}
-        if not set(names) <= applied:
-            raise mistake("E315", "a known solution is `field = formula`", relation.left.span)
-        if len(names) != len(values):
-            raise mistake("E301", f"the left is {rank_words(left)} and the right is "
-                          f"{rank_words(right)}", relation.span)  # fmt: skip
+        if not set(components(left)) <= applied:
+            raise mistake("E315", "the left of a known solution is a field", relation.left.span,
+                          "write `u = …`, with u declared under `fields:`")  # fmt: skip
         return [
-            Given(n.func.__name__, v, span=relation.span)
-            for n, v in zip(names, values, strict=True)
+            Given(name.func.__name__, value, span=relation.span)  # type: ignore[attr-defined]
+            for name, value in self._pairs(relation, left, right)
         ]
 
     def _givens(self, statements: Iterable[ast.Statement]) -> tuple[Given, ...]:
@@ -461,16 +598,19 @@ class _Elaboration:
         for statement in statements:
             with self.guarded():
                 if not isinstance(statement, ast.Relation) or statement.operator != "=":
-                    raise mistake("E315", "a known solution is `field = formula`", statement.span)
+                    raise mistake("E330", "a line here gives a field by a formula", statement.span,
+                                  "write `u = …`")  # fmt: skip
                 for given in self._given(statement):
                     if any(given.field == other.field for other in found):
-                        raise mistake("E203", f"`{given.field}` is given twice", statement.span)
+                        raise mistake("E211", f"`{given.field}` is given twice",
+                                      statement.left.span, "keep one of the two")  # fmt: skip
                     found.append(given)
         return tuple(found)
 
     def _unused(self) -> None:
         words = {"parameter": "parameter", "definition": "definition", "closure": "closure",
-                 "function": "definition"}  # fmt: skip
+                 "function": "definition", "coordinate": "coordinate", "region": "region",
+                 "data set": "data set"}  # fmt: skip
         for name, kind in self.scope.kinds.items():
             if kind in words and name not in self.scope.used and not self._is_shown(name):
                 self.diagnostics.append(
@@ -486,40 +626,60 @@ class _Elaboration:
 
 def _unknown(call: ast.Call, translator: Translator) -> Unknown:
     """`unknown(start=1, bounds=(0, 3))`. Raises `Mistake`."""
-    start: sympy.Expr | None = None
-    bounds: tuple[sympy.Expr, ...] = ()
+    example = "unknown(start=1, bounds=(0, 3))"
+    given: dict[str, ast.Expression] = {}
     if call.arguments:
-        raise mistake("E302", "`unknown` takes named arguments", call.span,
-                      "unknown(start=1, bounds=(0, 3))")  # fmt: skip
+        raise mistake("E328", "`unknown` takes named arguments", call.arguments[0].span, example)
     for keyword in call.keywords:
-        if keyword.name == "start":
-            start = translator.number(keyword.value, "the start")
-        elif keyword.name == "bounds":
-            bounds = components(translator.value(keyword.value))
-            if len(bounds) != 2:
-                raise mistake("E302", "`bounds` is a pair, `bounds=(0, 3)`", keyword.span)
-        else:
-            raise mistake("E302", f"`unknown` has no argument `{keyword.name}`", keyword.span,
+        if keyword.name not in ("start", "bounds"):
+            raise mistake("E328", f"`unknown` has no argument `{keyword.name}`", keyword.span,
                           "it has `start` and `bounds`")  # fmt: skip
-    if start is None:
-        if not bounds:
-            raise mistake("E302", "`unknown` needs a start value", call.span, "unknown(start=1)")
-        start = (bounds[0] + bounds[1]) / 2
-    lower, upper = bounds if bounds else (None, None)
-    if lower is not None and upper is not None and (start - lower).is_negative:
-        raise mistake("E302", "the start lies below the bounds", call.span)
-    if upper is not None and (start - upper).is_positive:
-        raise mistake("E302", "the start lies above the bounds", call.span)
+        given[keyword.name] = keyword.value
+    lower: sympy.Expr | None = None
+    upper: sympy.Expr | None = None
+    if "bounds" in given:
+        value = translator.value(given["bounds"])
+        translator.require_number(value, given["bounds"].span, "a bound")
+        if len(components(value)) != 2:
+            raise mistake("E328", "`bounds` is a pair", given["bounds"].span, "bounds=(0, 3)")
+        lower, upper = components(value)
+    if "start" in given:
+        start = translator.number(given["start"], "the start")
+    elif lower is not None and upper is not None:
+        start = (lower + upper) / 2
+    else:
+        raise mistake("E328", "`unknown` needs a start value", call.span, "unknown(start=1)")
+    place = given.get("start", given.get("bounds", call)).span
+    for low, high in ((lower, start), (start, upper), (lower, upper)):
+        if low is not None and high is not None:
+            gap = constant_value(high - low)
+            if gap is not None and gap < 0:
+                raise mistake("E328", "the bounds come in order, and the start lies between them",
+                              place, example)  # fmt: skip
     return Unknown(start, lower, upper, span=call.span)
 
 
-def _defined_name(statement: ast.Statement, block: str) -> str:
+def _defined_name(statement: ast.Statement, block: str) -> tuple[str, ast.Relation]:
     if isinstance(statement, ast.Relation) and statement.operator == "=":
         if isinstance(statement.left, ast.Name):
-            return statement.left.identifier
+            return statement.left.identifier, statement
         if isinstance(statement.left, ast.Call) and block == "let":
-            return statement.left.function
-    raise mistake("E304", f"a line of `{block}:` defines a name, `name = value`", statement.span)
+            return statement.left.function, statement
+    raise mistake("E330", f"a line of `{block}:` defines a name", statement.span,
+                  "write `name = value`")  # fmt: skip
+
+
+def _declared_name(node: ast.Expression) -> str:
+    """The name of `u(t, x)`, or of `u`; empty for anything else."""
+    if isinstance(node, ast.Call):
+        return node.function
+    return node.identifier if isinstance(node, ast.Name) else ""
+
+
+def _both_sides(relation: ast.Relation) -> Span | None:
+    """A relation without its regions."""
+    left, right = relation.left.span, relation.right.span
+    return left.to(right) if left is not None and right is not None else relation.span
 
 
 def _names(node: object) -> set[str]:

@@ -8,8 +8,9 @@ from doing unbounded work on a hostile file.
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass, field
+import dataclasses
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
 
 import sympy
 from sympy.core.function import AppliedUndef
@@ -18,99 +19,40 @@ from pdesl.diagnostics import Diagnostic, Span
 from pdesl.language import ast
 from pdesl.language.names import suggest
 from pdesl.symbolic import units
-from pdesl.symbolic.functions import FUNCTIONS, UnsupportedExpression, make_function, numpy_namespace
+from pdesl.symbolic.functions import FUNCTIONS, constant_value
 from pdesl.symbolic.operators import NORMAL, OPERATORS, marker
+from pdesl.symbolic.scope import (
+    Mistake, Scope, Value, components, mistake, rank_words,
+)  # fmt: skip
+from pdesl.symbolic.vectors import (
+    apply_operator, apply_reduction, check_flat, identity, is_along_family,
+)  # fmt: skip
 
-__all__ = ["Mistake", "Scope", "Translator", "Value", "components"]
-
-Value = sympy.Expr | sympy.ImmutableDenseMatrix
+__all__ = ["Translator"]
 
 MAXIMUM_BITS = 1 << 12  # of a numerator or denominator
-MAXIMUM_SIZE = 100_000  # nodes of an expression's tree
+MAXIMUM_SIZE = 20_000  # nodes of an expression's tree
+MAXIMUM_DEPTH = 40  # operations inside one another
 MAXIMUM_ORDER = 12  # differentiations in one derivative
 
-_REDUCTIONS = {"norm", "sum", "mean", "dot", "cross", "transpose", "trace"}
+_REDUCTIONS = {"norm", "sum", "mean", "dot", "cross", "outer", "transpose", "trace"}
+_INFINITE = frozenset((sympy.nan, sympy.zoo, sympy.oo, -sympy.oo))
 # Functions that SymPy evaluates by unbounded numerics when their argument is a constant.
 _EAGER = {"floor", "ceil", "min", "max", "sign", "abs", "step", "cbrt"}
 _FACTORIAL = {"gamma", "loggamma"}
 
 
-class Mistake(Exception):
-    """One located mistake on the way from syntax to symbols."""
-
-    def __init__(self, diagnostic: Diagnostic):
-        self.diagnostic = diagnostic
-        super().__init__(diagnostic.message)
-
-
-def mistake(
-    code: str,
-    message: str,
-    span: Span | None,
-    *helps: str,
-    label: str = "",
-    related: tuple[tuple[Span, str], ...] = (),
-) -> Mistake:
-    return Mistake(Diagnostic(code, message, span, label, related, tuple(h for h in helps if h)))
-
-
 @dataclass(frozen=True, slots=True)
-class UserFunction:
-    """`r(x) = …` of a `let` block."""
+class _Measure:
+    """Of an expression's tree: its nodes, its depth, and whether it holds no symbol."""
 
-    arguments: tuple[sympy.Symbol, ...]
-    value: Value
-
-
-@dataclass(slots=True)
-class Scope:
-    """What names mean; filled block by block while a module is elaborated."""
-
-    values: dict[str, Value] = field(default_factory=dict)
-    functions: dict[str, UserFunction] = field(default_factory=dict)
-    declared: dict[str, Span | None] = field(default_factory=dict)
-    kinds: dict[str, str] = field(default_factory=dict)
-    used: set[str] = field(default_factory=set)
-    space: tuple[str, ...] = ()
-    families: dict[str, tuple[str, ...]] = field(default_factory=dict)
-    exact: bool = False
-
-    def declare(self, name: str, kind: str, span: Span | None, value: Value | None = None) -> None:
-        if name in self.declared:
-            first = self.declared[name]
-            raise mistake(
-                "E203",
-                f"`{name}` is already declared as a {self.kinds[name]}",
-                span,
-                "give one of the two another name",
-                related=((first, "first declared here"),) if first else (),
-            )
-        if name in OPERATORS or name in FUNCTIONS or name in ("pi", "exact", "unknown", "integral"):
-            raise mistake(
-                "E204", f"`{name}` has a meaning in the language and cannot be redefined", span,
-                f"another name, `{name}_0` for one",
-            )  # fmt: skip
-        self.declared[name] = span
-        self.kinds[name] = kind
-        if value is not None:
-            self.values[name] = value
-
-
-def components(value: Value) -> tuple[sympy.Expr, ...]:
-    """The components of a vector; a scalar is its own only component."""
-    return tuple(value) if isinstance(value, sympy.MatrixBase) else (value,)
+    size: int = 1
+    depth: int = 1
+    is_constant: bool = True
 
 
 def _is_vector(value: Value) -> bool:
     return isinstance(value, sympy.MatrixBase) and value.cols == 1
-
-
-def rank_words(value: Value) -> str:
-    if not isinstance(value, sympy.MatrixBase):
-        return "a scalar"
-    if value.cols == 1:
-        return f"a vector of {value.rows} components"
-    return f"a {value.rows}×{value.cols} tensor"
 
 
 class Translator:
@@ -122,7 +64,8 @@ class Translator:
         self.scope = scope
         self.unknown = unknown
         self.places: dict[sympy.Expr, Span] = {}
-        self._sizes: dict[sympy.Basic, int] = {}
+        self._divergences = 0  # those around the expression that is being read
+        self._measures: dict[sympy.Basic, _Measure] = {}
 
     # -- entry points ---------------------------------------------------------------------
 
@@ -135,6 +78,21 @@ class Translator:
                 self.places.setdefault(scalar, node.span)
         return result
 
+    def each(self, nodes: Iterable[ast.Expression]) -> list[Value]:
+        """The values of several expressions. Raises `Mistake` with the mistakes of all."""
+        values: list[Value] = []
+        found: list[Diagnostic] = []
+        failed = False
+        for node in nodes:
+            try:
+                values.append(self.value(node))
+            except Mistake as error:
+                failed = True
+                found += error.diagnostics
+        if failed:
+            raise Mistake(*found)
+        return values
+
     def scalar(self, node: ast.Expression, what: str = "this") -> sympy.Expr:
         result = self.value(node)
         if isinstance(result, sympy.MatrixBase):
@@ -144,42 +102,85 @@ class Translator:
     def number(self, node: ast.Expression, what: str = "this") -> sympy.Expr:
         """A scalar without fields or coordinates (parameters allowed)."""
         result = self.scalar(node, what)
-        if result.atoms(AppliedUndef):
-            raise mistake("E303", f"{what} must be a number, and depends on a field", node.span)
+        self.require_number(result, node.span, what)
         return result
+
+    def require_number(self, value: Value, span: Span | None, what: str = "this") -> None:
+        """Raises `Mistake` for what depends on a field or a coordinate."""
+        for part in components(value):
+            if part.atoms(AppliedUndef):
+                raise mistake(
+                    "E303", f"{what} must be a number, and depends on a field", span,
+                    "write it with numbers and parameters alone",
+                )  # fmt: skip
+            for symbol in sorted(part.free_symbols, key=str):
+                if self.scope.kinds.get(str(symbol)) == "coordinate":
+                    raise mistake(
+                        "E303", f"{what} must be a number, and depends on the coordinate "
+                        f"`{symbol}`", span, "write it with numbers and parameters alone",
+                    )  # fmt: skip
 
     # -- limits ---------------------------------------------------------------------------
 
     def _bound(self, expression: sympy.Expr, span: Span | None) -> None:
-        if self._size(expression) > MAXIMUM_SIZE:
+        measure = self._measure(expression, span)
+        if measure.size > MAXIMUM_SIZE:
             raise mistake(
                 "E306",
                 f"this expression has more than {MAXIMUM_SIZE:,} terms and factors",
                 span,
-                "split the problem into fields of its own, or simplify the definition",
+                "make a field of a part of it, with an equation of its own",
             )
+        if measure.depth > MAXIMUM_DEPTH:
+            raise mistake(
+                "E306", f"more than {MAXIMUM_DEPTH} operations lie inside one another here", span,
+                "make a field of a part of it, with an equation of its own",
+            )  # fmt: skip
         if isinstance(expression, sympy.Rational):
             bits = max(int(expression.p).bit_length(), int(expression.q).bit_length())
             if bits > MAXIMUM_BITS:
-                raise mistake("E305", "this number has too many digits to work with", span)
-        if expression.has(sympy.nan, sympy.zoo, sympy.oo, -sympy.oo):
-            raise mistake("E312", "this divides by zero or is infinite", span)
+                raise self._too_large(span)
+        if measure.is_constant and constant_value(expression) is None:
+            # Before SymPy is asked anything about it: its numerics know no end.
+            if expression.is_Rational:
+                raise self._too_large(span)
+            raise mistake(
+                "E312", "this constant is no finite real number", span,
+                "numbers end at about 1e308; roots and logarithms need arguments that are positive",
+            )  # fmt: skip
 
-    def _size(self, expression: sympy.Basic) -> int:
-        # Trees share subtrees, so sizes are added bottom-up and kept.
+    @staticmethod
+    def _too_large(span: Span | None) -> Mistake:
+        return mistake(
+            "E305", "this number is too large or has too many digits to work with", span,
+            "numbers end at about 1e308; choose units in which it is nearer to 1",
+        )  # fmt: skip
+
+    def _measure(self, expression: sympy.Basic, span: Span | None) -> _Measure:
+        # Trees share subtrees, so measures are added bottom-up and kept.
+        known = self._measures
         stack = [expression]
         while stack:
             node = stack[-1]
-            if node in self._sizes:
+            if node in known:
                 stack.pop()
                 continue
-            missing = [a for a in node.args if a not in self._sizes]
+            missing = [a for a in node.args if a not in known]
             if missing:
                 stack.extend(missing)
                 continue
-            self._sizes[node] = 1 + sum(self._sizes[a] for a in node.args)
+            if node in _INFINITE:
+                raise mistake("E312", "this divides by zero or is infinite", span,
+                              "write a finite number")  # fmt: skip
+            inner = [known[a] for a in node.args]
+            known[node] = _Measure(
+                1 + sum(m.size for m in inner),
+                1 + max((m.depth for m in inner), default=0),
+                not node.is_Symbol and not isinstance(node, AppliedUndef)
+                and all(m.is_constant for m in inner),
+            )  # fmt: skip
             stack.pop()
-        return self._sizes[expression]
+        return known[expression]
 
     # -- syntax ---------------------------------------------------------------------------
 
@@ -209,12 +210,15 @@ class Translator:
                     node.span, "write the components, `v[1]`, or use ∇·, ∇×, □",
                 )  # fmt: skip
             case ast.BoundaryOf():
-                raise mistake("E304", "a region cannot stand in a formula", node.span)
+                raise mistake("E304", "a region cannot stand in a formula", node.span,
+                              "say where a condition holds behind it: `on ∂Ω`")  # fmt: skip
             case ast.String():
-                raise mistake("E304", "a text cannot stand in a formula", node.span)
+                raise mistake("E304", "a text cannot stand in a formula", node.span,
+                              "write a name without quotes")  # fmt: skip
             case ast.Comparison():
-                raise mistake("E304", "a comparison cannot stand in a formula", node.span)
-        raise mistake("E304", "this cannot stand in a formula", node.span)
+                raise mistake("E304", "a comparison cannot stand in a formula", node.span,
+                              "`step(x)` is 1 where x is positive, and 0 where it is negative")  # fmt: skip
+        raise mistake("E304", "this cannot stand in a formula", node.span, "write a formula")
 
     def _number(self, node: ast.Number) -> sympy.Expr:
         number = sympy.Rational(node.text)
@@ -223,52 +227,75 @@ class Translator:
         try:
             scale = units.factor(node.unit.text)
         except units.UnitError as error:
-            raise mistake("E307", str(error), node.unit.span) from None
+            raise mistake("E332", str(error), node.unit.span, error.help) from None
         return number * sympy.Rational(scale.numerator, scale.denominator)
 
     def _name(self, node: ast.Name) -> Value:
         name = node.identifier
         scope = self.scope
+        scope.refuse_poisoned(name)
         if name in scope.values:
             scope.used.add(name)
             return scope.values[name]
         if name in ("pi", "π"):
             return sympy.pi
+        if name == "identity" and scope.space:
+            scope.refuse_unknown_space()
+            return identity(len(scope.space))
         if name == NORMAL and scope.space:
+            scope.refuse_unknown_space()
             return sympy.ImmutableDenseMatrix(
                 [sympy.Symbol(f"{NORMAL}[{c}]", real=True) for c in scope.space]
             )
         if name in scope.functions or name in FUNCTIONS:
-            raise mistake("E202", f"`{name}` is a function and needs arguments", node.span, f"{name}(…)")
+            raise mistake("E209", f"`{name}` is a function and needs its arguments", node.span,
+                          f"{name}(…)")  # fmt: skip
         if name in scope.declared:
-            raise mistake(
-                "E205", f"`{name}` is a {scope.kinds[name]} and cannot be used here", node.span
-            )
+            raise self._misused(name, scope.kinds[name], node.span)
+        if name in scope.later:
+            raise self._misused(name, scope.later[name], node.span)
         raise self._unknown_name(name, node.span, [*scope.values, "pi"])
+
+    def _misused(self, name: str, kind: str, span: Span | None) -> Mistake:
+        """A name that has a meaning, which does not fit here."""
+        article = "an" if kind[0] in "aeiou" else "a"
+        match kind:
+            case "data set":
+                words = f"name one of its columns, `{name}.u`, in `fit:`"
+            case "region":
+                words = f"a condition holds `on ∂{name}`; coordinates are declared by `x, y ∈ {name}`"
+            case "parameter" | "quantity" | "function":
+                words = "a value is made of numbers, parameters and definitions that do not need it"
+            case _:
+                words = "parameters are numbers; a formula with coordinates and fields is defined " \
+                        "under `let:`"  # fmt: skip
+        return mistake("E205", f"`{name}` is {article} {kind} and cannot be used here", span, words)
 
     def _unknown_name(self, name: str, span: Span | None, candidates: list[str]) -> Mistake:
         guess = suggest(name, candidates)
+        self.scope.poison((name,))  # reported once, wherever else it stands
         return mistake(
             "E201",
             f"`{name}` is not declared",
             span,
             f"did you mean `{guess}`?" if guess else
-            f"declare it: a number under `parameters:`, an unknown under `fields:`, "
-            f"a formula under `let:`",
+            "declare it: a number under `parameters:`, an unknown under `fields:`, "
+            "a formula under `let:`",
         )  # fmt: skip
 
     def _vector(self, node: ast.Expression, items: tuple[ast.Expression, ...]) -> Value:
-        rows = [self.value(item) for item in items]
+        rows = self.each(items)
         if all(not isinstance(r, sympy.MatrixBase) for r in rows):
             return sympy.ImmutableDenseMatrix(rows)
         if all(_is_vector(r) and len(components(r)) == len(rows) for r in rows):
             return sympy.ImmutableDenseMatrix([list(components(r)) for r in rows])
-        raise mistake("E301", "the rows of a tensor must have one length, as many as rows", node.span)
+        raise mistake("E301", "the rows of a tensor must have one length, as many as rows", node.span,
+                      "write a square matrix, [[1, 0], [0, 2]]")  # fmt: skip
 
     # -- arithmetic -----------------------------------------------------------------------
 
     def _binary(self, node: ast.Binary) -> Value:
-        left, right = self.value(node.left), self.value(node.right)
+        left, right = self.each((node.left, node.right))
         matrix_left = isinstance(left, sympy.MatrixBase)
         matrix_right = isinstance(right, sympy.MatrixBase)
         match node.operator:
@@ -278,6 +305,7 @@ class Translator:
                         "E301",
                         f"{rank_words(left)} and {rank_words(right)} cannot be added",
                         node.span,
+                        _rank_help(left, right),
                     )
                 return left + right if node.operator == "+" else left - right  # type: ignore[operator]
             case "*" | "dot":
@@ -288,17 +316,21 @@ class Translator:
                 return self._product(node, left, right)
             case "/":
                 if matrix_right:
-                    raise mistake("E301", f"cannot divide by {rank_words(right)}", node.span)
+                    raise mistake("E301", f"cannot divide by {rank_words(right)}", node.right.span,
+                                  "divide by its length, `norm(v)`, or by a component, `v[1]`")  # fmt: skip
                 if right == 0:
-                    raise mistake("E312", "this divides by zero", node.span)
+                    raise mistake("E312", "this divides by zero", node.right.span,
+                                  "write another divisor")  # fmt: skip
                 return left / right  # type: ignore[operator]
             case "^":
                 return self._power(node, left, right)
-        raise mistake("E304", f"`{node.operator}` cannot stand in this formula", node.span)
+        raise mistake("E304", f"`{node.operator}` cannot stand in this formula", node.span,
+                      "`±` gives the deviation of a measurement: `obs.u ≈ u ± 0.1` in `fit:`")  # fmt: skip
 
     def _product(self, node: ast.Binary, left: Value, right: Value) -> Value:
         if not (isinstance(left, sympy.MatrixBase) and isinstance(right, sympy.MatrixBase)):
             return left * right  # type: ignore[operator,return-value]
+        check_flat(node, (left, right), self.scope)
         if _is_vector(left) and _is_vector(right):
             if node.operator == "*":
                 raise mistake(
@@ -309,13 +341,18 @@ class Translator:
                 return sympy.Add(*(a * b for a, b in zip(left, right, strict=True)))
         elif not _is_vector(left) and left.cols == right.rows:
             return sympy.ImmutableDenseMatrix(left * right)
+        elif node.operator == "dot" and _is_vector(left) and left.rows == right.rows:
+            return sympy.ImmutableDenseMatrix(right.T * left)
         raise mistake(
-            "E301", f"{rank_words(left)} and {rank_words(right)} cannot be multiplied", node.span
-        )
+            "E301", f"{rank_words(left)} and {rank_words(right)} cannot be multiplied", node.span,
+            _rank_help(left, right),
+        )  # fmt: skip
 
     def _cross(self, node: ast.Expression, left: Value, right: Value) -> Value:
         if not (_is_vector(left) and _is_vector(right) and left.rows == right.rows == 3):  # type: ignore[union-attr]
-            raise mistake("E301", "a vector product needs two vectors of three components", node.span)
+            raise mistake("E301", "a vector product needs two vectors of three components", node.span,
+                          "a scalar product is `a · b`")  # fmt: skip
+        check_flat(node, (left, right), self.scope)
         return sympy.ImmutableDenseMatrix(left.cross(right))  # type: ignore[union-attr]
 
     def _power(self, node: ast.Binary, base: Value, exponent: Value) -> sympy.Expr:
@@ -323,14 +360,15 @@ class Translator:
             raise mistake(
                 "E301", "a power needs scalars", node.span, "the square of a vector is `v · v`"
             )
-        if base.is_Number and exponent.is_Number:
+        if base.is_Rational and exponent.is_Rational:
             bits = max(int(base.p).bit_length(), int(base.q).bit_length())  # type: ignore[attr-defined]
             if abs(exponent) * bits > MAXIMUM_BITS:
-                raise mistake("E305", "this power has too many digits to work with", node.span)
-        elif exponent.is_Number and abs(exponent) > 1000:
-            raise mistake("E305", "an exponent beyond ±1000 is surely a slip", node.span)
-        if base == 0 and exponent.is_negative:
-            raise mistake("E312", "this divides by zero", node.span)
+                raise self._too_large(node.span)
+        elif exponent.is_Rational and abs(exponent) > 1000:
+            raise mistake("E305", "an exponent beyond ±1000 is surely a slip", node.right.span,
+                          "write an exponential")  # fmt: skip
+        if base == 0 and exponent.is_Rational and exponent.is_negative:
+            raise mistake("E312", "this divides by zero", node.span, "write another base")
         return sympy.Pow(base, exponent)
 
     # -- calls ----------------------------------------------------------------------------
@@ -353,6 +391,7 @@ class Translator:
                 "E304", f"`{name}(…)` must stand alone on the right of `=`", node.span,
                 "name it under `parameters:` or `data:` and use the name",
             )  # fmt: skip
+        self.scope.refuse_poisoned(name)
         if name in self.scope.functions:
             return self._user_function(node)
         if name in FUNCTIONS:
@@ -361,6 +400,7 @@ class Translator:
             return self._applied_field(node)
         candidates = [*FUNCTIONS, *OPERATORS, *self.scope.functions, *_REDUCTIONS]
         guess = suggest(name, candidates)
+        self.scope.poison((name,))
         raise mistake(
             "E202",
             f"`{name}` is no known function",
@@ -372,8 +412,9 @@ class Translator:
     def _arguments(self, node: ast.Call, least: int, most: int | None) -> list[Value]:
         if node.keywords:
             raise mistake(
-                "E302", f"`{node.function}` takes no named arguments", node.keywords[0].span
-            )
+                "E302", f"`{node.function}` takes no named arguments", node.keywords[0].span,
+                f"write the values alone, `{node.function}(…)`",
+            )  # fmt: skip
         count = len(node.arguments)
         if count < least or (most is not None and count > most):
             wanted = f"{least}" if least == most else f"{least} to {most}" if most else f"{least} or more"
@@ -382,8 +423,9 @@ class Translator:
                 f"`{node.function}` takes {wanted} argument{'' if wanted == '1' else 's'}, "
                 f"and has {count}",
                 node.span,
+                f"write `{node.function}({', '.join('abcdefgh'[:most or least] or 'a')})`",
             )
-        return [self.value(a) for a in node.arguments]
+        return self.each(node.arguments)
 
     def _scalars(self, node: ast.Call, values: list[Value]) -> list[sympy.Expr]:
         for argument, value in zip(node.arguments, values, strict=True):
@@ -406,28 +448,45 @@ class Translator:
         if node.function in _EAGER:
             values = [self._folded(v, node.span) for v in values]
         if node.function in _FACTORIAL and values[0].is_Number and abs(values[0]) > 170:
-            raise mistake("E305", "this is too large for a floating-point number", node.span)
-        if any(v.has(sympy.I) for v in values):
-            raise mistake("E312", "this is not a real number", node.span)
+            raise self._too_large(node.span)
         return entry.symbolic(*values)
 
     def _folded(self, value: Value, span: Span | None) -> sympy.Expr:
         """A constant as a rational of 53 bits, so that comparing it is cheap."""
         assert not isinstance(value, sympy.MatrixBase)
-        if value.is_Rational or value.free_symbols or value.atoms(AppliedUndef):
+        if value.is_Rational or not self._measure(value, span).is_constant:
             return value
-        try:
-            (number,) = make_function([value], [], numpy_namespace())()
-            return sympy.Rational(float(number))
-        except (UnsupportedExpression, OverflowError, ValueError, ZeroDivisionError, TypeError):
-            raise mistake("E312", "this constant is not a finite real number", span) from None
+        number = constant_value(value)
+        assert number is not None, "a constant was found finite when it was read"
+        return sympy.Rational(number)
 
     def _user_function(self, node: ast.Call) -> Value:
         entry = self.scope.functions[node.function]
         count = len(entry.arguments)
         values = self._scalars(node, self._arguments(node, count, count))
         self.scope.used.add(node.function)
-        return entry.value.xreplace(dict(zip(entry.arguments, values, strict=True)))
+        replaced = dict(zip(entry.arguments, values, strict=True))
+        if any(self._measure(v, node.span).is_constant for v in values):
+            # A constant may make parts of the definition constant that SymPy would evaluate.
+            return self._apply(entry.value, replaced, node.span)
+        return entry.value.xreplace(replaced)
+
+    def _apply(
+        self, value: Value, replaced: dict[sympy.Symbol, sympy.Expr], span: Span | None
+    ) -> Value:
+        """A definition with values in place of its arguments, each part bounded as it is made."""
+        memo: dict[sympy.Basic, sympy.Expr] = dict(replaced)
+
+        def visit(node: sympy.Basic) -> sympy.Expr:
+            if node not in memo:
+                made = node.func(*(visit(a) for a in node.args)) if node.args else node
+                self._bound(made, span)  # type: ignore[arg-type]
+                memo[node] = made  # type: ignore[assignment]
+            return memo[node]
+
+        if isinstance(value, sympy.MatrixBase):
+            return sympy.ImmutableDenseMatrix(value.rows, value.cols, [visit(e) for e in value])
+        return visit(value)
 
     def _applied_field(self, node: ast.Call) -> Value:
         """`u(t, x)`: the field itself, written with its arguments."""
@@ -436,7 +495,7 @@ class Translator:
         if not isinstance(sample, AppliedUndef):
             text = node.span.text if node.span else f"{node.function}(…)"
             raise mistake(
-                "E202", f"`{node.function}` is a {self.scope.kinds.get(node.function, 'value')}, "
+                "E210", f"`{node.function}` is a {self.scope.kinds.get(node.function, 'value')}, "
                 "not a function", node.span,
                 f"for a product write a space: `{text.replace('(', ' (', 1)}`",
             )  # fmt: skip
@@ -445,6 +504,7 @@ class Translator:
             raise mistake(
                 "E603", f"`{node.function}` at another point than its own coordinates; "
                 "equations are local", node.span,
+                f"write `{node.function}` alone; where a condition holds stands behind `on`",
             )  # fmt: skip
         self.scope.used.add(node.function)
         return value
@@ -467,52 +527,18 @@ class Translator:
 
     def _operator(self, node: ast.Call) -> Value:
         operator = OPERATORS[node.function]
-        function = marker(operator.name)
         count = len(operator.takes)
-        if operator.name in ("div", "curl") and len(node.arguments) > 1:
-            values: list[Value] = [sympy.ImmutableDenseMatrix(
-                self._scalars(node, self._arguments(node, 1, None)))]  # fmt: skip
-        else:
-            values = self._arguments(node, count, count)
-        dimension = len(self.scope.space)
-        if dimension == 0 and operator.name not in ("stiff", "nonstiff"):
-            raise mistake("E311", f"`{operator.name}` needs spatial coordinates", node.span)
-        for kind, value, argument in zip(operator.takes, values, node.arguments, strict=False):
-            if kind == "vector" and not (
-                isinstance(value, sympy.MatrixBase) and value.rows == dimension
-            ):
-                raise mistake(
-                    "E301",
-                    f"`{operator.symbol or operator.name}` acts on a vector of {dimension} "
-                    f"components, and this is {rank_words(value)}",
-                    argument.span,
-                )
-        match operator.name:
-            case "grad":
-                (value,) = values
-                if not isinstance(value, sympy.MatrixBase):
-                    parts = [function(value, i + 1) for i in range(dimension)]
-                    return sympy.ImmutableDenseMatrix(parts)
-                rows = [[function(e, i + 1) for i in range(dimension)] for e in components(value)]
-                return sympy.ImmutableDenseMatrix(rows)
-            case "div":
-                (value,) = values
-                assert isinstance(value, sympy.MatrixBase)
-                if value.cols == 1:
-                    return function(*value)
-                rows = [function(*value.row(i)) for i in range(value.rows)]
-                return sympy.ImmutableDenseMatrix(rows)
-            case "curl":
-                parts = components(values[0])
-                if dimension == 3:
-                    return sympy.ImmutableDenseMatrix([function(*parts, i + 1) for i in range(3)])
-                if dimension == 2:
-                    return function(*parts)
-                raise mistake("E311", "a curl needs two or three dimensions", node.span)
-            case "advect":
-                velocity = components(values[0])
-                return self._each(values[1], lambda e, _: function(*velocity, e))
-        return self._each(values[0], lambda e, _: function(e))
+        bare = dataclasses.replace(node, keywords=()) if is_along_family(node) else node
+        self._divergences += operator.name == "div"
+        try:
+            if operator.name in ("div", "curl") and len(node.arguments) > 1:
+                scalars = self._scalars(node, self._arguments(bare, 1, None))
+                values: list[Value] = [sympy.ImmutableDenseMatrix(scalars)]
+            else:
+                values = self._arguments(bare, count, count)
+        finally:
+            self._divergences -= operator.name == "div"
+        return apply_operator(node, values, self.scope, self._divergences > 0)
 
     def _reduction(self, node: ast.Call) -> Value:
         name = node.function
@@ -520,36 +546,32 @@ class Translator:
             left, right = self._arguments(node, 2, 2)
             pair = ast.Binary(name, *node.arguments, span=node.span)
             return self._cross(node, left, right) if name == "cross" else self._product(pair, left, right)
-        (value,) = self._arguments(node, 1, 1)
-        if name in ("transpose", "trace"):
-            if not isinstance(value, sympy.MatrixBase) or _is_vector(value):
-                raise mistake("E301", f"`{name}` needs a rank-two tensor", node.span)
-            return value.T if name == "transpose" else value.trace()
-        if isinstance(value, sympy.MatrixBase):
-            entries = list(value)
-            if name == "norm":
-                return sympy.sqrt(sympy.Add(*(e**2 for e in entries)))
-            total = sympy.Add(*entries)
-            return total if name == "sum" else total / len(entries)
-        # Of a scalar field over its domain: an observable.
-        return marker({"norm": "norm", "sum": "integral", "mean": "average"}[name])(value)
+        count = 2 if name == "outer" else 1
+        return apply_reduction(node, self._arguments(node, count, count), self.scope)
 
     # -- derivatives ----------------------------------------------------------------------
 
     def _derivative(self, node: ast.Derivative) -> Value:
         pairs = []
         for name, order in node.variables:
+            self.scope.refuse_poisoned(name)
             symbol = self.scope.values.get(name)
             if self.scope.kinds.get(name) != "coordinate" or symbol is None:
-                guess = suggest(name, [n for n, k in self.scope.kinds.items() if k == "coordinate"])
+                known = self.scope.names("coordinate")
+                guess = suggest(name, known)
                 raise mistake(
-                    "E201", f"`{name}` is no coordinate, so nothing can be differentiated along it",
-                    node.span, f"did you mean `∂{guess}`?" if guess else "",
+                    "E208", f"`{name}` is no coordinate, so nothing can be differentiated along it",
+                    node.span, f"did you mean `∂{guess}`?" if guess else
+                    f"the coordinates are {', '.join(known)}" if known else
+                    f"add `{name} ∈ [0, 1]` to `domain:`",
                 )  # fmt: skip
             self.scope.used.add(name)
             pairs.append((symbol, order))
         if sum(order for _, order in pairs) > MAXIMUM_ORDER:
-            raise mistake("E309", f"derivatives go up to order {MAXIMUM_ORDER}", node.span)
+            raise mistake(
+                "E309", f"derivatives go up to order {MAXIMUM_ORDER}", node.span,
+                "introduce a field for a derivative of lower order, with an equation of its own",
+            )  # fmt: skip
         return self._each(
             self.value(node.operand), lambda e, _: sympy.Derivative(e, *pairs, evaluate=False)
         )
@@ -566,7 +588,8 @@ class Translator:
         value = self.value(operand)
         symbols = [self.scope.values[name] for name in family]
         if isinstance(value, sympy.MatrixBase):
-            raise mistake("E301", "a gradient along a family needs a scalar", operand.span)
+            raise mistake("E301", "a gradient along a family needs a scalar", operand.span,
+                          "differentiate a component, `v[1]`")  # fmt: skip
         return sympy.ImmutableDenseMatrix(
             [sympy.Derivative(value, s, evaluate=False) for s in symbols]
         )
@@ -574,10 +597,19 @@ class Translator:
     def _subscript(self, node: ast.Subscript, base: ast.Expression, index: ast.Expression) -> Value:
         value = self.value(base)
         if not isinstance(value, sympy.MatrixBase):
-            raise mistake("E301", "only a vector has components", node.span)
+            raise mistake("E301", "only a vector has components, and this is a scalar", base.span,
+                          "leave out the bracket, or write a product with a space")  # fmt: skip
         number = self.scalar(index)
         if not (number.is_Integer and 1 <= int(number) <= value.rows):
-            raise mistake("E302", f"components are counted from 1 to {value.rows}", index.span)
+            raise mistake("E329", f"there is no component `{index.span.text if index.span else number}`",
+                          index.span, f"components are counted from 1 to {value.rows}")  # fmt: skip
         if value.cols == 1:
             return value[int(number) - 1]
         return sympy.ImmutableDenseMatrix(list(value.row(int(number) - 1)))
+
+
+def _rank_help(left: Value, right: Value) -> str:
+    """What to do about two ranks that do not fit."""
+    if isinstance(left, sympy.MatrixBase) and isinstance(right, sympy.MatrixBase):
+        return "write out the components, `v[1]`"
+    return "use a component, `v[1]`, or the length, `norm(v)`"

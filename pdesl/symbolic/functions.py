@@ -24,6 +24,7 @@ __all__ = [
     "Function",
     "Namespace",
     "UnsupportedExpression",
+    "constant_value",
     "make_function",
     "numpy_namespace",
 ]
@@ -141,13 +142,34 @@ class Namespace:
     extra: Mapping[str, Callable[..., Any]]
 
 
+class _SpecialFunctions(ModuleType):
+    """`scipy.special`, imported when one of its functions is asked for; few problems need it."""
+
+    def __getattr__(self, name: str) -> Any:
+        import scipy.special
+
+        return getattr(scipy.special, name)
+
+
 def numpy_namespace() -> Namespace:
-    import scipy.special
+    """The operations of NumPy and SciPy."""
+    special: Any = _SpecialFunctions("scipy.special")
 
     def lambertw(x: Any) -> Any:
-        return np.real(scipy.special.lambertw(x))
+        x = np.asarray(x)
+        x = x if np.issubdtype(x.dtype, np.floating) else x.astype(float)
+        wide = x.astype(float)
+        # SciPy loses the branch point at -1/e, and goes on with complex values left of it.
+        p = np.sqrt(np.maximum(2 * (np.e * wide + 1), 0))
+        near = -1 + p * (1 - p / 3 + 11 * p * p / 72)
+        values = np.where(p < 1e-4, near, np.real(special.lambertw(wide)))
+        outside = wide < -1 / np.e - 4 * np.finfo(x.dtype).eps
+        return np.where(outside, np.nan, values).astype(x.dtype)[()]
 
-    return Namespace("numpy", np, scipy.special, {"lambertw": lambertw, "besselj": scipy.special.jv})
+    def besselj(order: Any, x: Any) -> Any:
+        return special.jv(order, x)
+
+    return Namespace("numpy", np, special, {"lambertw": lambertw, "besselj": besselj})
 
 
 # SymPy classes whose array form is not that of a table entry with the same constructor.
@@ -162,9 +184,13 @@ _BY_CLASS: dict[type, tuple[str, str]] = {
         for f in FUNCTIONS.values()
         if f.special and isinstance(f.symbolic, type)
     },
+    # Derivatives lead out of the table of functions.
+    sympy.polygamma: ("special", "polygamma"),
     sympy.besselj: ("extra", "besselj"),
     sympy.LambertW: ("extra", "lambertw"),
 }
+# The greatest whole exponent that is taken as repeated multiplication when it is a float.
+_WHOLE = 64
 
 Instruction = tuple[str, Any, tuple[int, ...]]
 
@@ -201,7 +227,7 @@ class _Tape:
     def _children(self, node: sympy.Basic) -> tuple[sympy.Basic, ...]:
         if node.is_Atom:
             return ()
-        if isinstance(node, sympy.Pow) and node.exp.is_Rational:
+        if isinstance(node, sympy.Pow) and _exponent(node) is not None:
             return (node.base,)
         if isinstance(node, sympy.Mul):
             return tuple(_denominator(factor) or factor for factor in node.args)
@@ -215,7 +241,10 @@ class _Tape:
         if node.is_Number or node.is_NumberSymbol:
             if not node.is_finite or not node.is_real:
                 raise UnsupportedExpression(node, "not a finite real number")
-            return self._push("constant", float(node))
+            try:
+                return self._push("constant", float(node))
+            except OverflowError:
+                raise UnsupportedExpression(sympy.Symbol("…"), "a number is too large") from None
         slots = tuple(self.slots[child] for child in self._children(node))
         if isinstance(node, sympy.Add):
             return self._push("add", None, slots)
@@ -223,8 +252,9 @@ class _Tape:
             inverse = tuple(_denominator(factor) is not None for factor in node.args)
             return self._push("multiply", inverse, slots)
         if isinstance(node, sympy.Pow):
-            if node.exp.is_Rational:
-                return self._push("power", (int(node.exp.p), int(node.exp.q)), slots)
+            exponent = _exponent(node)
+            if exponent is not None:
+                return self._push("power", (int(exponent.p), int(exponent.q)), slots)
             return self._push("general_power", None, slots)
         if isinstance(node, sympy.Min | sympy.Max):
             name = "minimum" if isinstance(node, sympy.Min) else "maximum"
@@ -237,9 +267,17 @@ class _Tape:
         return self._push("call", entry, slots)
 
 
+def _exponent(node: sympy.Pow) -> sympy.Rational | None:
+    """The exponent where it is a fraction; a float with a half-whole value counts as one."""
+    exponent = node.exp
+    if isinstance(exponent, sympy.Float) and abs(exponent) <= _WHOLE and 2 * exponent % 1 == 0:
+        return sympy.Rational(int(2 * exponent), 2)
+    return exponent if isinstance(exponent, sympy.Rational) else None
+
+
 def _denominator(factor: sympy.Basic) -> sympy.Expr | None:
     """The expression that a factor divides by, None when it is not of the form 1/e."""
-    if isinstance(factor, sympy.Pow) and factor.exp.is_Rational and factor.exp.is_negative:
+    if isinstance(factor, sympy.Pow) and factor.exp.is_negative and _exponent(factor) is not None:
         return sympy.Pow(factor.base, -factor.exp)
     return None
 
@@ -300,6 +338,31 @@ def _run(instructions: Sequence[Instruction], namespace: Namespace, values: Sequ
     return slots
 
 
+def _folded(instructions: Sequence[Instruction]) -> tuple[Instruction, ...]:
+    """The tape with operations on constants done, so that a result keeps its arguments' precision.
+
+    A NumPy scalar such as `np.sqrt(2.0)` would turn float32 arrays into float64 ones; a Python
+    float does not.
+    """
+    folded: list[Instruction] = []
+    namespace: Namespace | None = None
+    for operation, payload, operands in instructions:
+        values = [folded[i][1] for i in operands if folded[i][0] == "constant"]
+        if operands and len(values) == len(operands):
+            namespace = namespace or numpy_namespace()
+            inner = [("constant", value, ()) for value in values]
+            try:
+                with np.errstate(all="ignore"):
+                    slots = (*inner, (operation, payload, tuple(range(len(values)))))
+                    value = float(_run(slots, namespace, ())[-1])
+            except (ArithmeticError, TypeError):  # 1/0, a complex root
+                value = float("nan")
+            folded.append(("constant", value, ()))
+            continue
+        folded.append((operation, payload, operands))
+    return tuple(folded)
+
+
 def make_function(
     expressions: Sequence[sympy.Expr],
     arguments: Sequence[sympy.Symbol],
@@ -321,7 +384,7 @@ def make_function(
     """
     tape = _Tape(arguments)
     results = tuple(tape.record(e) for e in expressions)
-    instructions = tuple(tape.instructions)
+    instructions = _folded(tape.instructions)
     for operation, payload, _ in instructions:
         if operation == "call" and _lookup(namespace, payload) is None:
             raise UnsupportedExpression(
@@ -333,3 +396,23 @@ def make_function(
         return tuple(slots[i] for i in results)
 
     return function
+
+
+def constant_value(
+    expression: sympy.Expr, values: Mapping[sympy.Symbol, float] | None = None
+) -> float | None:
+    """The value of an expression in floating point, None where it is no finite real number.
+
+    Unlike SymPy's own numerics, which work to as many digits as it takes, this ends at once
+    whatever the expression. `values` are the values of its symbols.
+    """
+    symbols = sorted(expression.free_symbols, key=str)
+    arguments = [np.float64((values or {}).get(s, np.nan)) for s in symbols]  # type: ignore[call-overload]
+    try:
+        function = make_function([expression], symbols, numpy_namespace())  # type: ignore[arg-type]
+        with np.errstate(all="ignore"):
+            (result,) = function(*arguments)
+        number = float(result)
+    except (UnsupportedExpression, ArithmeticError, TypeError, ValueError):
+        return None
+    return number if np.isfinite(number) else None

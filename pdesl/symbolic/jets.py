@@ -18,10 +18,104 @@ from dataclasses import dataclass
 
 import sympy
 
-__all__ = ["Jet", "JetSpace", "format_jet"]
+from pdesl.diagnostics import PdeslError
+
+__all__ = [
+    "Jet", "JetSpace", "NotDifferentiable", "TooLarge", "differentiate", "format_jet",
+    "refuse_large",
+]  # fmt: skip
+
+# The work that a file can ask for: nodes of an expression's tree and operations inside one
+# another. Beyond some 100 of these SymPy reaches the end of Python's stack.
+MAXIMUM_SIZE = 10_000
+MAXIMUM_DEPTH = 80
 
 _SUPERSCRIPTS = str.maketrans("0123456789", "⁰¹²³⁴⁵⁶⁷⁸⁹")
 _NAME = re.compile(r"^(?P<field>.+)\{(?P<orders>\d+(?:,\d+)*)\}$")
+
+
+class NotDifferentiable(PdeslError):
+    """The derivative of a jump; `part` is the function that jumps."""
+
+    def __init__(self, part: sympy.Basic):
+        self.part = part
+        super().__init__(f"`{part}` jumps, and a jump has no derivative")
+
+
+class TooLarge(PdeslError):
+    """An expression that would ask for too much work."""
+
+
+def refuse_large(expression: sympy.Expr, *, derivative: bool = False) -> None:
+    """Raises `TooLarge` for an expression (or one whose derivative) is too large to work with.
+
+    The size of a derivative is foreseen by the rules of differentiation, without computing it.
+    """
+    measures: dict[sympy.Basic, tuple[int, int, int]] = {}  # size, of the derivative, depth
+    stack: list[sympy.Basic] = [expression]
+    while stack:
+        node = stack[-1]
+        if node in measures:
+            stack.pop()
+            continue
+        missing = [a for a in node.args if a not in measures]
+        if missing:
+            stack.extend(missing)
+            continue
+        inner = [measures[a] for a in node.args]
+        size = 1 + sum(m[0] for m in inner)
+        slope = 1 + sum(m[1] for m in inner)
+        if isinstance(node, sympy.Mul):
+            slope += (len(inner) - 1) * (size - 1)
+        elif inner and not isinstance(node, sympy.Add):
+            slope += size
+        depth = 1 + max((m[2] for m in inner), default=0)
+        if max(size, slope if derivative else 0) > MAXIMUM_SIZE or depth > MAXIMUM_DEPTH:
+            raise TooLarge("this would grow beyond what can be worked with")
+        measures[node] = (size, slope, depth)
+        stack.pop()
+
+
+def differentiate(expression: sympy.Expr, symbol: sympy.Symbol) -> sympy.Expr:
+    """∂(expression)/∂(symbol), where it exists almost everywhere and holds no δ distribution.
+
+    A product e δ(g) in which e vanishes with g is zero (as in the second derivative of |g|³),
+    and is left out.
+
+    Raises:
+        NotDifferentiable: a jump is differentiated, as in the second derivative of |g|.
+        TooLarge: the derivative would have too many terms.
+    """
+    if not expression.has(symbol):
+        return sympy.S.Zero
+    refuse_large(expression, derivative=True)
+    result = _slope(expression, symbol)
+    for rough in result.atoms(sympy.Derivative, sympy.Subs):  # SymPy's answer for floor(g)
+        raise NotDifferentiable(rough.args[0])
+    for delta in result.atoms(sympy.DiracDelta):
+        jump, share = delta.args[0], sympy.Dummy(real=True)
+        marked = result.xreplace({delta: share})
+        factor = sympy.diff(marked, share)
+        at_jump = factor.xreplace({jump: sympy.S.Zero, -jump: sympy.S.Zero})
+        if len(delta.args) > 1 or factor.has(share) or at_jump != 0:
+            raise NotDifferentiable(sympy.Heaviside(jump))
+        result = marked.xreplace({share: sympy.S.Zero})
+    return result
+
+
+def _slope(expression: sympy.Expr, symbol: sympy.Symbol) -> sympy.Expr:
+    """SymPy's derivative, with W′(g) = exp(−W)/(1 + W) for SymPy's W/(g (1 + W)), 0/0 at g = 0."""
+    branches = expression.atoms(sympy.LambertW)
+    if not branches:
+        return sympy.diff(expression, symbol)
+    plain = {w: sympy.Dummy(real=True) for w in branches}
+    back = {dummy: w for w, dummy in plain.items()}
+    outer = expression.xreplace(plain)
+    terms = [sympy.diff(outer, symbol)]
+    for w, dummy in plain.items():
+        inner = _slope(w.args[0], symbol) if outer.has(dummy) else sympy.S.Zero
+        terms.append(sympy.diff(outer, dummy) * sympy.exp(-dummy) / (1 + dummy) * inner)
+    return sympy.Add(*terms).xreplace(back)
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,11 +174,11 @@ class JetSpace:
         return tuple(sorted((j for j in found if j is not None), key=lambda j: (j.field, j.orders)))
 
     def total_derivative(self, expression: sympy.Expr, axis: int) -> sympy.Expr:
-        """D_i of an expression in coordinates and jets."""
-        terms = [sympy.diff(expression, self.coordinates[axis])]
+        """D_i of an expression in coordinates and jets. Raises `NotDifferentiable`."""
+        terms = [differentiate(expression, self.coordinates[axis])]
         for jet in self.jets(expression):
             if self.depends(jet.field, axis):
-                slope = sympy.diff(expression, self.symbol(jet))
+                slope = differentiate(expression, self.symbol(jet))
                 terms.append(slope * self.symbol(jet.raised(axis)))
         return sympy.Add(*terms)
 

@@ -18,9 +18,13 @@ import sympy
 from sympy.core.function import AppliedUndef, UndefinedFunction
 
 from pdesl.diagnostics import PdeslError
-from pdesl.symbolic.jets import JetSpace
+from pdesl.symbolic.jets import JetSpace, NotDifferentiable, TooLarge
+from pdesl.symbolic.metric import Metric
 
-__all__ = ["NORMAL", "OPERATORS", "ErasureError", "Frame", "Operator", "erase", "marker"]
+__all__ = [
+    "NORMAL", "OPERATORS", "ErasureError", "Frame", "Operator", "erase", "marker",
+    "scaled_gradient",
+]  # fmt: skip
 
 Scalar = sympy.Expr
 # Components of the outward unit normal: data of a boundary point, as its coordinates are.
@@ -43,13 +47,22 @@ class Frame:
     """What operators are relative to: the jet space, which axes are space, which is time.
 
     `metric` gives g_{μν} over all coordinates when the file has a metric (rows in the order of
-    `space.coordinates`), None in flat space with Cartesian coordinates.
+    `space.coordinates`), None in flat space with Cartesian coordinates; `spatial` is the metric
+    that it induces on space.
     """
 
     space: JetSpace
     space_axes: tuple[int, ...]
     time_axis: int | None = None
-    metric: sympy.ImmutableDenseMatrix | None = None
+    metric: Metric | None = None
+    spatial: Metric | None = None
+
+    @staticmethod
+    def over(
+        space: JetSpace, space_axes: tuple[int, ...], time_axis: int | None, metric: Metric | None
+    ) -> Frame:
+        spatial = None if metric is None else metric.restricted(space_axes)
+        return Frame(space, space_axes, time_axis, metric, spatial)
 
     @property
     def dimension(self) -> int:
@@ -94,40 +107,49 @@ def _flat(frame: Frame, node: sympy.Basic) -> None:
     if frame.metric is not None:
         raise ErasureError(
             node,
-            f"`{node.func.__name__}` has no curved-space form yet; "
-            "with a metric, `lap` and `box` of scalars are available",
+            f"`{node.func.__name__}` has no form with a metric",
             code="E602",
+            help="with a metric there are ∇²u, □u, ∂n u and ∇·(κ ∇u) of scalars",
         )
 
 
-def _volume_divergence(frame: Frame, e: Scalar, axes: Sequence[int]) -> Scalar:
-    """1/√|g| ∂_μ(√|g| g^{μν} ∂_ν e) over some axes of the metric."""
-    assert frame.metric is not None
-    g = frame.metric.extract(list(axes), list(axes))
-    root = sympy.sqrt(sympy.Abs(sympy.cancel(g.det())))
-    inverse = g.inv()
-    space = frame.space
+def _volume_divergence(frame: Frame, metric: Metric, flux: tuple[Scalar, ...]) -> Scalar:
+    """∂_μ(√|g| F^μ)/√|g| = ∂_μ F^μ + F^μ ∂_μ(det g)/(2 det g) over the axes of a metric."""
+    axes = frame.space_axes if metric is frame.spatial else range(len(frame.space.coordinates))
+    determinant = metric.determinant
     terms = []
-    for row, mu in enumerate(axes):
-        flux = sympy.Add(
-            *(inverse[row, column] * space.total_derivative(e, nu) for column, nu in enumerate(axes))
-        )
-        terms.append(space.total_derivative(root * flux, mu) / root)
+    for component, axis in zip(flux, axes, strict=True):
+        slope = frame.space.total_derivative(determinant, axis)
+        terms.append(frame.space.total_derivative(component, axis))
+        terms.append(component * (slope / (2 * determinant)))
     return sympy.Add(*terms)
 
 
+def _raised(frame: Frame, metric: Metric, e: Scalar) -> tuple[Scalar, ...]:
+    """g^{μν} ∂_ν e over the axes of a metric."""
+    axes = frame.space_axes if metric is frame.spatial else range(len(frame.space.coordinates))
+    slopes = [frame.space.total_derivative(e, axis) for axis in axes]
+    return tuple(
+        sympy.Add(*(metric.inverse[row, column] * s for column, s in enumerate(slopes)))
+        for row in range(len(slopes))
+    )
+
+
 def _grad(frame: Frame, node: sympy.Basic, arguments: tuple[Scalar, ...]) -> Scalar:
-    _flat(frame, node)
     e, component = arguments
-    return frame.along(e, _component(node, component, frame.dimension))
+    position = _component(node, component, frame.dimension)
+    if frame.spatial is not None:  # contravariant components, as a divergence takes them
+        return _raised(frame, frame.spatial, e)[position]
+    return frame.along(e, position)
 
 
 def _div(frame: Frame, node: sympy.Basic, arguments: tuple[Scalar, ...]) -> Scalar:
-    _flat(frame, node)
     if len(arguments) != frame.dimension:
         raise ErasureError(
             node, f"a divergence here needs {frame.dimension} components, not {len(arguments)}"
         )
+    if frame.spatial is not None:
+        return _volume_divergence(frame, frame.spatial, arguments)
     return sympy.Add(*(frame.along(e, i) for i, e in enumerate(arguments)))
 
 
@@ -145,15 +167,15 @@ def _curl(frame: Frame, node: sympy.Basic, arguments: tuple[Scalar, ...]) -> Sca
 
 def _lap(frame: Frame, node: sympy.Basic, arguments: tuple[Scalar, ...]) -> Scalar:
     (e,) = arguments
-    if frame.metric is not None:
-        return _volume_divergence(frame, e, frame.space_axes)
+    if frame.spatial is not None:
+        return _volume_divergence(frame, frame.spatial, _raised(frame, frame.spatial, e))
     return sympy.Add(*(frame.along(frame.along(e, i), i) for i in range(frame.dimension)))
 
 
 def _box(frame: Frame, node: sympy.Basic, arguments: tuple[Scalar, ...]) -> Scalar:
     (e,) = arguments
     if frame.metric is not None:
-        return _volume_divergence(frame, e, range(len(frame.space.coordinates)))
+        return _volume_divergence(frame, frame.metric, _raised(frame, frame.metric, e))
     if frame.time_axis is None:
         raise ErasureError(node, "`box` needs a time coordinate `t`, and none is declared")
     second = frame.space.total_derivative(
@@ -163,9 +185,17 @@ def _box(frame: Frame, node: sympy.Basic, arguments: tuple[Scalar, ...]) -> Scal
 
 
 def _dn(frame: Frame, node: sympy.Basic, arguments: tuple[Scalar, ...]) -> Scalar:
-    _flat(frame, node)
     (e,) = arguments
-    return sympy.Add(*(frame.normal(i) * frame.along(e, i) for i in range(frame.dimension)))
+    normal = [frame.normal(i) for i in range(frame.dimension)]
+    if frame.spatial is not None:
+        # n is the unit normal of the chart; as a covector it has length √(g^{ij} n_i n_j).
+        inverse = frame.spatial.inverse
+        square = sympy.Add(
+            *(inverse[i, j] * a * b for i, a in enumerate(normal) for j, b in enumerate(normal))
+        )
+        flux = _raised(frame, frame.spatial, e)
+        return sympy.Add(*(a * f for a, f in zip(normal, flux, strict=True))) / sympy.sqrt(square)
+    return sympy.Add(*(n * frame.along(e, i) for i, n in enumerate(normal)))
 
 
 def _advect(frame: Frame, node: sympy.Basic, arguments: tuple[Scalar, ...]) -> Scalar:
@@ -207,6 +237,25 @@ OPERATORS: dict[str, Operator] = {
 }  # fmt: skip
 
 
+def scaled_gradient(parts: Sequence[sympy.Basic]) -> tuple[sympy.Expr, sympy.Expr] | None:
+    """κ and e where the parts are the components κ grad(e, i) of κ ∇e, else None."""
+    found: tuple[sympy.Expr, sympy.Expr] | None = None
+    gradient = marker("grad")
+    for number, part in enumerate(parts, 1):
+        factors = sympy.Mul.make_args(part)  # type: ignore[arg-type]
+        slopes = [
+            f for f in factors
+            if isinstance(f, AppliedUndef) and f.func == gradient and f.args[1:] == (number,)
+        ]  # fmt: skip
+        if len(slopes) != 1:
+            return None
+        pair = sympy.Mul(*(f for f in factors if f is not slopes[0])), slopes[0].args[0]
+        if found is not None and pair != found:
+            return None
+        found = pair
+    return found
+
+
 def erase(
     expression: sympy.Expr, frame: Frame, known: dict[sympy.Basic, sympy.Expr] | None = None
 ) -> sympy.Expr:
@@ -229,6 +278,20 @@ def erase(
         return found
 
     def compute(node: sympy.Basic) -> sympy.Expr:
+        try:
+            return meaning(node)
+        except NotDifferentiable as error:
+            raise ErasureError(
+                node, "this differentiates a jump: " + _jump_words(error.part), code="E606",
+                help="smooth it, `(1 + tanh(u/δ))/2` for a step, `sqrt(u² + δ²)` for |u|",
+            ) from None  # fmt: skip
+        except TooLarge:
+            raise ErasureError(
+                node, "with its derivatives worked out, this has too many terms", code="E306",
+                help="introduce a field for a part of it, with an equation of its own",
+            ) from None
+
+    def meaning(node: sympy.Basic) -> sympy.Expr:
         if not node.args:
             return node  # type: ignore[return-value]
         if isinstance(node, sympy.Derivative):
@@ -247,6 +310,12 @@ def erase(
         return node.func(*(visit(argument) for argument in node.args))
 
     return visit(expression)
+
+
+def _jump_words(part: sympy.Basic) -> str:
+    if isinstance(part, sympy.floor | sympy.ceiling):
+        return "`floor` and `ceil` have no derivative"
+    return "a step, or the slope of |·|, `min` or `max`, which has no derivative where it jumps"
 
 
 def _axis(node: sympy.Basic, variable: sympy.Basic, space: JetSpace) -> int:

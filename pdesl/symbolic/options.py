@@ -18,10 +18,13 @@ import sympy
 from pdesl.diagnostics import Diagnostic, ProblemError, Span
 from pdesl.language import ast
 from pdesl.language.names import suggest
-from pdesl.symbolic.expressions import Translator, mistake
+from pdesl.symbolic.expressions import Translator
+from pdesl.symbolic.functions import FUNCTIONS, constant_value
+from pdesl.symbolic.operators import OPERATORS
 from pdesl.symbolic.problem import Choice, OptionValue
+from pdesl.symbolic.scope import mistake
 
-__all__ = ["bind", "describe_options", "option", "option_value", "plain"]
+__all__ = ["bind", "describe_options", "option", "option_value", "plain", "settings_of"]
 
 T = TypeVar("T")
 
@@ -62,13 +65,14 @@ def option_value(node: ast.Expression, translator: Translator) -> OptionValue:
             seen: dict[str, Span | None] = {}
             for keyword in keywords:
                 if keyword.name in seen:
-                    raise mistake("E506", f"`{keyword.name}` is given twice", keyword.span)
+                    raise mistake("E506", f"`{keyword.name}` is given twice", keyword.span,
+                                  "keep one of the two")  # fmt: skip
                 seen[keyword.name] = keyword.span
             return Choice(
                 function,
                 tuple((k.name, option_value(k.value, translator)) for k in keywords),
                 tuple(option_value(a, translator) for a in arguments),
-                {k.name: k.value.span for k in keywords},
+                {k.name: k.span for k in keywords},
                 span=node.span,
             )
     value = translator.value(node)
@@ -78,9 +82,6 @@ def option_value(node: ast.Expression, translator: Translator) -> OptionValue:
 
 
 def _is_choice(function: str, translator: Translator) -> bool:
-    from pdesl.symbolic.functions import FUNCTIONS
-    from pdesl.symbolic.operators import OPERATORS
-
     if function in translator.scope.functions or function in translator.scope.values:
         return False
     return function not in FUNCTIONS and function not in OPERATORS
@@ -90,8 +91,9 @@ def plain(value: sympy.Expr) -> OptionValue:
     """A number without symbols as an int or float, anything else as it is."""
     if value.is_Integer:
         return int(value)
-    if value.is_number and value.is_real:
-        return float(value)
+    if not value.free_symbols:
+        number = constant_value(value)
+        return value if number is None else number
     return value
 
 
@@ -159,7 +161,8 @@ def bind(
         values: values of parameters, for options that are written with them.
 
     Raises:
-        ProblemError: unknown options (E502), wrong types (E503) or ranges (E504), all at once.
+        ProblemError: unknown options (E502), options without names (E510), wrong types (E503) or
+            ranges (E504), all at once.
     """
     annotations = typing.get_type_hints(options)
     fields = {f.name: f for f in dataclasses.fields(options)}  # type: ignore[arg-type]
@@ -168,7 +171,7 @@ def bind(
     if choice.positional:
         diagnostics.append(
             Diagnostic(
-                "E502", f"`{choice.name}` takes named options only", choice.span,
+                "E510", f"`{choice.name}` takes named options only", choice.span,
                 helps=(f"write `{choice.name}({next(iter(fields))}=…)`",),
             )
         )  # fmt: skip
@@ -179,13 +182,15 @@ def bind(
             help_text = f"did you mean `{guess}`?" if guess else f"it has: {', '.join(fields)}"
             diagnostics.append(
                 Diagnostic(
-                    "E502", f"the {what} `{choice.name}` has no option `{name}`", span,
+                    "E502", f"the {what} `{choice.name}` has no option `{name}`",
+                    span,
                     helps=(help_text,),
                 )
             )  # fmt: skip
             continue
         if isinstance(value, sympy.Expr) and values is not None:
-            value = plain(value.xreplace({s: sympy.Float(v) for s, v in values.items()}))
+            number = constant_value(value, values)
+            value = value if number is None else number
         try:
             converted = _convert(value, annotations[name])
         except TypeError:
@@ -198,7 +203,10 @@ def bind(
             continue
         problem = _out_of_range(converted, fields[name].metadata)
         if problem:
-            diagnostics.append(Diagnostic("E504", f"`{name}` must be {problem}", span))
+            diagnostics.append(
+                Diagnostic("E504", f"`{name}` must be {problem}", span,
+                           helps=(f"its default is `{name}={_show(fields[name].default)}`",))
+            )  # fmt: skip
             continue
         bound[name] = converted
     if diagnostics:
@@ -207,8 +215,12 @@ def bind(
 
 
 def _show(value: Any) -> str:
+    """A value as a file would have it."""
     if value is None:
         return "none"
+    if isinstance(value, Choice):
+        inner = ", ".join(f"{name}={_show(v)}" for name, v in value.options)
+        return f"{value.name}({inner})" if inner else value.name
     return str(value).lower() if isinstance(value, bool) else str(value)
 
 
@@ -238,3 +250,12 @@ def describe_options(options: type) -> tuple[tuple[str, str, str], ...]:
         (f.name, _show(f.default), f.metadata.get("words", ""))
         for f in dataclasses.fields(options)
     )
+
+
+def settings_of(options: Any) -> dict[str, object]:
+    """Options as plain values, for the metrics."""
+    found: dict[str, object] = {}
+    for entry in dataclasses.fields(options):
+        value = getattr(options, entry.name)
+        found[entry.name] = _show(value) if isinstance(value, Choice) else value
+    return found

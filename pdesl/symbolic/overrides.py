@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Sequence
+from typing import Any
 
-from pdesl.diagnostics import Diagnostic, ProblemError, Severity, Source
+from pdesl.diagnostics import Diagnostic, ProblemError, Severity, Source, Span
 from pdesl.language import ast
 from pdesl.language.names import suggest
 from pdesl.language.parser import parse
@@ -21,20 +22,44 @@ _OPEN = ("solver", "verify", "fit", "sweep")
 
 
 def apply_overrides(
-    module: ast.Module, overrides: Sequence[str], profile: str | None = None
+    module: ast.Module,
+    overrides: Sequence[str],
+    profile: str | None = None,
+    *,
+    partial: bool = False,
 ) -> ast.Module:
     """The module with a profile and then overrides applied, in order.
 
+    Args:
+        module: the tree of a file.
+        overrides: `block.name=value` texts.
+        profile: the name of a profile of the file.
+        partial: the tree lacks lines that could not be read, so that an override that finds no
+            line to change is no mistake.
+
     Raises:
-        ProblemError: an override that does not parse, or names nothing in the file (E507, E508).
+        ProblemError: overrides that do not parse (E508), or that name nothing in the file (E507,
+            E512 for a profile), all at once.
     """
     relations: list[ast.Relation] = []
+    found: list[Diagnostic] = []
     if profile is not None:
-        relations += _profile(module, profile)
+        try:
+            relations += _profile(module, profile)
+        except ProblemError as error:
+            found += error.diagnostics
     for text in overrides:
-        relations.append(_read(text))
+        try:
+            relations.append(_read(text))
+        except ProblemError as error:
+            found += error.diagnostics
     for relation in relations:
-        module = _apply(module, relation)
+        try:
+            module = _apply(module, relation)
+        except ProblemError as error:
+            found += [d for d in error.diagnostics if d.code != "E507" or not partial]
+    if found:
+        raise ProblemError(found)
     blocks = tuple(block for block in module.blocks if block.name != "profile")
     return dataclasses.replace(module, blocks=blocks)
 
@@ -47,33 +72,52 @@ def _profile(module: ast.Module, name: str) -> list[ast.Relation]:
             found = []
             for statement in block.statements:
                 if not isinstance(statement, ast.Relation):
-                    raise _wrong("E508", "a line of `profile` is `block.name = value`", statement)
+                    raise _wrong("E513", "a line of a profile changes a line of the file", statement,
+                                 "write `solver.order = 5`")  # fmt: skip
                 found.append(statement)
             return found
     guess = suggest(name, names)
-    help_text = f"did you mean `{guess}`?" if guess else f"it has: {', '.join(names) or 'none'}"
+    known = f"it has {', '.join(names)}" if names else 'add a block `profile "quick":`'
+    help_text = f"did you mean `{guess}`?" if guess else known
     raise ProblemError(
-        [Diagnostic("E507", f"the file has no profile `{name}`", None, helps=(help_text,))]
+        [Diagnostic("E512", f"the file has no profile `{name}`", None, helps=(help_text,))]
     )
 
 
 def _read(text: str) -> ast.Relation:
     prefix = 'profile "set":\n    '
-    source = Source("--set", f"{prefix}{text}\n")
-    result = parse(source)
+    result = parse(Source("--set", f"{prefix}{text}\n"))
+    source = Source("--set", text)
     errors = [d for d in result.diagnostics if d.severity is Severity.ERROR]
     statements = result.module.block("profile") if result.module is not None else ()
-    if errors or len(statements) != 1 or not isinstance(statements[0], ast.Relation):
+    single = len(statements) == 1 and result.module is not None and len(result.module.blocks) == 1
+    if errors or not single or not isinstance(statements[0], ast.Relation):
         reason = errors[0].message if errors else "it is no single setting"
+        place = errors[0].span if errors else None
+        span = Span(source, 0, len(text)) if place is None else _moved(place, source, len(prefix))
         raise ProblemError(
             [
                 Diagnostic(
-                    "E508", f"`--set {text}` cannot be read: {reason}", None,
+                    "E508", f"the setting `{text[:60]}` cannot be read: {reason}", span,
                     helps=("write `--set block.name=value`, for example `--set solver.order=5`",),
                 )
             ]
         )  # fmt: skip
-    return statements[0]
+    return _moved(statements[0], source, len(prefix))
+
+
+def _moved(value: Any, source: Source, shift: int) -> Any:
+    """A tree (or a part of one) with its places in another text, `shift` characters earlier."""
+    if isinstance(value, Span):
+        end = len(source.text)
+        start = min(max(value.start - shift, 0), end)
+        return Span(source, start, min(max(value.end - shift, start), end))
+    if isinstance(value, tuple):
+        return tuple(_moved(item, source, shift) for item in value)
+    if isinstance(value, ast.Node):
+        parts = {f.name: getattr(value, f.name) for f in dataclasses.fields(value)}
+        return type(value)(**{name: _moved(part, source, shift) for name, part in parts.items()})
+    return value
 
 
 def _wrong(code: str, message: str, node: ast.Statement | ast.Expression, *helps: str) -> ProblemError:
@@ -85,7 +129,7 @@ def _apply(module: ast.Module, relation: ast.Relation) -> ast.Module:
     path = left.identifier.split(".") if isinstance(left, ast.Name) else []
     if relation.operator != "=" or len(path) < 2:
         raise _wrong(
-            "E508", "an override is `block.name=value`", relation, "solver.order=5", "parameters.κ=2"
+            "E508", "a setting is `block.name=value`", relation, "solver.order=5", "parameters.κ=2"
         )
     block_name, *names = path
     available = sorted({block.name for block in module.blocks} | set(_OPEN))
@@ -102,7 +146,7 @@ def _apply(module: ast.Module, relation: ast.Relation) -> ast.Module:
             if block.name != block_name:
                 continue
             for line, statement in enumerate(block.statements):
-                changed = change(statement, names, relation.right)
+                changed = change(statement, names, relation.right, relation.span)
                 if changed is not None:
                     statements = block.statements[:line] + (changed,) + block.statements[line + 1 :]
                     blocks[position] = dataclasses.replace(block, statements=statements)
@@ -115,7 +159,7 @@ def _apply(module: ast.Module, relation: ast.Relation) -> ast.Module:
         ]
         guess = suggest(names[0], known)
         raise _wrong(
-            "E507", f"`{block_name}:` has no line for `{names[0]}`", relation,
+            "E507", f"`{block_name}:` has no line for `{'.'.join(names)}`", relation,
             f"did you mean `{guess}`?" if guess else f"it has: {', '.join(known) or 'none'}",
         )  # fmt: skip
     added = dataclasses.replace(relation, left=ast.Name(names[0], span=left.span))
@@ -129,30 +173,33 @@ def _apply(module: ast.Module, relation: ast.Relation) -> ast.Module:
 
 
 def _changed_line(
-    statement: ast.Statement, names: list[str], value: ast.Expression
+    statement: ast.Statement, names: list[str], value: ast.Expression, span: Span | None
 ) -> ast.Statement | None:
     """The statement `names[0] = …` with the value in place; None for any other."""
+    if isinstance(statement, ast.Membership) and len(names) == 1:
+        members = [m.identifier for m in statement.members if isinstance(m, ast.Name)]
+        return dataclasses.replace(statement, set=value) if members == names else None
     if not _defines(statement, names[0]):
         return None
     assert isinstance(statement, ast.Relation)
     if len(names) > 1:
-        right = _inside(statement.right, names[1:], value)
+        right = _inside(statement.right, names[1:], value, span)
         return None if right is None else dataclasses.replace(statement, right=right)
     if names[0] == "method" and isinstance(value, ast.Name):
         # Another method keeps the options of the file's, as far as it has them.
         if isinstance(statement.right, ast.Call):
             value = dataclasses.replace(statement.right, function=value.identifier)
-    return dataclasses.replace(statement, right=value)
+    return dataclasses.replace(statement, right=value, span=span)
 
 
 def _changed_method(
-    statement: ast.Statement, names: list[str], value: ast.Expression
+    statement: ast.Statement, names: list[str], value: ast.Expression, span: Span | None
 ) -> ast.Statement | None:
     """`method = m(…)` with one of the method's options set; None for any other statement."""
     if not _defines(statement, "method"):
         return None
     assert isinstance(statement, ast.Relation)
-    right = _inside(statement.right, names, value)
+    right = _inside(statement.right, names, value, span)
     return None if right is None else dataclasses.replace(statement, right=right)
 
 
@@ -165,9 +212,9 @@ def _defines(statement: ast.Statement, name: str) -> bool:
 
 
 def _inside(
-    node: ast.Expression, names: list[str], value: ast.Expression
+    node: ast.Expression, names: list[str], value: ast.Expression, span: Span | None
 ) -> ast.Expression | None:
-    """A call with one of its named arguments set, at any depth."""
+    """A call with one of its named arguments set, at any depth; `span` is where that is asked."""
     if isinstance(node, ast.Name):
         node = ast.Call(node.identifier, (), (), span=node.span)
     if not isinstance(node, ast.Call):
@@ -175,12 +222,12 @@ def _inside(
     keywords = list(node.keywords)
     for position, keyword in enumerate(keywords):
         if keyword.name == names[0]:
-            inner = value if len(names) == 1 else _inside(keyword.value, names[1:], value)
+            inner = value if len(names) == 1 else _inside(keyword.value, names[1:], value, span)
             if inner is None:
                 return None
-            keywords[position] = dataclasses.replace(keyword, value=inner)
+            keywords[position] = dataclasses.replace(keyword, value=inner, span=span)
             return dataclasses.replace(node, keywords=tuple(keywords))
     if len(names) > 1:
         return None
-    keywords.append(ast.Keyword(names[0], value, span=value.span))
+    keywords.append(ast.Keyword(names[0], value, span=span))
     return dataclasses.replace(node, keywords=tuple(keywords))

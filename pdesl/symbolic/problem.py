@@ -5,13 +5,14 @@ parameters, applied functions for fields (`u(t, x)`, a vector field as its compo
 `v_y`), `Derivative`s, and the markers of `operators` (`lap(u(x, y))`, `stiff(…)`, `exact(…)`).
 Vectors are already resolved into components, `let` names into their definitions; parameters are
 still symbols, and numbers are in SI base units. Two problems are equal when they state the same
-thing: spans and the units that numbers were written in take no part.
+thing: spans, definitions, and the units that numbers were written in take no part.
 """
 
 from __future__ import annotations
 
 import dataclasses
 import hashlib
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
@@ -20,6 +21,7 @@ from sympy.core.function import AppliedUndef
 
 from pdesl.diagnostics import Diagnostic, ProblemError, Source, Span
 from pdesl.symbolic.domain import Shape
+from pdesl.symbolic.functions import constant_value
 
 __all__ = [
     "Choice", "Closure", "Condition", "Coordinate", "DataSet", "Definition", "Equation", "Field",
@@ -107,7 +109,7 @@ class MetricSpec(Stated):
     name: str
     matrix: tuple[tuple[sympy.Expr, ...], ...] | None = None
     arguments: tuple[tuple[str, OptionValue], ...] = ()
-    statement: str = ""
+    statement: str = field(default="", compare=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,8 +121,23 @@ class Equation(Stated):
     terms: Mapping[sympy.Expr, Span] = field(default_factory=dict, compare=False, repr=False)
 
     def span_of(self, part: sympy.Basic) -> Span | None:
-        """The smallest known place of a subexpression, else that of the equation."""
-        return self.terms.get(part, self.span)  # type: ignore[arg-type]
+        """The place of a subexpression: where it, or what it is made of, was written.
+
+        Signs and number factors take no part, since they move when terms are collected. What
+        has no place of its own has that of the whole equation.
+        """
+        waiting = [part]
+        while waiting:
+            node = waiting.pop(0)
+            coefficient, bare = node.as_coeff_Mul() if isinstance(node, sympy.Expr) else (1, node)
+            for candidate in (node, -node if isinstance(node, sympy.Expr) else node, bare):
+                span = self.terms.get(candidate)  # type: ignore[arg-type]
+                if span is not None and candidate.args:
+                    return span
+                if span is not None and isinstance(candidate, sympy.Symbol):
+                    return span
+            waiting += [a for a in node.args if a.free_symbols]
+        return self.span
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,6 +154,15 @@ class RegionSpec(Stated):
     operator: str = "="
     shape: Shape | None = None
     text: str = field(default="", compare=False)
+
+    def sides(self) -> tuple[sympy.Expr, sympy.Expr]:
+        """The two sides of a relation, a symbol on the left where that is possible: `x = 2`."""
+        for symbol in sympy.Add.make_args(self.expression):
+            if isinstance(symbol, sympy.Symbol):
+                right = symbol - self.expression
+                if symbol - right == self.expression and not right.has(symbol):
+                    return symbol, right
+        return self.expression, sympy.S.Zero
 
 
 @dataclass(frozen=True, slots=True)
@@ -223,7 +249,7 @@ class Problem:
     equations: tuple[Equation, ...]
     shape: Shape | None = None
     parameters: tuple[Parameter, ...] = ()
-    definitions: tuple[Definition, ...] = ()
+    definitions: tuple[Definition, ...] = field(default=(), compare=False)
     metric: MetricSpec | None = None
     closures: tuple[Closure, ...] = ()
     manufactured: tuple[Given, ...] = ()
@@ -264,7 +290,9 @@ class Problem:
     @property
     def hash(self) -> str:
         """SHA-256 of what the problem states, in its canonical text."""
-        return hashlib.sha256(self.to_pde("ascii").encode()).hexdigest()
+        from pdesl.symbolic.to_text import to_pde
+
+        return hashlib.sha256(to_pde(self, "ascii", definitions=False).encode()).hexdigest()
 
     @property
     def time(self) -> Coordinate | None:
@@ -289,28 +317,30 @@ class Problem:
         Raises:
             ProblemError: a value that is no finite real number (E310).
         """
-        values: dict[sympy.Symbol, sympy.Expr] = {}
+        values: dict[sympy.Symbol, float] = {}
+        found: list[Diagnostic] = []
         for parameter in self.parameters:
             value = parameter.value
             expression = value.start if isinstance(value, Unknown) else value
-            values[parameter.symbol] = expression.xreplace(values)
-        numbers: dict[sympy.Symbol, float] = {}
-        for parameter in self.parameters:
-            number = values[parameter.symbol].evalf()
-            if not (number.is_Number and number.is_finite and number.is_real):
-                raise ProblemError(
-                    [
-                        Diagnostic(
-                            "E310",
-                            f"parameter `{parameter.name}` has no finite real value",
-                            parameter.span,
-                        )
-                    ]
-                )
-            numbers[parameter.symbol] = float(number)
-        return numbers
+            number = constant_value(expression, values)
+            if number is not None:
+                values[parameter.symbol] = number
+            elif not any(math.isnan(values.get(s, 0.0)) for s in expression.free_symbols):  # type: ignore[call-overload]
+                found.append(
+                    Diagnostic(
+                        "E310", f"the parameter `{parameter.name}` is no finite real number",
+                        parameter.span,
+                        helps=("check what is divided by, and the arguments of roots and "
+                               "logarithms",),
+                    )
+                )  # fmt: skip
+            if number is None:
+                values[parameter.symbol] = math.nan  # reported, or made of what is
+        if found:
+            raise ProblemError(found)
+        return values
 
     def _repr_latex_(self) -> str:
-        from pdesl.symbolic.to_text import to_latex
+        from pdesl.symbolic.latex import to_latex
 
         return to_latex(self)

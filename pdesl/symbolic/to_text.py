@@ -1,4 +1,4 @@
-"""A `Problem` as text: a `.pde` file that states the same problem, and its equations in LaTeX."""
+"""A `Problem` as text: a `.pde` file that states the same problem."""
 
 from __future__ import annotations
 
@@ -6,22 +6,23 @@ from collections.abc import Mapping, Sequence
 
 import sympy
 from sympy.core.function import AppliedUndef
-from sympy.printing.latex import LatexPrinter
 
 from pdesl.language import ast
+from pdesl.language.names import is_name
 from pdesl.language.printer import format_module
 from pdesl.symbolic.domain import SHAPES, Shape, shape_dimension
 from pdesl.symbolic.functions import FUNCTIONS
-from pdesl.symbolic.operators import NORMAL, OPERATORS
+from pdesl.symbolic.operators import NORMAL, OPERATORS, scaled_gradient
 from pdesl.symbolic.problem import (
     Choice, Condition, Coordinate, Equation, Given, OptionValue, Parameter, Problem, RegionSpec,
     Unknown,
 )  # fmt: skip
 
-__all__ = ["expression_to_syntax", "to_latex", "to_module", "to_pde"]
+__all__ = ["expression_to_syntax", "to_module", "to_pde"]
 
 _BY_CLASS = {f.symbolic: f.name for f in FUNCTIONS.values() if isinstance(f.symbolic, type)}
-_BY_CLASS[sympy.log] = "log"
+_BY_CLASS |= {sympy.log: "log", sympy.cot: "cot", sympy.sec: "sec", sympy.csc: "csc",
+              sympy.sech: "sech"}  # fmt: skip
 _OBSERVABLES = {"integral": "integral", "minimum": "min", "maximum": "max", "average": "mean",
                 "norm": "norm"}  # fmt: skip
 
@@ -47,9 +48,17 @@ def _number(value: sympy.Rational) -> ast.Expression:
 
 
 def expression_to_syntax(
-    expression: sympy.Basic, space: Sequence[str] = ()
+    expression: sympy.Basic,
+    space: Sequence[str] = (),
+    known: Mapping[str, tuple[sympy.Basic, ...]] | None = None,
 ) -> ast.Expression:
-    """The syntax of a SymPy expression; `space` names the spatial coordinates, for normals.
+    """The syntax of a SymPy expression.
+
+    Args:
+        expression: what to write.
+        space: the names of the spatial coordinates, for components of the normal.
+        known: the arguments of each declared function; a function at other arguments is written
+            with them. None: every function that is no operator is a field at its own coordinates.
 
     Raises:
         TypeError: a part that the language cannot state.
@@ -59,7 +68,7 @@ def expression_to_syntax(
         if isinstance(node, sympy.Rational):
             return _number(node)
         if isinstance(node, sympy.Float):
-            return _number(sympy.Rational(str(node)))
+            return _number(sympy.Rational(repr(float(node))))
         if node is sympy.pi:
             return ast.Name("π")
         if node is sympy.E:
@@ -68,7 +77,7 @@ def expression_to_syntax(
             if node.name.startswith(f"{NORMAL}["):
                 position = list(space).index(node.name[2:-1]) + 1
                 return ast.Subscript(ast.Name(NORMAL), ast.Number(str(position)))
-            return ast.Name(node.name)
+            return named(node.name)
         if isinstance(node, sympy.Add):
             first, *rest = sorted(node.args, key=_is_negative)
             result = visit(first)
@@ -89,6 +98,8 @@ def expression_to_syntax(
                 return ast.Binary("/", ast.Number("1"), visit(node.base**-node.exp))
             return ast.Binary("^", visit(node.base), visit(node.exp))
         if isinstance(node, sympy.Derivative):
+            if not all(isinstance(v, sympy.Symbol) and n.is_Integer for v, n in node.variable_count):
+                raise TypeError(f"`{node}` cannot be stated: derivatives are along coordinates")
             variables = tuple((v.name, int(n)) for v, n in node.variable_count)
             return ast.Derivative(variables, visit(node.expr))
         if isinstance(node, AppliedUndef):
@@ -99,6 +110,11 @@ def expression_to_syntax(
         if name is None:
             raise TypeError(f"`{node}` cannot be stated in a .pde file")
         return ast.Call(name, tuple(visit(a) for a in node.args))
+
+    def named(name: str) -> ast.Expression:
+        if not is_name(name):
+            raise TypeError(f"`{name}` cannot be a name: letters, digits and _, a letter first")
+        return ast.Name(name)
 
     def product(node: sympy.Mul) -> ast.Expression:
         if _is_negative(node):
@@ -126,14 +142,25 @@ def expression_to_syntax(
         if name in _OBSERVABLES or name == "exact":
             return ast.Call(_OBSERVABLES.get(name, name), (visit(node.args[0]),))
         operator = OPERATORS.get(name)
+        if operator is None and (known is None or known.get(name) == node.args):
+            return named(name)
         if operator is None:
-            return ast.Name(name)
+            named(name)
+            return ast.Call(name, tuple(visit(a) for a in node.args))
         arguments = list(node.args)
         component = None
-        if operator.gives == "vector" and (name == "grad" or len(arguments) == 4):
+        if (name == "grad" and len(arguments) == 2) or (name == "curl" and len(arguments) == 4):
             component = visit(arguments.pop())
-        if operator.takes[0] == "vector":
-            size = len(arguments) - (len(operator.takes) - 1)
+        size = len(arguments) - (len(operator.takes) - 1)
+        # In Python a vector may stand whole, as in `div(grad(u))`.
+        scaled = scaled_gradient(arguments) if name == "div" else None
+        if scaled is not None and size == len(space):
+            factor, field = scaled
+            gradient: ast.Expression = ast.Call("grad", (visit(field),))
+            if factor != 1:
+                gradient = ast.Binary("*", visit(factor), gradient)
+            call = ast.Call(name, (gradient,))
+        elif operator.takes[0] == "vector" and (size > 1 or len(space) == 1):
             vector = ast.TupleLiteral(tuple(visit(a) for a in arguments[:size]))
             call = ast.Call(name, (vector, *(visit(a) for a in arguments[size:])))
         else:
@@ -151,12 +178,16 @@ def _is_negative(term: sympy.Basic) -> bool:
 # -- blocks --------------------------------------------------------------------------------
 
 
-def to_module(problem: Problem) -> ast.Module:
+def to_module(problem: Problem, definitions: bool = True) -> ast.Module:
     """The syntax tree of a file that states the problem."""
     space = [c.name for c in problem.space]
+    named = _named_formulas(problem) if definitions else {}
 
     def syntax(value: sympy.Basic) -> ast.Expression:
         return expression_to_syntax(value, space)
+
+    def formula(value: sympy.Expr) -> ast.Expression:
+        return syntax(value.xreplace(named))
 
     def option(value: OptionValue) -> ast.Expression:
         if isinstance(value, bool):
@@ -185,20 +216,17 @@ def to_module(problem: Problem) -> ast.Module:
         regions: tuple[ast.Expression, ...] = ()
         if isinstance(e, Condition):
             regions = tuple(_region(r, syntax) for r in e.regions)
-        return ast.Relation(syntax(e.lhs), "=", syntax(e.rhs), regions)
+        return ast.Relation(formula(e.lhs), "=", formula(e.rhs), regions)
 
     def given(g: Given) -> ast.Statement:
-        return ast.Relation(ast.Name(g.field), "=", syntax(g.value))
+        return ast.Relation(ast.Name(g.field), "=", formula(g.value))
 
     blocks: list[tuple[str, list[ast.Statement]]] = []
     blocks.append(("parameters", [_parameter(p, syntax) for p in problem.parameters]))
     blocks.append(("domain", _domain(problem, syntax)))
-    lets = []
-    for d in problem.definitions:
-        left: ast.Expression = ast.Name(d.name)
-        if d.arguments:
-            left = ast.Call(d.name, tuple(ast.Name(a) for a in d.arguments))
-        lets.append(ast.Relation(left, "=", _vector(d.value, syntax)))
+    lets: list[ast.Statement] = [
+        ast.Relation(ast.Name(name.name), "=", syntax(value)) for value, name in named.items()
+    ]
     blocks.append(("let", lets))
     blocks.append(("metric", _metric(problem, option, syntax)))
     blocks.append(("fields", [
@@ -256,6 +284,30 @@ def to_module(problem: Problem) -> ast.Module:
     )
 
 
+def _named_formulas(problem: Problem) -> dict[sympy.Basic, sympy.Symbol]:
+    """Formulas under `let:` that equations, conditions or known solutions hold as they stand.
+
+    Two definitions that hold one another are left out but for the first, so that reading the
+    text gives back the same expressions.
+    """
+    sides = [s for e in (*problem.equations, *problem.boundary, *problem.initial)
+             for s in (e.lhs, e.rhs)]  # fmt: skip
+    sides += [g.value for g in (*problem.manufactured, *problem.exact, *problem.reduction)]
+    found: dict[sympy.Basic, sympy.Symbol] = {}
+    for definition in problem.definitions:
+        value = definition.value
+        if definition.arguments or isinstance(value, tuple) or not value.args or value.is_number:
+            continue
+        if any(value.has(other) or other.has(value) for other in found):
+            continue
+        if any(side.has(value) for side in sides):
+            symbol = sympy.Symbol(definition.name, real=True)
+            left = [side.xreplace({value: symbol}) for side in sides]
+            if any(e.has(symbol) for e in left):
+                found[value] = symbol
+    return found
+
+
 def _vector(value, syntax) -> ast.Expression:
     if isinstance(value, tuple):
         return ast.ListLiteral(tuple(_vector(v, syntax) for v in value))
@@ -281,7 +333,8 @@ def _region(spec: RegionSpec, syntax) -> ast.Expression:
         return ast.Name(spec.name)
     if spec.kind == "shape":
         return ast.BoundaryOf(spec.name)
-    return ast.Comparison(spec.operator, syntax(spec.expression), ast.Number("0"))
+    left, right = spec.sides()
+    return ast.Comparison(spec.operator, syntax(left), syntax(right))
 
 
 def _metric(problem: Problem, option, syntax) -> list[ast.Statement]:
@@ -403,55 +456,9 @@ def _point(value, syntax) -> ast.Expression:
 # -- results -------------------------------------------------------------------------------
 
 
-def to_pde(problem: Problem, style: str = "unicode") -> str:
-    """The text of a file that states the problem, in `unicode` or `ascii` spelling."""
-    return format_module(to_module(problem), style)  # type: ignore[arg-type]
+def to_pde(problem: Problem, style: str = "unicode", definitions: bool = True) -> str:
+    """The text of a file that states the problem, in `unicode` or `ascii` spelling.
 
-
-class _Latex(LatexPrinter):
-    """Operators as mathematicians write them, fields without their arguments."""
-
-    def _print_AppliedUndef(self, node, exp=None):
-        name = node.func.__name__
-        operator = OPERATORS.get(name)
-        if operator is None or not operator.latex:
-            inner = self._print(sympy.Symbol(name))
-            if name in OPERATORS or name == "exact":
-                inner = rf"\mathrm{{{name}}}({', '.join(self._print(a) for a in node.args)})"
-        else:
-            arguments = ", ".join(self._print(a) for a in node.args)
-            if len(node.args) > 1:
-                arguments = rf"\left({arguments}\right)"
-            elif isinstance(node.args[0], sympy.Add):
-                arguments = rf"\left({arguments}\right)"
-            inner = rf"{operator.latex} {arguments}"
-        return inner if exp is None else rf"\left({inner}\right)^{{{exp}}}"
-
-    def _print_Function(self, node, exp=None):
-        if isinstance(node, AppliedUndef):
-            return self._print_AppliedUndef(node, exp)
-        return super()._print_Function(node, exp)
-
-    def _print_Derivative(self, node):
-        indices = "".join(
-            r"\partial_{%s}" % self._print(v) + (f"^{{{n}}}" if n > 1 else "")
-            for v, n in node.variable_count
-        )
-        inner = self._print(node.expr)
-        if isinstance(node.expr, sympy.Add | sympy.Mul):
-            inner = rf"\left({inner}\right)"
-        return f"{indices} {inner}"
-
-
-def to_latex(problem: Problem) -> str:
-    """The equations and conditions, aligned, as display mathematics."""
-    printer = _Latex()
-    lines = []
-    for equation in (*problem.equations, *problem.boundary, *problem.initial):
-        where = ""
-        if isinstance(equation, Condition):
-            texts = [r.text or r.name or "∂Ω" for r in equation.regions]
-            where = rf" && \text{{on {', '.join(texts)}}}" if texts else r" && \text{at the start}"
-        lines.append(f"{printer.doprint(equation.lhs)} &= {printer.doprint(equation.rhs)}{where}")
-    body = " \\\\\n".join(lines)
-    return f"$$\\begin{{aligned}}\n{body}\n\\end{{aligned}}$$"
+    With `definitions`, formulas that were named under `let:` stand there and go by their names.
+    """
+    return format_module(to_module(problem, definitions), style)  # type: ignore[arg-type]

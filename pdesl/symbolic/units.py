@@ -24,7 +24,11 @@ _TOKEN = re.compile(r"\s*(?:(?P<name>[^\W\d_][^\W\d]*|%|°)|(?P<number>-?\d+)|(?
 
 
 class UnitError(Exception):
-    """A unit that cannot be read; the message says why."""
+    """A unit that cannot be read: why, and what to do about it."""
+
+    def __init__(self, message: str, help: str = "write [m], [kg/s²] or [W/(m K)]"):  # noqa: A002
+        self.help = help
+        super().__init__(message)
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,10 +67,11 @@ def _base(name: str) -> tuple[Fraction, Dimension]:
     registry = _registry()
     try:
         if registry.Quantity(0, name).to_base_units().magnitude != 0:  # °C and °F
-            raise UnitError(f"`{name}` has an offset; write kelvin, `K`")
+            raise UnitError(f"`{name}` does not start at zero", "convert it to kelvin, [K]")
         base = registry.Quantity(1, name).to_base_units()
     except pint.UndefinedUnitError:
-        raise UnitError(f"`{name}` is no unit that is known") from None
+        raise UnitError(f"`{name}` is no unit that is known", "units of the SI and their usual "
+                        "multiples have their usual names, [km], [ms], [K]") from None  # fmt: skip
     dimension = Dimension(
         tuple(sorted((n, Fraction(p).limit_denominator(100)) for n, p in base.dimensionality.items()))
     )
@@ -180,7 +185,7 @@ class _Checker:
         try:
             return parse_unit(unit.text)[1]
         except UnitError as error:
-            self.report(Diagnostic("E307", str(error), unit.span))
+            self.report(Diagnostic("E332", str(error), unit.span, helps=(error.help,)))
             return _ANY
 
     def _same(self, nodes: Iterable[Any]) -> Dimension | None:

@@ -38,13 +38,17 @@ def test_messages_speak_to_the_user(case: Expectation) -> None:
         assert diagnostic.code in CODES
         words = [diagnostic.message, diagnostic.label, *diagnostic.helps]
         for text in words:
-            assert not re.search(r"\b[A-Z]{4,}\b|__ANON|Token|Unexpected|Traceback|None", text), text
+            assert not re.search(r"\b[A-Z]{4,}\b|__ANON|Token|Unexpected|Traceback|None", text), (
+                text
+            )
         warning = diagnostic.severity is Severity.WARNING
         assert warning == diagnostic.code.startswith("W")
 
 
 def test_every_code_of_the_parser_has_a_file() -> None:
-    raised = {code for code in CODES if code[:2] in ("E0", "E1") or code < "W905" and code[0] == "W"}
+    raised = {
+        code for code in CODES if code[:2] in ("E0", "E1") or (code < "W905" and code[0] == "W")
+    }
     shown = {code for case in CASES for code, _, _ in case.places}
     assert shown == raised - WITHOUT_FILE
 
@@ -125,7 +129,8 @@ def test_utf16_is_recognised(tmp_path: Path) -> None:
     with pytest.raises(ProblemError) as raised:
         read_source(file)
     (diagnostic,) = raised.value.diagnostics
-    assert diagnostic.code == "E002" and "UTF-16" in diagnostic.helps[0]
+    assert diagnostic.code == "E002"
+    assert "UTF-16" in diagnostic.helps[0]
 
 
 def test_windows_line_ends_are_read(tmp_path: Path) -> None:

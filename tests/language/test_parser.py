@@ -7,9 +7,27 @@ import pytest
 from pdesl.diagnostics import ProblemError, Source, render_all
 from pdesl.language import ast
 from pdesl.language.ast import (
-    Binary, BoundaryOf, Call, Comparison, Declaration, Derivative, Indexed, IndexDerivative,
-    Keyword, ListLiteral, Membership, Module, Name, Negate, Number, Relation, Schedule, String,
-    Subscript, TupleLiteral, Unit,
+    Binary,
+    BoundaryOf,
+    Call,
+    Comparison,
+    Declaration,
+    Derivative,
+    IndexDerivative,
+    Indexed,
+    Keyword,
+    ListLiteral,
+    Membership,
+    Module,
+    Name,
+    Negate,
+    Number,
+    Relation,
+    Schedule,
+    String,
+    Subscript,
+    TupleLiteral,
+    Unit,
 )  # fmt: skip
 from pdesl.language.blocks import BLOCKS
 from pdesl.language.parser import parse, parse_expression
@@ -195,7 +213,9 @@ STATEMENTS = {
     "solver.order = 3": Relation(Name("solver.order"), "=", three),
     "x, y ∈ Ω": Membership((x, y), Name("Ω")),
     "x in [0, 1]^2": Membership((x,), Binary("^", ListLiteral((Number("0"), one)), two)),
-    "p(x, y), q : scalar [K]": Declaration((Call("p", (x, y)), Name("q")), Name("scalar"), Unit("K")),
+    "p(x, y), q : scalar [K]": Declaration(
+        (Call("p", (x, y)), Name("q")), Name("scalar"), Unit("K")
+    ),
     "w(x) : vector(3)": Declaration((Call("w", (x,)),), Call("vector", (three,))),
     'every 0.1: u, v -> "a.h5"': Schedule("every", Number("0.1"), (u, v), "a.h5"),
     'every 5 [s]: u → "a.h5"': Schedule("every", Number("5", Unit("s")), (u,), "a.h5"),
@@ -230,7 +250,8 @@ def test_every_block_takes_every_statement(name: str) -> None:
 @pytest.mark.parametrize("path", sorted(EXAMPLES.glob("*.pde")), ids=lambda p: p.stem)
 def test_examples_are_read_without_a_message(path) -> None:
     result = parse(Source(path.name, path.read_text(encoding="utf-8")))
-    assert result.module is not None and result.diagnostics == ()
+    assert result.module is not None
+    assert result.diagnostics == ()
 
 
 def test_an_example_in_full() -> None:
@@ -256,9 +277,11 @@ def test_spans_are_on_every_node() -> None:
     text = "equations:\n    ∂t u = k ∇²(u v) + [1, 2]\n"
     relation = read(text).blocks[0].statements[0]
     assert isinstance(relation, Relation)
-    assert relation.span is not None and relation.span.text == "∂t u = k ∇²(u v) + [1, 2]"
+    assert relation.span is not None
+    assert relation.span.text == "∂t u = k ∇²(u v) + [1, 2]"
     right = relation.right
-    assert isinstance(right, Binary) and isinstance(right.left, Binary)
+    assert isinstance(right, Binary)
+    assert isinstance(right.left, Binary)
     spans = [relation.left, right, right.left, right.left.right, right.right]
     assert [node.span.text for node in spans if node.span] == [
         "∂t u", "k ∇²(u v) + [1, 2]", "k ∇²(u v)", "∇²(u v)", "[1, 2]",
@@ -291,7 +314,8 @@ def test_coordinates_of_fields_are_coordinates() -> None:
 def test_the_boundary_of_a_declared_region() -> None:
     module = read("domain:\n    D = disk()\n\nboundary:\n    u = 0 on ∂D\n")
     (relation,) = module.block("boundary")
-    assert isinstance(relation, Relation) and relation.regions == (BoundaryOf("D"),)
+    assert isinstance(relation, Relation)
+    assert relation.regions == (BoundaryOf("D"),)
 
 
 def test_the_gamma_function_and_a_field_named_gamma() -> None:
@@ -299,7 +323,8 @@ def test_the_gamma_function_and_a_field_named_gamma() -> None:
     assert expression("γ(x)") == Call("γ", (x,))
     module = read("fields:\n    γ(x) : scalar\n\nlet:\n    a = gamma(x)\n")
     (relation,) = module.block("let")
-    assert isinstance(relation, Relation) and relation.right == Call("γ", (x,))
+    assert isinstance(relation, Relation)
+    assert relation.right == Call("γ", (x,))
 
 
 def test_names_are_normalised_and_texts_are_not() -> None:
@@ -348,9 +373,10 @@ def test_what_paper_leaves_open_is_refused_with_readings(
 def test_the_readings_offered_can_be_read(text: str) -> None:
     with pytest.raises(ProblemError) as raised:
         expression(text)
-    readings = [help.split("`")[1] for help in raised.value.diagnostics[0].helps]
+    readings = [remedy.split("`")[1] for remedy in raised.value.diagnostics[0].helps]
     trees = [expression(reading) for reading in readings]
-    assert len(trees) == 2 and trees[0] != trees[1]
+    assert len(trees) == 2
+    assert trees[0] != trees[1]
 
 
 PRINTED = {

@@ -42,9 +42,7 @@ def with_comments(module: ast.Module) -> list[object]:
 
 @relaxed
 @given(st.lists(statements, min_size=1, max_size=3), st.sampled_from(STYLES))
-def test_random_trees_are_read_as_they_were_printed(
-    lines: list[ast.Statement], style: str
-) -> None:
+def test_random_trees_are_read_as_they_were_printed(lines: list[ast.Statement], style: str) -> None:
     module = ast.Module((*BLOCKS, ast.Block("equations", tuple(lines))), 1)
     text = format_module(module, style)
     again = read(text)
@@ -117,4 +115,14 @@ def test_a_long_call_is_broken_over_lines() -> None:
     text = format_module(read(f"solver:\n    method = dt_pinn({call})  # why\n"))
     assert text.splitlines()[1:3] == ["    method = dt_pinn(", "        option_number_0=0,"]
     assert text.splitlines()[-1] == "    )    # why"
+    assert format_module(read(text)) == text
+
+
+def test_regions_of_neighbouring_lines_are_aligned() -> None:
+    text = """\
+boundary:
+    u = 0         on x = 0    # left
+    ∂n u = a u    on x = 1, y = 0
+    u = 2         on ∂Ω    # elsewhere
+"""
     assert format_module(read(text)) == text

@@ -8,10 +8,10 @@ So shared sides of members that touch vanish, and holes get their normals turned
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import pairwise
-from typing import final
+from typing import TypeAlias, final
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -30,6 +30,9 @@ from pdesl.symbolic.geometry.pieces import (
 from pdesl.symbolic.geometry.region import Region, line_stretches
 
 __all__ = ["Difference", "Intersection", "Product", "Union"]
+
+Chart: TypeAlias = Callable[[Array], tuple[Array, Array, Array]]
+Projection: TypeAlias = Callable[[Array], tuple[Array, Array]]
 
 PROBE = 1e-6  # how far along the normal a combination is probed, in sizes of the region
 
@@ -88,7 +91,7 @@ def _combined_pieces(region: Region, members: Sequence[Region], what: str) -> tu
 class _Combination(Region):
     """What the set operations have in common: members, names and pieces."""
 
-    regions: tuple[Region, ...]
+    regions: Sequence[Region]
     _pieces: tuple[Piece, ...] = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
@@ -203,7 +206,7 @@ class Product(Region):
     Coordinates follow one another in the order of the regions. Part names as in a union.
     """
 
-    regions: tuple[Region, ...]
+    regions: Sequence[Region]
     _pieces: tuple[Piece, ...] = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
@@ -324,7 +327,7 @@ def _segment(end: EndPoint, axis: int, low: float, high: float) -> Arc:
     return Arc(position, normal, end.part, straight=True)
 
 
-def _piece_chart(piece: Piece):
+def _piece_chart(piece: Piece) -> tuple[int, Chart, Projection, float]:
     """(parameters, chart, projection, measure) of any piece, as in a patch."""
     if isinstance(piece, Patch):
         return piece.parameters, piece.chart, piece.project, piece.area
@@ -335,7 +338,7 @@ def _piece_chart(piece: Piece):
             return piece.position * ones, piece.normal * ones
 
         return 0, lambda u: (*stand(u), np.ones(len(u), dtype=bool)), stand, 1.0
-    s = np.linspace(0.0, 1.0, 4097)
+    s = np.linspace(0.0, 1.0, 2 if piece.straight else 4097)
     table = piece.position(s)
     length = np.concatenate([[0.0], np.cumsum(np.linalg.norm(np.diff(table, axis=0), axis=1))])
 
@@ -344,6 +347,10 @@ def _piece_chart(piece: Piece):
         return piece.position(place), piece.normal(place), np.ones(len(place), dtype=bool)
 
     def foot(points: Array) -> tuple[Array, Array]:
+        if piece.straight:
+            along_it = table[-1] - table[0]
+            place = np.clip((points - table[0]) @ along_it / (along_it @ along_it), 0.0, 1.0)
+            return piece.position(place), piece.normal(place)
         from scipy.spatial import KDTree
 
         place = s[KDTree(table).query(points)[1]]

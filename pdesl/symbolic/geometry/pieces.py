@@ -31,6 +31,7 @@ __all__ = [
     "finite_vector",
     "format_point",
     "low_discrepancy",
+    "low_discrepancy_step",
     "patch_share",
     "positive_number",
     "unit_directions",
@@ -172,12 +173,18 @@ def low_discrepancy(count: int, dimension: int, shift: Array) -> Array:
 
     The additive recurrence u_k = shift + k a (mod 1) with a_i = g^-i, where g is the root of
     g^(d+1) = g + 1 (M. Roberts, "The unreasonable effectiveness of quasirandom sequences").
+    To go on after n points, shift by n times `low_discrepancy_step`.
     """
+    numbers = np.arange(1.0, count + 1.0)[:, None]
+    return np.mod(shift + numbers * low_discrepancy_step(dimension), 1.0)
+
+
+def low_discrepancy_step(dimension: int) -> Array:
+    """The step a (dimension,) of the low-discrepancy sequence."""
     root = 2.0
     for _ in range(64):
         root = (1.0 + root) ** (1.0 / (dimension + 1.0))
-    steps = root ** -np.arange(1.0, dimension + 1.0)
-    return np.mod(shift + np.arange(1.0, count + 1.0)[:, None] * steps, 1.0)
+    return root ** -np.arange(1.0, dimension + 1.0)
 
 
 def patch_share(patch: Patch) -> float:

@@ -24,6 +24,7 @@ from pdesl.symbolic.geometry.pieces import (
     Spacing,
     evaluate_spacing,
     low_discrepancy,
+    low_discrepancy_step,
 )
 
 __all__ = ["morton_order", "packing", "quadrature", "sample_pieces", "scatter"]
@@ -73,7 +74,8 @@ def quadrature(pieces: Sequence[Piece], dimension: int) -> BoundarySample:
             )
         elif isinstance(piece, Patch):
             # A chart that hits its surface rarely needs more numbers for the same accuracy.
-            for count in (1 << 14, 1 << 18):
+            few = max(1 << 8, min(1 << 14, (1 << 18) // len(pieces)))
+            for count in (few, 16 * few):
                 uniform = low_discrepancy(count, piece.parameters, np.zeros(piece.parameters))
                 points, normals, keep = piece.chart(uniform)
                 if keep.mean() > 0.1:
@@ -212,6 +214,9 @@ def _divide(tables: Sequence[_Table]) -> BoundarySample:
     for k in np.unique(owner):
         table, mine = tables[k], owner == k
         s = np.interp(places[mine] - starts[k], table.steps, table.s)
+        if len(tables) > 1:
+            # Between facets the normal is ambiguous; a node keeps away from them a little.
+            s = np.clip(s, 0.1, 0.9)
         points[mine] = table.arc.position(s)
         normals[mine] = table.arc.normal(s)
         part[mine] = table.arc.part
@@ -283,7 +288,7 @@ def _project(patches: Sequence[Patch], owner: Array, points: Array) -> tuple[Arr
     order = np.argsort(owner, kind="stable")
     for mine in np.split(order, np.nonzero(np.diff(owner[order]))[0] + 1):
         if len(mine):
-            on_surface[mine], normals[mine] = patches[owner[mine[0]]].project(points[mine])
+            on_surface[mine], normals[mine] = patches[int(owner[mine[0]])].project(points[mine])
     return on_surface, normals
 
 
@@ -328,9 +333,9 @@ def _separate(
 def _cover(patch: Patch, number: int, spacing: Spacing, random: np.random.Generator) -> _Cover:
     """Candidates on a patch."""
     shift = random.random(patch.parameters)
-    uniform = low_discrepancy(4096, patch.parameters, shift)
+    uniform = low_discrepancy(4096 if callable(spacing) else 256, patch.parameters, shift)
     points, normals, keep = patch.chart(uniform)
-    if keep.sum() < 1024:
+    if not keep.all() and keep.sum() < 1024:
         uniform = low_discrepancy(1 << 17, patch.parameters, shift)
         points, normals, keep = patch.chart(uniform)
     dimension = points.shape[1]
@@ -369,7 +374,7 @@ def _draw_candidates(
     kept = []
     chunk = 1 << 18
     uniform = low_discrepancy(min(draws, chunk), patch.parameters, shift)
-    stride = low_discrepancy(chunk, patch.parameters, np.zeros(patch.parameters))[-1]
+    stride = chunk * low_discrepancy_step(patch.parameters)
     for start in range(0, draws, chunk):
         block = uniform[: min(chunk, draws - start)]
         points, normals, keep = patch.chart(block)

@@ -14,4 +14,4 @@ equations:
     ∂t η + 6 η ∂x η + ∂x³η = 0
 
 initial:
-    η = c/2 sech(sqrt(c)/2 x)^2
+    η = (c/2) sech(sqrt(c) x/2)^2

@@ -3,7 +3,8 @@ pdesl 1
 domain:
     blob = level_set(x⁴ + y⁴ - x² y²/2 - 1, (-2, -2), (2, 2))
     ear = disk(center=(1.2, 0), radius=0.5)
-    x, y ∈ union(blob, ear)
+    Ω = union(blob, ear)
+    x, y ∈ Ω
 
 fields:
     u(x, y) : scalar

@@ -1,0 +1,141 @@
+"""The direct solver: orders, Newton, systems, fourth order, and matrices that are singular."""
+
+import numpy as np
+import pytest
+
+from pdesl.diagnostics import CapabilityError, SolverError, Source
+from pdesl.run.pipeline import load_source, solve
+
+PLATE = """
+domain:
+    Ω = disk(radius=1)
+    x, y ∈ Ω
+fields:
+    w(x, y) : scalar
+    q(x, y) : source
+equations:
+    ∇⁴w = q
+boundary:
+    w = exact(w)    on ∂Ω
+    ∂n w = ∂n exact(w)    on ∂Ω
+manufactured:
+    w = sin(x) cos(y) + x²
+"""
+
+SYSTEM = """
+domain:
+    x, y ∈ [0, 1]
+fields:
+    a(x, y), b(x, y) : scalar
+    f(x, y), g(x, y) : source
+equations:
+    ∇²a - a b = f
+    ∇²b + a² ∂x b = g
+boundary:
+    a = exact(a)    on ∂Ω
+    b = exact(b)    on x = 0, x = 1
+    ∂n b = ∂n exact(b)    on y = 0, y = 1
+manufactured:
+    a = 1 + sin(x + y)
+    b = cos(x - y)
+"""
+
+NEUMANN = """
+domain:
+    x, y ∈ [0, 1]
+fields:
+    u(x, y) : scalar
+equations:
+    ∇²u = x - 1/2
+boundary:
+    ∂n u = 0    on ∂Ω
+"""
+
+PERIODIC = """
+domain:
+    x ∈ periodic(0, 2π)
+    y ∈ [0, 1]
+fields:
+    u(x, y) : scalar
+    f(x, y) : source
+equations:
+    ∇²u - u = f
+boundary:
+    u = exact(u)    on ∂Ω
+manufactured:
+    u = sin(x) exp(y)
+"""
+
+
+def error(text: str, **options: object) -> float:
+    overrides = [f"solver.{name}={value}" for name, value in options.items()]
+    solution = solve(Source("test.pde", text), solver="rbf_fd", overrides=overrides)
+    return max(e.relative_l2 or 0.0 for e in solution.errors.values())
+
+
+def test_catalogue_problem_reaches_the_floor_of_its_operators():
+    solution = solve(load_source("linear_poisson_disk"), solver="rbf_fd")
+    assert solution.errors["u"].relative_l2 < 1e-5
+    solution = solve(
+        load_source("linear_poisson_disk"), solver="rbf_fd", overrides=["solver.order=5"]
+    )
+    assert solution.errors["u"].relative_l2 < 1e-6
+
+
+@pytest.mark.parametrize("order", [2, 3, 4])
+def test_order_of_convergence(order: int):
+    source = load_source("linear_poisson_disk")
+    sizes = []
+    for nodes in (400, 800, 1600, 3200):
+        settings = [f"solver.nodes={nodes}", f"solver.order={order}"]
+        found = solve(source, solver="rbf_fd", overrides=settings)
+        sizes.append(found.errors["u"].relative_l2)
+    slope = np.polyfit(np.log(np.sqrt([400, 800, 1600, 3200])), np.log(sizes), 1)[0]
+    assert -slope > order - 0.3, sizes
+
+
+def test_newton_converges_quadratically():
+    solution = solve(load_source("nonlinear_poisson_disk"), solver="rbf_fd")
+    assert solution.errors["u"].relative_l2 < 1e-5
+    residuals = np.sqrt(solution.result.history["loss"])
+    assert len(residuals) < 10
+    assert residuals[-1] < 1e-9
+
+
+@pytest.mark.parametrize(
+    ("text", "bound"), [(PLATE, 1e-5), (SYSTEM, 1e-6), (PERIODIC, 1e-5)], ids=["plate", "system", "periodic"]
+)
+def test_other_problems(text: str, bound: float):
+    assert error(text, nodes=1500, order=4) < bound
+
+
+def test_a_solution_is_a_function_of_the_coordinates():
+    solution = solve(Source("test.pde", SYSTEM), solver="rbf_fd")
+    found = solution(np.linspace(0.1, 0.9, 5)[:, None], np.linspace(0.2, 0.8, 3))
+    assert found["a"].shape == (5, 3)
+    exact = 1 + np.sin(np.linspace(0.1, 0.9, 5)[:, None] + np.linspace(0.2, 0.8, 3))
+    assert np.abs(found["a"] - exact).max() < 1e-4
+    with pytest.raises(TypeError, match="x, y"):
+        solution(0.5)
+
+
+def test_a_singular_problem_says_so():
+    with pytest.raises(SolverError, match="singular") as caught:
+        solve(Source("test.pde", NEUMANN), solver="rbf_fd")
+    assert caught.value.code == "E704"
+    assert "Neumann" in caught.value.advice
+
+
+def test_a_hopeless_newton_names_the_row():
+    text = SYSTEM.replace("a b = f", "exp(a²) = f").replace("1 + sin(x + y)", "2 + sin(x + y)")
+    with pytest.raises(SolverError, match="Newton") as caught:
+        solve(Source("test.pde", text), solver="rbf_fd", overrides=["solver.iterations=2"])
+    assert caught.value.code == "E705"
+
+
+def test_time_is_refused_with_a_reason():
+    text = NEUMANN.replace("    x, y ∈ [0, 1]", "    x, y ∈ [0, 1]\n    t ∈ [0, 1]")
+    text = text.replace("u(x, y)", "u(t, x, y)").replace("∇²u = ", "∂t u = ∇²u + ")
+    text += "initial:\n    u = 0\n"
+    with pytest.raises(CapabilityError, match="steady"):
+        solve(Source("test.pde", text), solver="rbf_fd")
