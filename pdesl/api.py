@@ -33,8 +33,8 @@ from sympy.core.function import AppliedUndef
 
 from pdesl.diagnostics import Source
 from pdesl.language import ast
-from pdesl.language.parser import read_source
 from pdesl.language.names import is_name
+from pdesl.language.parser import read_source
 from pdesl.language.printer import format_module
 from pdesl.symbolic import problem as symbolic
 from pdesl.symbolic.domain import SHAPES
@@ -235,12 +235,12 @@ class _Writer:
         for function in functions:
             if isinstance(function, AppliedUndef):
                 name = function.func.__name__
-                self.known |= {n: function.args for n in (name, *(f"{name}_{c}" for c in space))}
+                self.known |= dict.fromkeys((name, *(f"{name}_{c}" for c in space)), function.args)
 
     def syntax(self, value: Any) -> ast.Expression:
         match value:
             case bool() | np.bool_():
-                return ast.Name("true" if value else "false")
+                return ast.Name(str(bool(value)).lower())
             case str():
                 return ast.String(value)
             case Integral() | Real() if not isinstance(value, sympy.Basic):
@@ -320,7 +320,8 @@ class _Writer:
         if isinstance(value, str):
             return ast.BoundaryOf(value[1:]) if value.startswith("∂") else ast.Name(value)
         if isinstance(value, sympy.core.relational.Relational):
-            operator = {"==": "="}.get(value.rel_op, value.rel_op)
+            relation = str(getattr(value, "rel_op", ""))
+            operator = {"==": "="}.get(relation, relation)
             return ast.Comparison(operator, self.syntax(value.lhs), self.syntax(value.rhs))
         raise TypeError(f"{value!r} is no part of a boundary")
 

@@ -8,19 +8,10 @@ written, W900-W999 warnings.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from pdesl.code import Code
+from pdesl.codes_meaning import MEANING
 
 __all__ = ["CODES", "Code", "explain"]
-
-
-@dataclass(frozen=True, slots=True)
-class Code:
-    """One kind of mistake: a stable number, a title, the reason, and the remedy."""
-
-    code: str
-    title: str
-    why: str
-    fix: str
 
 
 _FILES = (
@@ -334,10 +325,10 @@ _WARNINGS = (
          "UTF-8 needs none; it is ignored.", "Save the file as UTF-8 without a byte order mark."),
 )  # fmt: skip
 
+_TABLES = (_FILES, _SYNTAX, MEANING, _GEOMETRY, _RESULTS, _STENCILS, _TRAINING, _WARNINGS)
 CODES: dict[str, Code] = {
     code.code: code
-    for table in (_FILES, _SYNTAX, _GEOMETRY, _RESULTS, _STENCILS, _TRAINING, _WARNINGS)
-    for code in table
+    for code in sorted((c for table in _TABLES for c in table), key=lambda c: (c.code[0], c.code))
 }
 
 

@@ -32,7 +32,9 @@ ALL_FILES = [
 x, y, z, t = sympy.symbols("x y z t", real=True)
 COORDINATES = (t, x, y, z)
 PLANE = Frame(JetSpace.over((x, y), {"u": (x, y), "w": (x, y)}), (0, 1))
-SPACE_TIME = Frame(JetSpace.over((t, x, y, z), {"u": (t, x, y, z), "w": (t, x, y, z)}), (1, 2, 3), 0)
+SPACE_TIME = Frame(
+    JetSpace.over((t, x, y, z), {"u": (t, x, y, z), "w": (t, x, y, z)}), (1, 2, 3), 0
+)
 
 
 def read(path: Path) -> Problem:
@@ -53,7 +55,9 @@ def concrete(name_index: int, symbols: tuple[sympy.Symbol, ...]) -> sympy.Expr:
         *(sympy.Rational(3 + 2 * j + name_index, 10) * s for j, s in enumerate(symbols))
     )
     product = sympy.Mul(*symbols[:3])
-    return sympy.Rational(27, 10) + name_index + sympy.sin(phase) + sympy.cos(product + phase / 3) / 2
+    return (
+        sympy.Rational(27, 10) + name_index + sympy.sin(phase) + sympy.cos(product + phase / 3) / 2
+    )
 
 
 def concrete_fields(system: System) -> dict[str, sympy.Expr]:
@@ -65,7 +69,7 @@ def concrete_fields(system: System) -> dict[str, sympy.Expr]:
     }
 
 
-def values_of(symbols: Any) -> dict[sympy.Symbol, sympy.Rational]:
+def values_of(symbols: Any) -> dict[sympy.Symbol, Any]:
     """A rational number for each symbol, the same on every call."""
     return {
         s: sympy.Rational(7 + 3 * i % 11, 13) for i, s in enumerate(sorted(symbols, key=str), 1)
@@ -73,7 +77,7 @@ def values_of(symbols: Any) -> dict[sympy.Symbol, sympy.Rational]:
 
 
 def number(expression: sympy.Expr, values: Mapping[sympy.Symbol, Any]) -> float:
-    return float(expression.xreplace(dict(values)).evalf(30))  # type: ignore[arg-type]
+    return float(sympy.N(expression.xreplace(dict(values)), 30))
 
 
 def row_value(system: System, row: Row, fields: Mapping[str, sympy.Expr]) -> sympy.Expr:

@@ -188,6 +188,11 @@ def _count_mistakes(
     least = {name: order // 2 if order > 1 else 0 for name, order in orders.items()}
     most = {name: (order + 1) // 2 for name, order in orders.items()}
     choices = [sorted(_fields_of(system, row)) for row in system.boundary]
+    # The boundary of a field of fewer coordinates is another one.
+    space = {c.name for c in system.problem.space}
+    for field in system.problem.unknown_fields:
+        if not space <= set(field.coordinates):
+            doubtful = doubtful | set(field.components)
     short = {name: np.zeros(len(sample), dtype=bool) for name in system.fields}
     long = [np.zeros(len(sample), dtype=bool) for _ in masks]
     table = np.array(masks, dtype=bool).reshape(len(masks), len(sample)).T
@@ -209,7 +214,7 @@ def _count_mistakes(
                 helps=(_suggestion(region, sample, mask, name),),
             )  # fmt: skip
     for row, names, mask in zip(system.boundary, choices, long, strict=True):
-        if mask.any() and doubtful.isdisjoint(names):
+        if names and mask.any() and doubtful.isdisjoint(names):
             takes = "; ".join(
                 f"order {orders[n]} of `{n}` in space takes {most[n] or 'none'}" for n in names
             )

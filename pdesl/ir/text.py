@@ -76,7 +76,9 @@ def format_system(system: System) -> str:
     for name, expression in system.sources.items():
         lines.append(f"source       {name} = {format_expression(expression, system)}")
     for row in system.all_rows:
-        where = " on " + ", ".join(r.text or r.name or "∂Ω" for r in row.regions) if row.regions else ""
+        where = (
+            " on " + ", ".join(r.text or r.name or "∂Ω" for r in row.regions) if row.regions else ""
+        )
         lines += ["", f"{row.name}{where}:  sum = 0"]
         lines += [f"    {label:<10} {text}" for label, text in _terms(row, system)]
         if row.stiff is not None:
@@ -104,6 +106,7 @@ def latex_system(system: System) -> str:
     for row in system.all_rows:
         text = ""
         for part in _latex_terms(row, printer, system.space):
-            text += part if not text else f" {part}" if part.startswith("-") else f" + {part}"
+            sign = "-" if part.startswith("-") else "+"
+            text += part if not text else f" {sign} {part.removeprefix('-').lstrip()}"
         lines.append(rf"{text or '0'} &= 0 && \text{{{row.name}}}")
     return "\\begin{aligned}\n" + " \\\\\n".join(lines) + "\n\\end{aligned}"

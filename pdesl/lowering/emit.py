@@ -151,7 +151,8 @@ def lower_row(
         part = row.nonlinear.xreplace(constants)
         try:
             inner = make_function([part], [*symbols, *used], namespace)
-            slopes = make_function([sympy.diff(part, s) for s in symbols], [*symbols, *used], namespace)
+            derivatives: list[sympy.Expr] = [sympy.diff(part, s) for s in symbols]  # pyright: ignore
+            slopes = make_function(derivatives, [*symbols, *used], namespace)
         except UnsupportedExpression as error:
             raise ProblemError(
                 [
@@ -163,8 +164,10 @@ def lower_row(
             ) from None
         columns = np.stack([available[s] for s in used]) if used else columns
 
-        def function(*arrays: Any) -> Any:
+        def first(*arrays: Any) -> Any:
             return inner(*arrays)[0]
+
+        function = first
 
     return RowArrays(
         row.name,

@@ -232,7 +232,7 @@ def _steady(
     coefficient: float | np.ndarray, slices: np.ndarray | None
 ) -> float | np.ndarray | None:
     """The coefficient at the centres, None where it changes from slice to slice."""
-    if isinstance(coefficient, float) or slices is None:
+    if not isinstance(coefficient, np.ndarray) or slices is None:
         return coefficient
     table = coefficient.reshape(-1, len(slices))
     return table[:, 0].copy() if np.all(table == table[:, :1]) else None
@@ -261,7 +261,7 @@ def _row(
 
     def coefficient(request: _Request) -> float | np.ndarray | None:
         value = request.coefficient
-        if value is None or isinstance(value, float):
+        if not isinstance(value, np.ndarray):
             return None if value == 1.0 else value
         if slices is None:
             return value

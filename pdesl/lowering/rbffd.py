@@ -35,10 +35,10 @@ from threadpoolctl import threadpool_limits
 from pdesl.diagnostics import SolverError
 from pdesl.lowering.stencils import (
     FloatArray,
-    format_place,
     misuse,
     nearest_nodes,
     period_lengths,
+    unusable_stencil,
     wrap,
 )
 
@@ -200,7 +200,7 @@ def make_weights(
         list(pool.map(solve_chunk, range(0, count, chunk)))
     worst = int(np.argmax(condition))
     if not condition[worst] < _UNUSABLE:
-        raise _unusable(places[worst], worst, f"condition number about {condition[worst]:.1e}")
+        raise system.unusable(worst, f"condition number about {condition[worst]:.1e}")
     return Weights(indices, values, condition, radius, len(nodes), order, ell, m)
 
 
@@ -276,9 +276,7 @@ class _StencilSystem:
         workspaces: fresh arrays of this size cost a page fault per 4 kB.
         """
         radius = self.radius[part]
-        offsets = self.nodes[self.indices[part]] - self.centres[part, None]
-        if self.periods is not None:
-            wrap(offsets, self.periods)
+        offsets = self._offsets(part)
         offsets /= radius[:, None, None]
         batch, size, _ = offsets.shape
         matrix = matrix[:batch]
@@ -290,11 +288,21 @@ class _StencilSystem:
         except np.linalg.LinAlgError:
             ranks = np.linalg.matrix_rank(matrix)
             worst = part.start + int(np.argmin(ranks))
-            raise _unusable(self.centres[worst], worst, "singular matrix") from None
+            raise self.unusable(worst, "singular matrix") from None
         flat, probe = matrix.reshape(batch, -1), solution[:, :, -1]
         # For a vector e of random signs E‖M⁻¹e‖² = ‖M⁻¹‖_F².
         condition: FloatArray = np.sqrt(np.vecdot(flat, flat) * np.vecdot(probe, probe))
         return np.asarray(solution[:, :size, :-1], np.float64), np.nan_to_num(condition, nan=np.inf)
+
+    def unusable(self, number: int, reason: str) -> SolverError:
+        offsets = self._offsets(slice(number, number + 1))[0]
+        return unusable_stencil(self.centres[number], number, self.indices[number], offsets, reason)
+
+    def _offsets(self, part: slice) -> FloatArray:
+        offsets = self.nodes[self.indices[part]] - self.centres[part, None]
+        if self.periods is not None:
+            wrap(offsets, self.periods)
+        return offsets
 
     def _fill_polynomials(self, offsets: FloatArray, matrix: FloatArray) -> None:
         size = offsets.shape[1]
@@ -377,7 +385,9 @@ def _fill_kernel(
     right[:, :dimension], right[:, dimension + 1] = -2.0 * offsets.transpose(0, 2, 1), norm
     squared, power = workspace
     np.matmul(left, right, out=squared)
-    np.maximum(squared, 0.0, out=squared)
+    diagonal = np.arange(size)
+    squared[:, diagonal, diagonal] = 0.0
+    np.abs(squared, out=squared)  # rounding may leave a tiny negative number
     np.sqrt(squared, out=power)
     for _ in range(exponent // 2 - 1):
         power *= squared
@@ -457,15 +467,6 @@ def _check_choice(
             code="E710",
             advice="use more nodes, or a lower order",
         )
-
-
-def _unusable(place: FloatArray, number: int, reason: str) -> SolverError:
-    return SolverError(
-        f"the stencil of centre {number} at {format_place(place)} is unusable: {reason}",
-        code="E712",
-        advice="its nodes lie on a curve of low degree or are far from uniform: add nodes there, "
-        "use ghost nodes, a larger stencil or a lower order",
-    )
 
 
 def _multi_index(dimension: int, *axes: int) -> MultiIndex:

@@ -35,6 +35,8 @@ _STEP = 12
 # The same bound for many right-hand sides, where each entry is read once for all of them and
 # one running sum over all columns measures best: there it only keeps the compilation short.
 _ONE_LOOP_MANY = 96
+# Rows handled together when vmap asks for a product with many right-hand sides.
+_BLOCK_ROWS = 2048
 # Cost of one entry of the tail, a scatter, in units of one stored entry, a gather.
 _TAIL_COST = 10.0
 
@@ -77,8 +79,10 @@ class _Ellpack(Module):
 
     def product(self, vector: jax.Array) -> jax.Array:
         """(rows,) or (rows, B) from (columns,) or (columns, B)."""
-        result = _sum_columns(self.values, self.indices, vector)
-        if self.tail_values.shape[0] == 0:
+        return self._add_tail(_sum_columns(self.values, self.indices, vector), vector)
+
+    def _add_tail(self, result: jax.Array, vector: jax.Array) -> jax.Array:
+        if self.tail_values.size == 0:
             return result
         gathered = vector.at[self.tail_columns].get(mode="promise_in_bounds")
         return result.at[self.tail_rows].add(
@@ -86,6 +90,29 @@ class _Ellpack(Module):
             mode="promise_in_bounds",
             indices_are_sorted=True,
         )
+
+    def product_of_rows(self, vectors: jax.Array) -> jax.Array:
+        """(B, rows) from (B, columns): what vmap asks for.
+
+        A loop over blocks of rows, because without one XLA fuses the transpositions into the
+        sum and reads the matrix B times.
+        """
+        rows = self.values.shape[1]
+        columns_first = vectors.T
+        if rows <= _BLOCK_ROWS:
+            return self.product(columns_first).T
+
+        def step(block: jax.Array, result: jax.Array) -> jax.Array:
+            # The last block overlaps the one before it and writes the same numbers again.
+            start = jnp.minimum(block * _BLOCK_ROWS, rows - _BLOCK_ROWS)
+            values = lax.dynamic_slice_in_dim(self.values, start, _BLOCK_ROWS, axis=1)
+            indices = lax.dynamic_slice_in_dim(self.indices, start, _BLOCK_ROWS, axis=1)
+            part = _sum_columns(values, indices, columns_first)
+            return lax.dynamic_update_slice_in_dim(result, part, start, axis=0)
+
+        empty = jnp.zeros((rows, vectors.shape[0]), vectors.dtype)
+        result = lax.fori_loop(0, -(-rows // _BLOCK_ROWS), step, empty)
+        return self._add_tail(result, columns_first).T
 
 
 class SparseOperator(Module):
@@ -226,6 +253,8 @@ def _batched_product(matrix: _Ellpack, vector: jax.Array) -> jax.Array:
             axes = jax.tree.map(lambda b: 0 if b else None, matrix_batched)
             direct = jax.vmap(_Ellpack.product, (axes, 0 if vector_batched else None))
             return direct(matrix, vector), True
+        if vector.ndim == 2:
+            return matrix.product_of_rows(vector), True
         flat = jnp.moveaxis(vector, 0, 1).reshape(vector.shape[1], -1)
         result = _batched_product(matrix, flat)
         return jnp.moveaxis(result.reshape(-1, size, *vector.shape[2:]), 1, 0), True

@@ -11,7 +11,14 @@ from scipy.spatial import KDTree
 
 from pdesl.diagnostics import SolverError
 
-__all__ = ["FloatArray", "format_place", "misuse", "nearest_nodes", "period_lengths", "wrap"]
+__all__ = [
+    "FloatArray",
+    "misuse",
+    "nearest_nodes",
+    "period_lengths",
+    "unusable_stencil",
+    "wrap",
+]
 
 FloatArray = npt.NDArray[np.float64]
 
@@ -26,7 +33,7 @@ def nearest_nodes(
 
     Returns indices (N, n) int32, ascending in each row, and radii (N,).  `periods` as from
     `period_lengths`.  Raises `SolverError`: E710 when a stencil reaches beyond half a period,
-    where a node would be near twice over; E711 when two nodes of a stencil coincide.
+    where a node would be near twice over.
     """
     if periods is None:
         tree, targets = KDTree(nodes), centres
@@ -45,21 +52,35 @@ def nearest_nodes(
             code="E710",
             advice="use more nodes, or a lower order",
         )
-    if len(nodes) > 1:
-        distance, pairs = map(np.asarray, tree.query(tree.data, 2, workers=workers))
-        gap = distance[:, 1]
-        close = gap[indices].min(axis=1) <= _DUPLICATE * radius
-        if np.any(close):
-            row = indices[int(np.argmax(close))]
-            first = int(row[np.argmin(gap[row])])
-            second = next(int(other) for other in pairs[first] if other != first)
-            raise SolverError(
-                f"nodes {min(first, second)} and {max(first, second)} coincide at "
-                f"{format_place(nodes[first])} (distance {gap[first]:.1e})",
-                code="E711",
-                advice="remove one of the two nodes",
-            )
     return indices, radius
+
+
+def unusable_stencil(
+    centre: FloatArray, number: int, row: npt.NDArray[np.int32], offsets: FloatArray, reason: str
+) -> SolverError:
+    """The error for a stencil whose system has no solution: two nodes coincide, or another reason.
+
+    `row` (n,), its nodes; `offsets` (n, d), their places relative to the centre.
+    """
+    radius = np.max(np.linalg.norm(offsets, axis=1))
+    distance = np.linalg.norm(offsets[:, None] - offsets[None], axis=2)
+    distance[np.diag_indices(len(row))] = np.inf
+    first, second = np.unravel_index(np.argmin(distance), distance.shape)
+    gap = distance[first, second]
+    if gap <= _DUPLICATE * radius:
+        lower, upper = sorted((int(row[first]), int(row[second])))
+        return SolverError(
+            f"nodes {lower} and {upper} coincide at {format_place(centre + offsets[first])} "
+            f"(distance {gap:.1e})",
+            code="E711",
+            advice="remove one of the two nodes",
+        )
+    return SolverError(
+        f"the stencil of centre {number} at {format_place(centre)} is unusable: {reason}",
+        code="E712",
+        advice="its nodes lie on a curve of low degree or are far from uniform: add nodes there, "
+        "use ghost nodes, a larger stencil or a lower order",
+    )
 
 
 def wrap(offsets: FloatArray, periods: FloatArray) -> None:

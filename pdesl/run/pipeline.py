@@ -157,7 +157,13 @@ def check(source: Source, overrides: Sequence[str] = ()) -> CheckReport:
     summary: tuple[str, ...] = ()
     try:
         method, choice = choose_method(problem)
-        options = bind_options(method, choice, _known_values(problem))
+        try:
+            values = problem.parameter_values()
+        except ProblemError:  # reported above; what is written with them has no value either
+            values = {}
+            kept = tuple((n, v) for n, v in choice.options if not isinstance(v, sympy.Expr))
+            choice = replace(choice, options=kept)
+        options = bind_options(method, choice, values)
         if system is not None:
             found += size_mistakes(method, system, choice, options)
             notes = [*requirements(method, system), *_targets(problem, system)[1]]
@@ -174,14 +180,6 @@ def check(source: Source, overrides: Sequence[str] = ()) -> CheckReport:
 
 def _is_wrong(found: Sequence[Diagnostic]) -> bool:
     return any(d.severity is Severity.ERROR for d in found)
-
-
-def _known_values(problem: Problem) -> dict[sympy.Symbol, float]:
-    """Values of the parameters; none where one of them is wrong, which is reported elsewhere."""
-    try:
-        return problem.parameter_values()
-    except ProblemError:
-        return {}
 
 
 def show(source: Source, stage: str, form: str) -> str:

@@ -118,6 +118,7 @@ def bind_options(method: Method, choice: Choice, values: dict[sympy.Symbol, floa
     """
     own = Choice(method.name, choice.options, choice.positional, choice.spans, span=choice.span)
     optimiser = choice.get("optimiser")
+    optimiser = Choice(optimiser) if isinstance(optimiser, str) else optimiser
     found: list[Diagnostic] = []
     options: Any = None
     try:

@@ -64,7 +64,7 @@ class TrainedOptions:
     iterations: int = option(3000, "most iterations of the optimiser", least=1)
     seconds: float | None = option(None, "most seconds of training; none: no limit", above=0.0)
     decrease: float = option(
-        0.01, "stop when the loss fell by less than this fraction in `window` iterations",
+        0.1, "stop when the loss fell by less than this fraction in `window` iterations",
         least=0.0, most=0.999,
     )  # fmt: skip
     window: int = option(500, "iterations over which `decrease` is measured", least=1)
@@ -90,7 +90,7 @@ class DtPinnOptions(TrainedOptions):
 class PinnOptions(TrainedOptions):
     """Options of `pinn`."""
 
-    chunk: int = option(512, "points differentiated at a time", least=1)
+    chunk: int = option(256, "points differentiated at a time", least=1)
 
 
 @dataclass(frozen=True, slots=True)

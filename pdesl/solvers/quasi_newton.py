@@ -121,6 +121,7 @@ def restarted(state: QuasiNewtonState) -> QuasiNewtonState:
             jnp.array(state.best_point), state.memory.reset(), jnp.ones((), bool),
             jnp.ones((), bool), jnp.full((), RUNNING, jnp.int32),
             jnp.zeros_like(state.product), jnp.zeros_like(state.gradient),
+            jnp.zeros_like(state.weak),
         ),
     )  # fmt: skip
 
@@ -179,7 +180,8 @@ def make_block(
         descent = gradient @ product > 0.0
         # A zero gradient needs no direction; the loss's own criteria end that run.
         usable = (descent | (jnp.max(jnp.abs(gradient)) == 0.0)) & jnp.all(jnp.isfinite(product))
-        status = jnp.where(failed | ~usable, STUCK, RUNNING)
+        weak = jnp.where(line.forced & ~state.fresh, state.weak + 1, 0)
+        status = jnp.where(failed | ~usable | (weak >= MOST_WEAK), STUCK, RUNNING)
         status = jnp.where(failed & state.fresh, NOT_FINITE, status)
         status = jnp.where((status == RUNNING) & memory.is_full, MEMORY_FULL, status)
 
@@ -201,6 +203,7 @@ def make_block(
             best_aux=jax.tree.map(lambda n, o: jnp.where(better, n, o), aux, state.best_aux),
             fresh=jnp.zeros((), bool),
             unscaled=state.fresh | (state.unscaled & ~valid),
+            weak=weak,
             iteration=state.iteration + 1,
             evaluations=state.evaluations + line.count,
             status=status.astype(jnp.int32),

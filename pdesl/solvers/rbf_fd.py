@@ -14,6 +14,7 @@ section 3.1, with the simple monotonicity test).
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import scipy.sparse
@@ -71,11 +72,11 @@ class Assembly:
             parts.append(total)
         return np.concatenate(parts)
 
-    def jacobian(self, values: np.ndarray) -> scipy.sparse.csc_matrix:
-        """The Jacobian of `residual`, fields as blocks of columns."""
+    def jacobian(self, values: np.ndarray) -> Any:
+        """The Jacobian of `residual` as a sparse matrix, fields as blocks of columns."""
         blocks = []
         for row in self.rows:
-            line: list[scipy.sparse.spmatrix | None] = [None] * self.fields
+            line: list[Any] = [None] * self.fields
             terms = [(t, t.coefficient) for t in row.linear]
             if row.slopes is not None:
                 jets = [self._apply(t, row, values) for t in row.jets]
@@ -93,7 +94,7 @@ class Assembly:
             blocks.append([scipy.sparse.csr_matrix(count) if b is None else b for b in line])
         return scipy.sparse.bmat(blocks, format="csc")
 
-    def _matrix(self, term: NodalTerm, row: NodalRow) -> scipy.sparse.spmatrix:
+    def _matrix(self, term: NodalTerm, row: NodalRow) -> Any:
         if term.matrix is not None:
             return term.matrix
         count = len(row.nodes)
@@ -257,21 +258,21 @@ def _finite(assembly: Assembly, values: np.ndarray) -> np.ndarray:
     return residual
 
 
-def _solve_linear(matrix: scipy.sparse.csc_matrix, right: np.ndarray) -> np.ndarray:
+def _solve_linear(matrix: Any, right: np.ndarray) -> np.ndarray:
     """Solve with row scaling; rows of one problem differ by powers of the spacing."""
     sizes = np.asarray(abs(matrix).max(axis=1).todense()).ravel()
     if not np.all(sizes > 0):
         raise _singular()
-    scaled = (scipy.sparse.diags_array(1.0 / sizes) @ matrix).tocsc()
+    scaled: Any = scipy.sparse.csc_matrix(scipy.sparse.diags_array(1.0 / sizes) @ matrix)
     try:
         factor = scipy.sparse.linalg.splu(scaled)
     except RuntimeError:
         raise _singular() from None
-    inverse = scipy.sparse.linalg.LinearOperator(
+    inverse: Any = scipy.sparse.linalg.LinearOperator(  # pyright: ignore
         scaled.shape, matvec=factor.solve, rmatvec=lambda x: factor.solve(x, "T"), dtype=float
     )
-    condition = scipy.sparse.linalg.onenormest(inverse) * scipy.sparse.linalg.norm(scaled, 1)
-    if not condition < UNUSABLE_CONDITION:
+    size: Any = scipy.sparse.linalg.onenormest(inverse)
+    if not size * scipy.sparse.linalg.norm(scaled, 1) < UNUSABLE_CONDITION:
         raise _singular()
     solution = factor.solve(right / sizes)
     # One step of refinement brings the residual of an ill-scaled factorisation to rounding.

@@ -346,7 +346,8 @@ def minimise(
                     (state.memory.enlarged(), jnp.full((), RUNNING, jnp.int32)),
                 )  # fmt: skip
             elif status != RUNNING:
-                if safe[2] < 0.99 * last_restart:
+                reason = reason or _target_met(stopping, log)
+                if reason is None and safe[2] < 0.99 * last_restart:
                     last_restart = safe[2]
                     restarts += 1
                     state = restarted(state)
@@ -378,16 +379,22 @@ def _decision(stopping: Stopping, log: _Log, iteration: int, seconds: float) -> 
         return StopReason.SECONDS
     if iteration % CHECK or not log.best:
         return None
-    if stopping.loss is not None and log.best[-1] <= stopping.loss:
-        return StopReason.LOSS
-    if stopping.reduction and log.best[-1] <= stopping.reduction * log.best[0]:
-        return StopReason.LOSS
-    if log.rows[-1][-1, 1] <= stopping.gradient:
-        return StopReason.GRADIENT
-    if stopping.decrease and iteration > stopping.window:
+    met = _target_met(stopping, log)
+    if met is None and stopping.decrease and iteration > stopping.window:
         earlier = log.best[-1 - stopping.window]
         if earlier - log.best[-1] < stopping.decrease * abs(earlier):
             return StopReason.DECREASE
+    return met
+
+
+def _target_met(stopping: Stopping, log: _Log) -> StopReason | None:
+    lowest = log.best[-1]
+    if stopping.loss is not None and lowest <= stopping.loss:
+        return StopReason.LOSS
+    if stopping.reduction and lowest <= stopping.reduction * log.best[0]:
+        return StopReason.LOSS
+    if log.rows[-1][-1, 1] <= stopping.gradient:
+        return StopReason.GRADIENT
     return None
 
 

@@ -5,14 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from contextlib import AbstractContextManager
 
-import numpy as np
 import sympy
 
 from pdesl.diagnostics import Span
 from pdesl.language import ast
 from pdesl.language.names import suggest
 from pdesl.symbolic.expressions import Translator
-from pdesl.symbolic.functions import constant_value
+from pdesl.symbolic.functions import vanishes
 from pdesl.symbolic.options import option_value
 from pdesl.symbolic.problem import (
     Choice, Coordinate, DataSet, FitTerm, Given, MetricSpec, OptionValue, OutputRule, Verification,
@@ -124,28 +123,12 @@ def _line_element(
         )
     )
     quadratic = not any(e.has(*differentials) for row in rows for e in row)
-    if not quadratic or not _vanishes(form - again):
+    if not quadratic or not vanishes(form - again):
         raise mistake(
             "E322", "a line element is a sum of products of two differentials", node.span,
             "ds² = -dt² + dx² + dy²",
         )  # fmt: skip
     return rows
-
-
-def _vanishes(expression: sympy.Expr) -> bool:
-    """Whether an expression is zero at random points, to rounding.
-
-    Symbolic expansion would decide it too, at a cost without bound.
-    """
-    symbols = sorted(expression.free_symbols, key=str)
-    generator = np.random.default_rng(0)
-    for _ in range(3):
-        point = dict(zip(symbols, generator.uniform(0.2, 0.9, len(symbols)), strict=True))
-        parts = [constant_value(e, point) for e in sympy.Add.make_args(expression)]
-        known = [p for p in parts if p is not None]
-        if abs(sum(known)) > 1e-9 * (1 + sum(abs(p) for p in known)):
-            return False
-    return True
 
 
 # -- data and fit --------------------------------------------------------------------------

@@ -193,7 +193,12 @@ def _function_of(
         evaluate = make_function([expression], [*variables, *known], numpy_namespace())  # type: ignore[list-item]
     except UnsupportedExpression as error:
         raise ProblemError(
-            [Diagnostic("E412", f"`{error.part}` has no value in this shape: {error.reason}", span)]
+            [
+                Diagnostic(
+                    "E412", f"`{error.part}` has no value in this shape: {error.reason}", span,
+                    helps=("write numbers, parameters with a value, and spatial coordinates",),
+                )
+            ]  # fmt: skip
         ) from None
     constants = [values[s] for s in known]
 
@@ -249,15 +254,16 @@ def make_region(
                 arguments[name] = numeric_value(value, values, shape.span, f"`{name}`")
         if shape.kind == "box" and not arguments["periodic"]:
             arguments["periodic"] = (False,) * len(arguments["lower"])
-        return kind.build(**arguments)
+        with np.errstate(all="ignore"):
+            return kind.build(**arguments)
     except geometry.GeometryError as error:
         raise ProblemError(
             [
                 Diagnostic(
-                    getattr(error, "code", "E410"),
-                    getattr(error, "message", str(error)),
+                    error.code,
+                    error.message,
                     shape.span,
-                    helps=tuple(filter(None, (getattr(error, "help", ""),))),
+                    helps=(error.help or "check the numbers that describe the region",),
                 )
             ]
         ) from None

@@ -68,7 +68,15 @@ class Domains:
         for membership in memberships:
             found.extend(self._membership(membership))
         found.sort(key=lambda c: c.kind != "time")
-        self.scope.space = tuple(c.name for c in found if c.kind == "space")
+        space = [c for c in found if c.kind == "space"]
+        if len(space) > MAXIMUM_DIMENSION:
+            with self.guarded():
+                raise mistake(
+                    "E420", f"there are {len(space)} spatial coordinates, and at most "
+                    f"{MAXIMUM_DIMENSION} can be worked with", space[MAXIMUM_DIMENSION].span,
+                    "declare fewer coordinates",
+                )  # fmt: skip
+        self.scope.space = tuple(c.name for c in space)
         times = [c for c in found if c.kind == "time"]
         for second in times[1:]:
             with self.guarded():
@@ -86,8 +94,8 @@ class Domains:
             with self.guarded():
                 if not isinstance(member, ast.Name):
                     self.scope.space_known = False
-                    raise mistake("E419", "the left of `∈` names coordinates", member.span,
-                                  "x, y ∈ [0, 1]")  # fmt: skip
+                    raise mistake("E171", "only names of coordinates stand in front of `∈`",
+                                  member.span, "write `x, y ∈ Ω`")  # fmt: skip
                 names.append((member.identifier, member.span))
         where: ast.Expression | None = None
         count: int | None = None
@@ -104,10 +112,13 @@ class Domains:
         failed = bounds is None and (periodic or isinstance(where, ast.ListLiteral))
         found: list[Coordinate] = []
         for name, span in names:
-            with self.guarded(name):
-                found.extend(
-                    self._coordinates(name, span, count, bounds, periodic, where, failed)
-                )
+            own: list[Coordinate] = []
+            with self.guarded():
+                own = self._coordinates(name, span, count, bounds, periodic, where, failed)
+            if not own:  # the name is taken: what uses it may mean either
+                self.scope.space_known = False
+                self.scope.poisoned.add(name)
+            found.extend(own)
         if failed:
             self.spatial.append((tuple(c.name for c in found), None))
         elif bounds is None:
@@ -313,7 +324,15 @@ class Domains:
             return self._curve(shape, node)
         translator = Translator(self.scope)
         if sort == "level":
-            return translator.scalar(node, f"`{name}`")
+            value = translator.scalar(node, f"`{name}`")
+            space = {sympy.Symbol(n, real=True) for n in self.scope.space}
+            others = {str(s) for s in value.free_symbols - space}
+            if value.atoms(AppliedUndef) or others & set(self.scope.names("coordinate")):
+                raise mistake(
+                    "E412", "a region is described by spatial coordinates and numbers alone",
+                    node.span, "function = x² + y² - 1",
+                )  # fmt: skip
+            return value
         if sort == "number":
             return translator.number(node, f"`{name}`")
         if sort == "points":

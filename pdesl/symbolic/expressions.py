@@ -495,7 +495,7 @@ class Translator:
         if not isinstance(sample, AppliedUndef):
             text = node.span.text if node.span else f"{node.function}(…)"
             raise mistake(
-                "E210", f"`{node.function}` is a {self.scope.kinds.get(node.function, 'value')}, "
+                "E202", f"`{node.function}` is a {self.scope.kinds.get(node.function, 'value')}, "
                 "not a function", node.span,
                 f"for a product write a space: `{text.replace('(', ' (', 1)}`",
             )  # fmt: skip

@@ -27,6 +27,7 @@ __all__ = [
     "constant_value",
     "make_function",
     "numpy_namespace",
+    "vanishes",
 ]
 
 
@@ -242,9 +243,13 @@ class _Tape:
             if not node.is_finite or not node.is_real:
                 raise UnsupportedExpression(node, "not a finite real number")
             try:
-                return self._push("constant", float(node))
+                number = float(node)
             except OverflowError:
-                raise UnsupportedExpression(sympy.Symbol("…"), "a number is too large") from None
+                number = np.inf
+            if not np.isfinite(number):
+                digits = int(node.p).bit_length() * 3 // 10  # type: ignore[attr-defined]
+                raise UnsupportedExpression(sympy.Symbol(f"10^{digits}"), "a number is too large")
+            return self._push("constant", number)
         slots = tuple(self.slots[child] for child in self._children(node))
         if isinstance(node, sympy.Add):
             return self._push("add", None, slots)
@@ -406,6 +411,13 @@ def constant_value(
     Unlike SymPy's own numerics, which work to as many digits as it takes, this ends at once
     whatever the expression. `values` are the values of its symbols.
     """
+    if expression.is_Rational:
+        # A rational of ordinary size is quick; float() of a huge one may be infinite or fail.
+        try:
+            number = float(expression)
+        except OverflowError:
+            return None
+        return number if np.isfinite(number) else None
     symbols = sorted(expression.free_symbols, key=str)
     arguments = [np.float64((values or {}).get(s, np.nan)) for s in symbols]  # type: ignore[call-overload]
     try:
@@ -416,3 +428,23 @@ def constant_value(
     except (UnsupportedExpression, ArithmeticError, TypeError, ValueError):
         return None
     return number if np.isfinite(number) else None
+
+
+def vanishes(expression: sympy.Expr, trials: int = 3) -> bool:
+    """Whether an expression is zero at random points, to rounding.
+
+    Symbolic simplification would decide it too, at a cost without bound.
+    """
+    symbols = sorted(expression.free_symbols, key=str)
+    generator = np.random.default_rng(0)
+    tried = False
+    for _ in range(trials):
+        point = dict(zip(symbols, generator.uniform(0.2, 0.9, len(symbols)), strict=True))
+        parts = [constant_value(e, point) for e in sympy.Add.make_args(expression)]  # type: ignore[arg-type]
+        known = [p for p in parts if p is not None]
+        if len(known) < len(parts):
+            continue
+        tried = True
+        if abs(sum(known)) > 1e-9 * sum(abs(p) for p in known):
+            return False
+    return tried

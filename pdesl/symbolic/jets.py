@@ -15,6 +15,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import sympy
 
@@ -34,7 +35,7 @@ _SUPERSCRIPTS = str.maketrans("0123456789", "⁰¹²³⁴⁵⁶⁷⁸⁹")
 _NAME = re.compile(r"^(?P<field>.+)\{(?P<orders>\d+(?:,\d+)*)\}$")
 
 
-class NotDifferentiable(PdeslError):
+class NotDifferentiable(PdeslError):  # noqa: N818
     """The derivative of a jump; `part` is the function that jumps."""
 
     def __init__(self, part: sympy.Basic):
@@ -93,8 +94,9 @@ def differentiate(expression: sympy.Expr, symbol: sympy.Symbol) -> sympy.Expr:
     for rough in result.atoms(sympy.Derivative, sympy.Subs):  # SymPy's answer for floor(g)
         raise NotDifferentiable(rough.args[0])
     for delta in result.atoms(sympy.DiracDelta):
-        jump, share = delta.args[0], sympy.Dummy(real=True)
-        marked = result.xreplace({delta: share})
+        jump: Any = delta.args[0]
+        share = sympy.Dummy(real=True)
+        marked: Any = result.xreplace({delta: share})
         factor = sympy.diff(marked, share)
         at_jump = factor.xreplace({jump: sympy.S.Zero, -jump: sympy.S.Zero})
         if len(delta.args) > 1 or factor.has(share) or at_jump != 0:
@@ -105,17 +107,17 @@ def differentiate(expression: sympy.Expr, symbol: sympy.Symbol) -> sympy.Expr:
 
 def _slope(expression: sympy.Expr, symbol: sympy.Symbol) -> sympy.Expr:
     """SymPy's derivative, with W′(g) = exp(−W)/(1 + W) for SymPy's W/(g (1 + W)), 0/0 at g = 0."""
-    branches = expression.atoms(sympy.LambertW)
+    branches: set[Any] = expression.atoms(sympy.LambertW)
     if not branches:
         return sympy.diff(expression, symbol)
     plain = {w: sympy.Dummy(real=True) for w in branches}
     back = {dummy: w for w, dummy in plain.items()}
-    outer = expression.xreplace(plain)
+    outer: Any = expression.xreplace(plain)
     terms = [sympy.diff(outer, symbol)]
     for w, dummy in plain.items():
         inner = _slope(w.args[0], symbol) if outer.has(dummy) else sympy.S.Zero
         terms.append(sympy.diff(outer, dummy) * sympy.exp(-dummy) / (1 + dummy) * inner)
-    return sympy.Add(*terms).xreplace(back)
+    return sympy.Add(*terms).xreplace(back)  # type: ignore[return-value]
 
 
 @dataclass(frozen=True, slots=True)

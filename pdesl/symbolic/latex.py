@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 import unicodedata
 from collections.abc import Sequence
+from typing import Any
 
 import sympy
 from sympy.core.function import AppliedUndef
@@ -33,7 +34,9 @@ _PART = re.compile(r"(\d+)")
 
 def _letters(text: str) -> str:
     """One part of a name: `u`, `θ`, `12`, `out`."""
-    if len(text) == 1 or text.isdigit():
+    if text.isdigit():
+        return text
+    if len(text) == 1:
         return _letter(text)
     if len(text) == 2 and text[0] == "d" and not text.isascii():
         return f"d{_letter(text[1])}"
@@ -131,7 +134,14 @@ class MathPrinter(LatexPrinter):
 
     def _print_AppliedUndef(self, expr, exp=None):  # noqa: N802
         name = expr.func.__name__
-        if name in OPERATORS or name in ("exact", "integral", "average", "minimum", "maximum", "norm"):
+        if name in OPERATORS or name in (
+            "exact",
+            "integral",
+            "average",
+            "minimum",
+            "maximum",
+            "norm",
+        ):
             inner = self._operator(name, expr.args)
             return inner if exp is None else f"{_wrapped(inner)}^{{{exp}}}"
         inner = latex_name(name)
@@ -141,10 +151,12 @@ class MathPrinter(LatexPrinter):
         text = self._print(node)
         return _wrapped(text) if isinstance(node, sympy.Add | sympy.Mul) else text
 
-    def _operator(self, name: str, arguments: tuple[sympy.Basic, ...]) -> str:
+    def _operator(self, name: str, arguments: tuple[Any, ...]) -> str:
         match name:
             case "grad" if len(arguments) == 2 and arguments[1].is_Integer:
-                return rf"\partial_{{{self._coordinate(arguments[1])}}} {self._operand(arguments[0])}"
+                return (
+                    rf"\partial_{{{self._coordinate(arguments[1])}}} {self._operand(arguments[0])}"
+                )
             case "div":
                 return rf"\nabla\cdot {self._vector(arguments)}"
             case "curl" if len(arguments) == 4:
@@ -167,11 +179,11 @@ class MathPrinter(LatexPrinter):
             return f"{operator.latex} {self._operand(arguments[0])}"
         return rf"\operatorname{{{name}}}{_wrapped(', '.join(self._print(a) for a in arguments))}"
 
-    def _coordinate(self, number: sympy.Basic) -> str:
-        position = int(number) - 1  # type: ignore[call-overload]
+    def _coordinate(self, number: Any) -> str:
+        position = int(number) - 1
         return latex_name(self.space[position]) if position < len(self.space) else str(number)
 
-    def _vector(self, parts: tuple[sympy.Basic, ...]) -> str:
+    def _vector(self, parts: tuple[Any, ...]) -> str:
         """A vector by its name, as κ ∇e, or by its components."""
         if parts in self.vectors:
             return rf"\mathbf{{{self.vectors[parts]}}}"
@@ -180,7 +192,7 @@ class MathPrinter(LatexPrinter):
             return scaled
         return _wrapped(r",\ ".join(self._print(p) for p in parts))
 
-    def _gradient(self, parts: tuple[sympy.Basic, ...]) -> str | None:
+    def _gradient(self, parts: tuple[Any, ...]) -> str | None:
         """`(κ ∇e)` for components κ grad(e, i), None for any other vector."""
         found = scaled_gradient(parts)
         if found is None or len(parts) != len(self.space):

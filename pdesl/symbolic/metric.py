@@ -13,11 +13,14 @@ import sympy
 
 from pdesl.diagnostics import Diagnostic, ProblemError
 from pdesl.language.names import suggest
+from pdesl.symbolic.functions import vanishes
 from pdesl.symbolic.problem import MetricSpec, Problem
 
 __all__ = ["METRICS", "Metric", "NamedMetric", "metric_of"]
 
 Matrix = sympy.ImmutableDenseMatrix
+# Coordinates that a metric may mix: the terms of a determinant grow as their factorial.
+MAXIMUM_BLOCK = 4
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +52,7 @@ class Metric:
                 [[names[min(i, j), max(i, j)] for j in block] for i in block]
             )  # fmt: skip
             values = {s: matrix[i, j] for (i, j), s in names.items() if s != 0}
-            own = plain.det(method="berkowitz")
+            own: Any = plain.det(method="berkowitz")
             determinant *= own.xreplace(values)
             adjugate = plain.adjugate()
             for row, i in enumerate(block):
@@ -93,9 +96,7 @@ def _schwarzschild(
     if chart == "spherical":
         _, r, polar, _ = symbols
         lapse = 1 - s / r
-        return Metric.of(
-            Matrix(sympy.diag(-lapse, 1 / lapse, r**2, (r * sympy.sin(polar)) ** 2))
-        )
+        return Metric.of(Matrix(sympy.diag(-lapse, 1 / lapse, r**2, (r * sympy.sin(polar)) ** 2)))
     arms = [x - c for x, c in zip(symbols[1:], center, strict=True)]
     r = sympy.sqrt(sympy.Add(*(a**2 for a in arms)))
     lapse = 1 - s / r
@@ -146,16 +147,23 @@ def metric_of(problem: Problem) -> Metric | None:
 
     Raises:
         ProblemError: a metric by a name that is not known (E605), wrong options (E322), or a
-            degenerate matrix (E322).
+            matrix that is degenerate or mixes too many coordinates (E335).
     """
     spec = problem.metric
     if spec is None:
         return None
     if spec.matrix is None:
         return _named(spec, problem)
-    metric = Metric.of(Matrix(spec.matrix))
-    if metric.determinant == 0 or sympy.cancel(metric.determinant) == 0:
-        raise _wrong(spec, "E322", "this metric is degenerate: its determinant is zero")
+    matrix = Matrix(spec.matrix)
+    if any(len(block) > MAXIMUM_BLOCK for block in _blocks(matrix)):
+        raise _wrong(
+            spec, "E335", f"this metric mixes more than {MAXIMUM_BLOCK} of its coordinates",
+            "leave out mixed terms, or choose coordinates in which they vanish",
+        )  # fmt: skip
+    metric = Metric.of(matrix)
+    if metric.determinant == 0 or vanishes(metric.determinant):
+        raise _wrong(spec, "E335", "this metric is degenerate: its determinant is zero",
+                     "give each coordinate a term of its own")  # fmt: skip
     return metric
 
 
@@ -200,7 +208,11 @@ def _named(spec: MetricSpec, problem: Problem) -> Metric:
         if isinstance(default, tuple):
             fits = isinstance(value, tuple) and len(value) == len(default)
         else:
-            fits = isinstance(value, str) if isinstance(default, str) else isinstance(value, sympy.Expr)
+            fits = (
+                isinstance(value, str)
+                if isinstance(default, str)
+                else isinstance(value, sympy.Expr)
+            )
         if not fits:
             raise _wrong(spec, "E322", f"`{name}` of `{spec.name}` is given in a wrong form")
     return entry.build([c.symbol for c in problem.coordinates], **options)
@@ -210,7 +222,7 @@ def _symbolic(value: Any) -> Any:
     """An option as SymPy has it; texts stay texts, a choice is its name."""
     if isinstance(value, tuple):
         return tuple(_symbolic(v) for v in value)
-    if isinstance(value, bool | str) or isinstance(value, sympy.Basic):
+    if isinstance(value, bool | str | sympy.Basic):
         return value
     if isinstance(value, int):
         return sympy.Integer(value)

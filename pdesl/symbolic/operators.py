@@ -13,6 +13,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import sympy
 from sympy.core.function import AppliedUndef, UndefinedFunction
@@ -177,7 +178,10 @@ def _box(frame: Frame, node: sympy.Basic, arguments: tuple[Scalar, ...]) -> Scal
     if frame.metric is not None:
         return _volume_divergence(frame, frame.metric, _raised(frame, frame.metric, e))
     if frame.time_axis is None:
-        raise ErasureError(node, "`box` needs a time coordinate `t`, and none is declared")
+        raise ErasureError(
+            node, "`□` needs a time coordinate, and none is declared",
+            help="add `t ∈ [0, 1]` to `domain:`",
+        )  # fmt: skip
     second = frame.space.total_derivative(
         frame.space.total_derivative(e, frame.time_axis), frame.time_axis
     )
@@ -226,24 +230,24 @@ OPERATORS: dict[str, Operator] = {
         Operator("curl", ("vector",), "vector", _curl, "∇×", r"\nabla\times", "curl"),
         Operator("lap", ("scalar",), "scalar", _lap, "∇²", r"\nabla^2", "Laplacian"),
         Operator("box", ("scalar",), "scalar", _box, "□", r"\Box", "d'Alembertian, -∂t² + ∇²"),
-        Operator("dn", ("scalar",), "scalar", _dn, "∂n", r"\partial_n", "outward normal derivative"),
+        Operator("dn", ("scalar",), "scalar", _dn, "∂n", r"\partial_n", "derivative along n"),
         Operator(
             "advect", ("vector", "scalar"), "scalar", _advect, "(v·∇)", r"(\mathbf{v}\cdot\nabla)",
             "derivative along a velocity",
         ),
-        Operator("stiff", ("scalar",), "scalar", _same, words="the part to be treated implicitly"),
-        Operator("nonstiff", ("scalar",), "scalar", _same, words="the part to be treated explicitly"),
+        Operator("stiff", ("scalar",), "scalar", _same, words="a part to be treated implicitly"),
+        Operator("nonstiff", ("scalar",), "scalar", _same, words="a part treated explicitly"),
     )
 }  # fmt: skip
 
 
-def scaled_gradient(parts: Sequence[sympy.Basic]) -> tuple[sympy.Expr, sympy.Expr] | None:
+def scaled_gradient(parts: Sequence[Any]) -> tuple[sympy.Expr, sympy.Expr] | None:
     """κ and e where the parts are the components κ grad(e, i) of κ ∇e, else None."""
     found: tuple[sympy.Expr, sympy.Expr] | None = None
     gradient = marker("grad")
     for number, part in enumerate(parts, 1):
-        factors = sympy.Mul.make_args(part)  # type: ignore[arg-type]
-        slopes = [
+        factors = sympy.Mul.make_args(part)
+        slopes: list[Any] = [
             f for f in factors
             if isinstance(f, AppliedUndef) and f.func == gradient and f.args[1:] == (number,)
         ]  # fmt: skip
@@ -287,7 +291,9 @@ def erase(
             ) from None  # fmt: skip
         except TooLarge:
             raise ErasureError(
-                node, "with its derivatives worked out, this has too many terms", code="E306",
+                node,
+                "with its derivatives worked out, this has too many terms",
+                code="E306",
                 help="introduce a field for a part of it, with an equation of its own",
             ) from None
 

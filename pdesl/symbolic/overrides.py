@@ -53,6 +53,9 @@ def apply_overrides(
             relations.append(_read(text))
         except ProblemError as error:
             found += error.diagnostics
+    for block in module.blocks:
+        if block.name == "profile" and block.argument != profile:  # not used, and checked too
+            found += _profile_mistakes(module, block, partial)
     for relation in relations:
         try:
             module = _apply(module, relation)
@@ -64,23 +67,50 @@ def apply_overrides(
     return dataclasses.replace(module, blocks=blocks)
 
 
+def _settings_of(block: ast.Block) -> tuple[list[ast.Relation], list[Diagnostic]]:
+    """The settings of a profile, and what is wrong with its other lines."""
+    found: list[ast.Relation] = []
+    wrong: list[Diagnostic] = []
+    for statement in block.statements:
+        if isinstance(statement, ast.Relation) and not statement.regions:
+            found.append(statement)
+        else:
+            wrong.append(
+                Diagnostic("E513", "a line of a profile changes a line of the file", statement.span,
+                           helps=("write `solver.order = 5`",))
+            )  # fmt: skip
+    return found, wrong
+
+
+def _profile_mistakes(module: ast.Module, block: ast.Block, partial: bool) -> list[Diagnostic]:
+    settings, found = _settings_of(block)
+    for relation in settings:
+        try:
+            _apply(module, relation)
+        except ProblemError as error:
+            found += [d for d in error.diagnostics if d.code != "E507" or not partial]
+    return found
+
+
 def _profile(module: ast.Module, name: str) -> list[ast.Relation]:
     blocks = [block for block in module.blocks if block.name == "profile"]
     names = [block.argument or "" for block in blocks]
     for block in blocks:
         if block.argument == name:
-            found = []
-            for statement in block.statements:
-                if not isinstance(statement, ast.Relation):
-                    raise _wrong("E513", "a line of a profile changes a line of the file", statement,
-                                 "write `solver.order = 5`")  # fmt: skip
-                found.append(statement)
-            return found
+            settings, wrong = _settings_of(block)
+            if wrong:
+                raise ProblemError(wrong)
+            return settings
     guess = suggest(name, names)
     known = f"it has {', '.join(names)}" if names else 'add a block `profile "quick":`'
     help_text = f"did you mean `{guess}`?" if guess else known
     raise ProblemError(
-        [Diagnostic("E512", f"the file has no profile `{name}`", None, helps=(help_text,))]
+        [
+            Diagnostic(
+                "E512", f"the file has no profile `{name}`",
+                Span(Source("--profile", name), 0, len(name)), helps=(help_text,),
+            )
+        ]  # fmt: skip
     )
 
 

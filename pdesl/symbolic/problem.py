@@ -129,12 +129,12 @@ class Equation(Stated):
         waiting = [part]
         while waiting:
             node = waiting.pop(0)
-            coefficient, bare = node.as_coeff_Mul() if isinstance(node, sympy.Expr) else (1, node)
-            for candidate in (node, -node if isinstance(node, sympy.Expr) else node, bare):
-                span = self.terms.get(candidate)  # type: ignore[arg-type]
-                if span is not None and candidate.args:
-                    return span
-                if span is not None and isinstance(candidate, sympy.Symbol):
+            forms = [node]
+            if isinstance(node, sympy.Expr):
+                forms += [-node, node.as_coeff_Mul()[1]]
+            for form in forms:
+                span = self.terms.get(form)  # type: ignore[arg-type]
+                if span is not None and form.free_symbols:
                     return span
             waiting += [a for a in node.args if a.free_symbols]
         return self.span

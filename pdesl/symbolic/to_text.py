@@ -14,7 +14,15 @@ from pdesl.symbolic.domain import SHAPES, Shape, shape_dimension
 from pdesl.symbolic.functions import FUNCTIONS
 from pdesl.symbolic.operators import NORMAL, OPERATORS, scaled_gradient
 from pdesl.symbolic.problem import (
-    Choice, Condition, Coordinate, Equation, Given, OptionValue, Parameter, Problem, RegionSpec,
+    Choice,
+    Condition,
+    Coordinate,
+    Equation,
+    Given,
+    OptionValue,
+    Parameter,
+    Problem,
+    RegionSpec,
     Unknown,
 )  # fmt: skip
 
@@ -28,22 +36,30 @@ _OBSERVABLES = {"integral": "integral", "minimum": "min", "maximum": "max", "ave
 
 
 def _number(value: sympy.Rational) -> ast.Expression:
+    """A rational as a decimal where it is a finite one, else as a quotient."""
     if value < 0:
-        return ast.Negate(_number(-value))
+        return ast.Negate(_number(-value))  # type: ignore[arg-type]
     numerator, denominator = int(value.p), int(value.q)
     if denominator == 1:
-        return ast.Number(str(numerator))
-    reduced = denominator
-    for prime in (2, 5):
-        while reduced % prime == 0:
-            reduced //= prime
-    digits = len(str(denominator)) + 3
-    if reduced == 1 and denominator < 10**12:
-        text = f"{value.evalf(60)}"
-        exact = sympy.Rational(text)
-        short = text.rstrip("0")
-        if exact == value and len(short) <= 3 * digits and "e" not in short:
-            return ast.Number(short if not short.endswith(".") else short + "0")
+        text = str(numerator)
+        digits = text.rstrip("0")
+        if len(text) - len(digits) > 12:
+            return ast.Number(f"{digits}e{len(text) - len(digits)}")
+        return ast.Number(text)
+    powers = {2: 0, 5: 0}
+    rest = denominator
+    for prime in powers:
+        while rest % prime == 0:
+            rest //= prime
+            powers[prime] += 1
+    places = max(powers.values())
+    if rest == 1:
+        digits = str(numerator * 10**places // denominator)
+        if len(digits) <= 20 and places <= 12:
+            digits = digits.zfill(places + 1)
+            return ast.Number(f"{digits[:-places]}.{digits[-places:]}")
+        if len(digits) <= 20:
+            return ast.Number(f"{digits}e-{places}")
     return ast.Binary("/", ast.Number(str(numerator)), ast.Number(str(denominator)))
 
 
@@ -68,7 +84,7 @@ def expression_to_syntax(
         if isinstance(node, sympy.Rational):
             return _number(node)
         if isinstance(node, sympy.Float):
-            return _number(sympy.Rational(repr(float(node))))
+            return _number(sympy.Rational(repr(float(node))))  # type: ignore[arg-type]
         if node is sympy.pi:
             return ast.Name("π")
         if node is sympy.E:
@@ -98,7 +114,9 @@ def expression_to_syntax(
                 return ast.Binary("/", ast.Number("1"), visit(node.base**-node.exp))
             return ast.Binary("^", visit(node.base), visit(node.exp))
         if isinstance(node, sympy.Derivative):
-            if not all(isinstance(v, sympy.Symbol) and n.is_Integer for v, n in node.variable_count):
+            if not all(
+                isinstance(v, sympy.Symbol) and n.is_Integer for v, n in node.variable_count
+            ):
                 raise TypeError(f"`{node}` cannot be stated: derivatives are along coordinates")
             variables = tuple((v.name, int(n)) for v, n in node.variable_count)
             return ast.Derivative(variables, visit(node.expr))
@@ -125,6 +143,10 @@ def expression_to_syntax(
             if isinstance(factor, sympy.Pow) and factor.exp.is_Rational and factor.exp.is_negative:
                 below.append(visit(factor.base**-factor.exp))
             elif isinstance(factor, sympy.Rational) and factor.q != 1:
+                decimal = _number(factor)
+                if factor.q > 100 and isinstance(decimal, ast.Number):
+                    above.append(decimal)
+                    continue
                 if factor.p != 1:
                     above.append(ast.Number(str(factor.p)))
                 below.append(ast.Number(str(factor.q)))
@@ -342,7 +364,9 @@ def _metric(problem: Problem, option, syntax) -> list[ast.Statement]:
     if metric is None:
         return []
     if metric.matrix is None:
-        call = ast.Call(metric.name, (), tuple(ast.Keyword(n, option(v)) for n, v in metric.arguments))
+        call = ast.Call(
+            metric.name, (), tuple(ast.Keyword(n, option(v)) for n, v in metric.arguments)
+        )
         return [ast.Relation(ast.Name("g"), "=", call)]
     if metric.name == "matrix":
         return [ast.Relation(ast.Name("g"), "=", _vector(metric.matrix, syntax))]
@@ -412,7 +436,7 @@ def _shapes(problem: Problem) -> list[tuple[list[Coordinate], Shape]]:
         given: Mapping = dict(shape.arguments)
         part = Shape("box", tuple((k, tuple(v[i] for i in free)) for k, v in given.items()))
         return [([space[i] for i in free], part)]
-    if shape.kind != "product" or space[0].lower is None and not any(c.lower for c in space):
+    if shape.kind != "product" or (space[0].lower is None and not any(c.lower for c in space)):
         return [(space, shape)]
     found, start = [], 0
     for part in shape.shapes:

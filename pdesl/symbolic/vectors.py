@@ -33,7 +33,7 @@ def _is_vector(value: Value) -> bool:
 def _each(value: Value, function: Callable[[sympy.Expr], sympy.Expr]) -> Value:
     if not isinstance(value, sympy.MatrixBase):
         return function(value)
-    return Matrix(value.rows, value.cols, [function(e) for e in value])
+    return Matrix(value.rows, value.cols, [function(e) for e in components(value)])
 
 
 # -- operators -----------------------------------------------------------------------------
@@ -173,9 +173,9 @@ def apply_reduction(node: ast.Call, values: Sequence[Value], scope: Scope) -> Va
             raise mistake("E301", f"`{name}` needs a rank-two tensor", node.arguments[0].span,
                           "a tensor is ∇v of a vector v, or [[1, 0], [0, 2]]")  # fmt: skip
         check_flat(node, values, scope)
-        return value.T if name == "transpose" else value.trace()
+        return value.T if name == "transpose" else sympy.Add(*value.diagonal())
     if isinstance(value, sympy.MatrixBase):
-        entries = list(value)
+        entries = components(value)
         if name == "norm":
             check_flat(node, values, scope)
             return sympy.sqrt(sympy.Add(*(e**2 for e in entries)))
@@ -221,7 +221,7 @@ def _is_sum_of_gradients(vector: Matrix) -> bool:
     gradient = marker("grad")
     names: dict[sympy.Expr, sympy.Dummy] = {}
     rows = []
-    for number, component in enumerate(vector, 1):
+    for number, component in enumerate(components(vector), 1):
         found = [n for n in component.atoms(AppliedUndef) if n.func == gradient]
         if any(n.args[1] != number for n in found):
             return False

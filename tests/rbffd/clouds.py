@@ -20,7 +20,7 @@ def make_disk(spacing: float, seed: int = 0) -> tuple[np.ndarray, np.ndarray, np
     nodes += np.random.default_rng(seed).uniform(-0.25, 0.25, nodes.shape) * spacing
     for _ in range(15):
         everything = np.concatenate([nodes, boundary, ghost])
-        distance, index = KDTree(everything).query(nodes, 9)
+        distance, index = map(np.asarray, KDTree(everything).query(nodes, 9))
         distance, index = distance[:, 1:, None], index[:, 1:]
         push = np.exp(-1.5 * (distance / spacing) ** 2) / distance
         nodes = nodes + 0.1 * spacing * np.sum(push * (nodes[:, None] - everything[index]), axis=1)
@@ -31,7 +31,9 @@ def make_disk(spacing: float, seed: int = 0) -> tuple[np.ndarray, np.ndarray, np
 
 def make_box(count: int, dimension: int, seed: int = 0) -> np.ndarray:
     """`count` nodes in [-1, 1]^d: equally spaced and jittered in 1-D, low discrepancy else."""
+    generator = np.random.default_rng(seed)
     if dimension == 1:
-        jitter = np.random.default_rng(seed).uniform(-0.3, 0.3, count)
+        jitter = generator.uniform(-0.3, 0.3, count)
         return ((2 * (np.arange(count) + 0.5 + jitter) / count) - 1)[:, None]
-    return 2 * qmc.Halton(dimension, seed=seed).random(count) - 1
+    shift = generator.uniform(size=dimension)
+    return 2 * np.mod(qmc.Halton(dimension, scramble=False).random(count) + shift, 1.0) - 1

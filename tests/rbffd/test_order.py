@@ -107,6 +107,6 @@ def test_direct_solve_with_robin_data(order: int, bound: float):
         points, boundary, [directional_derivative(boundary, value=1.0)], order=order
     )
     matrix = vstack([to_csr(rows), to_csr(edge)]).tocsc()
-    solution = spsolve(matrix, np.concatenate([source, robin]))[: len(centres)]
+    solution = np.asarray(spsolve(matrix, np.concatenate([source, robin])))[: len(centres)]
     exact = value(centres)
     assert np.linalg.norm(solution - exact) <= bound * np.linalg.norm(exact)

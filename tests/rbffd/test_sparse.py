@@ -1,5 +1,7 @@
 """Products of SparseOperator: values, derivatives, batches, types, and awkward matrices."""
 
+from typing import Any
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -19,7 +21,7 @@ def random_matrix(rows: int, columns: int, density: float, seed: int) -> scipy.s
     return scipy.sparse.csr_matrix(used * generator.uniform(0.1, 1.0, (rows, columns)))
 
 
-def awkward_matrices() -> dict[str, scipy.sparse.csr_matrix]:
+def awkward_matrices() -> dict[str, Any]:
     """Empty rows, one full row, one full column, nothing at all, more than 96 entries a row."""
     full_row = scipy.sparse.lil_matrix(random_matrix(300, 200, 0.02, 1))
     full_row[7] = np.arange(1.0, 201.0)
@@ -122,6 +124,18 @@ def test_vmap_is_one_product_with_many_sides():
     gradient = jax.vmap(jax.grad(lambda u: nonlinear(operator, u)))(0.01 * batch)
     single = jax.grad(lambda u: nonlinear(operator, u))(0.01 * batch[2])
     np.testing.assert_allclose(gradient[2], single, rtol=1e-9)
+
+
+@pytest.mark.parametrize("count", [3000, 5000])
+def test_vmap_in_blocks_of_rows(count: int):
+    sparse = scipy.sparse.lil_matrix(scipy.sparse.eye(count) - 2 * scipy.sparse.eye(count, k=3))
+    sparse[5] = 1.0
+    sparse = sparse.tocsr()
+    operator, batch = SparseOperator.from_csr(sparse), jnp.asarray(vectors(count, 4).T)
+    results = jax.vmap(lambda u: operator @ u)(batch)
+    np.testing.assert_allclose(results, (sparse @ batch.T).T, atol=1e-10)
+    pulled = jax.vmap(lambda u: jax.vjp(lambda x: operator @ x, u)[1](u)[0])(batch)
+    np.testing.assert_allclose(pulled, (sparse.T @ batch.T).T, atol=1e-10)
 
 
 def test_vmap_over_operators():

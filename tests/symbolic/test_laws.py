@@ -13,7 +13,17 @@ from pdesl.symbolic.jets import Jet, JetSpace, NotDifferentiable, differentiate
 from pdesl.symbolic.metric import Metric
 from pdesl.symbolic.operators import Frame, erase, marker
 from tests.strategies_symbolic import (
-    COORDINATES, PLANE, SPACE_TIME, concrete, expressions, number, t, values_of, x, y, z,
+    COORDINATES,
+    PLANE,
+    SPACE_TIME,
+    concrete,
+    expressions,
+    number,
+    t,
+    values_of,
+    x,
+    y,
+    z,
 )  # fmt: skip
 
 u, w = sympy.Function("u")(*COORDINATES), sympy.Function("w")(*COORDINATES)
@@ -144,10 +154,11 @@ def test_the_laplacian_in_a_random_metric(
     assert all(abs(number(p, {})) < 1e-12 for p in product)
     frame = Frame.over(PLANE.space, (0, 1), None, metric)
     space, erased = PLANE.space, erase(e, PLANE)
-    determinant = matrix[0, 0] * matrix[1, 1] - matrix[0, 1] ** 2
+    g11, g12, g22 = 2 + a**2, b / 9, 2 + c**2
+    determinant = g11 * g22 - g12**2
     assume(number(determinant, values) > 1e-3)
     root = sympy.sqrt(determinant)
-    inverse = sympy.Matrix([[matrix[1, 1], -matrix[0, 1]], [-matrix[0, 1], matrix[0, 0]]]) / determinant
+    inverse = sympy.Matrix([[g22, -g12], [-g12, g11]]) / determinant
     slopes = [space.total_derivative(erased, i) for i in range(2)]
     textbook = sum(
         space.total_derivative(root * (inverse[i, 0] * slopes[0] + inverse[i, 1] * slopes[1]), i)
@@ -157,7 +168,9 @@ def test_the_laplacian_in_a_random_metric(
     assert _vanishes(found - textbook / root)
     gradient = [marker("grad")(e, i) for i in (1, 2)]
     assert _vanishes(found - erase(marker("div")(*gradient), frame))
-    plain = Frame.over(PLANE.space, (0, 1), None, Metric.of(sympy.ImmutableDenseMatrix(sympy.eye(2))))
+    plain = Frame.over(
+        PLANE.space, (0, 1), None, Metric.of(sympy.ImmutableDenseMatrix(sympy.eye(2)))
+    )
     assert _vanishes(erase(marker("lap")(e), plain) - erase(marker("lap")(e), PLANE))
 
 
@@ -181,7 +194,7 @@ def test_jumps_have_no_derivative(function, order: int) -> None:
             following = differentiate(e, x)
             for place in (sympy.Rational(-3, 4), sympy.Rational(3, 4)):
                 exact = sympy.diff(e, x).xreplace({x: place}).doit()
-                assert following.xreplace({x: place}).evalf() == exact.evalf()
+                assert sympy.N(following.xreplace({x: place})) == sympy.N(exact)
             e = following
         with pytest.raises(NotDifferentiable):
             differentiate(e, x)

@@ -71,7 +71,9 @@ def test_what_no_file_can_state_is_a_type_error(blocks: dict[str, Any]) -> None:
         ({"fields": {u: "tensor"}}, "E318"),
     ],
 )
-def test_a_wrong_problem_gives_the_diagnostics_of_its_text(blocks: dict[str, Any], code: str) -> None:
+def test_a_wrong_problem_gives_the_diagnostics_of_its_text(
+    blocks: dict[str, Any], code: str
+) -> None:
     with pytest.raises(ProblemError) as caught:
         _heat(**blocks)
     (first, *_) = caught.value.diagnostics
@@ -106,14 +108,22 @@ def test_matrices_tensors_and_reductions() -> None:
         domain={(x, y): pdesl.rectangle(x=(0, 1), y=(0, 2))},
         fields={w: "scalar"},
         let={k: tensor},
-        equations=[sp.Eq(pdesl.div(pdesl.dot(k, pdesl.grad(w))) + pdesl.norm(pdesl.grad(w)) ** 2, 1)],
+        equations=[
+            sp.Eq(pdesl.div(pdesl.dot(k, pdesl.grad(w))) + pdesl.norm(pdesl.grad(w)) ** 2, 1)
+        ],
         boundary=[pdesl.on(sp.Eq(x, 0), sp.Eq(w, 0)), pdesl.on(x > 0, sp.Eq(pdesl.dn(w), 0))],
     )
     a, b = (c.symbol for c in problem.space)
     system = normalise(problem)
     field = concrete(0, (a, b))
     flux = tensor.xreplace({x: a, y: b}) * sp.Matrix([sp.diff(field, a), sp.diff(field, b)])
-    hand = sp.diff(flux[0], a) + sp.diff(flux[1], b) + sp.diff(field, a) ** 2 + sp.diff(field, b) ** 2 - 1
+    hand = (
+        sp.diff(flux[0], a)
+        + sp.diff(flux[1], b)
+        + sp.diff(field, a) ** 2
+        + sp.diff(field, b) ** 2
+        - 1
+    )
     at = {a: sp.Rational(1, 3), b: sp.Rational(2, 5)}
     assert number(row_value(system, system.rows[0], {"w": field}) - hand, at) == pytest.approx(0)
 
@@ -150,9 +160,9 @@ def test_every_block_has_its_keyword() -> None:
         "parameters:\n    κ = unknown(start=1, bounds=(0, 3))\n\ndomain:\n    Ω = disk(radius=1)\n"
         "    x, y ∈ Ω\n    t ∈ [0, 1]\n\nfields:\n    u(t, x, y) : scalar\n\nclosure:\n"
         "    N = mlp(u, hidden=[8, 8])\n\nequations:\n    ∂t u = stiff(κ ∇²u) + N\n\n"
-        "boundary:\n    u = 0 on ∂Ω\n\ninitial:\n    u = 0\n\ndata:\n    runs = load(\"a.h5\")\n\n"
+        'boundary:\n    u = 0 on ∂Ω\n\ninitial:\n    u = 0\n\ndata:\n    runs = load("a.h5")\n\n'
         "fit:\n    runs.u ≈ u ± 0.1\n    epochs = 20\n\nsweep:\n    κ = [1, 2]\n\n"
-        "verify:\n    ladder = [10, 20]\n\noutput:\n    at end: u -> \"u.h5\"\n"
+        'verify:\n    ladder = [10, 20]\n\noutput:\n    at end: u -> "u.h5"\n'
     )
     assert problem == from_text(text)
 

@@ -1,4 +1,4 @@
-"""`Problem` → text → `Problem` is the identity, in both spellings, for files and random problems."""
+"""`Problem` → text → `Problem` is the identity, in both spellings, for files and at random."""
 
 from __future__ import annotations
 
@@ -88,7 +88,7 @@ operators = st.sampled_from(
         lambda e: sympy.Derivative(e, (x, 2), y, evaluate=False),
     ]
 )  # fmt: skip
-terms = st.builds(lambda f, e, c: c * f(e), operators, operands, numbers.map(sympy.sympify))
+terms = st.builds(lambda f, e, c: c * f(e), operators, operands, numbers.map(sympy.Rational))
 sides = st.lists(st.one_of(terms, operands), min_size=1, max_size=3).map(lambda t: sympy.Add(*t))
 domains = st.sampled_from(
     [
@@ -140,7 +140,10 @@ def test_a_term_is_found_whatever_its_sign_and_factor() -> None:
         "equations:\n    ∇²u - 3 sin(u) = 2 (x u + exp(y)) - ∂x(u²)\n"
     )
     (equation,) = problem.equations
-    words = {equation.span_of(term).text for term in sympy.Add.make_args(equation.lhs - equation.rhs)}
+    words = {
+        getattr(equation.span_of(term), "text", "")
+        for term in sympy.Add.make_args(equation.lhs - equation.rhs)
+    }
     assert {"∇²u", "∂x(u²)", "x u", "exp(y)"} < words
     assert words & {"sin(u)", "3 sin(u)"}
 
@@ -170,7 +173,9 @@ def test_an_override_changes_what_it_says_and_nothing_else() -> None:
     assert before is not None
     assert after.solver is not None
     assert dict(after.solver.options) == {**dict(before.options), "order": 5}
-    _, after, names = _changed(BY_NAME["anisotropic_diffusion_square"], "let.κ=2", "parameters.a=0.1")
+    _, after, names = _changed(
+        BY_NAME["anisotropic_diffusion_square"], "let.κ=2", "parameters.a=0.1"
+    )
     assert names == {"parameters", "equations", "boundary"}
 
 

@@ -1,0 +1,13 @@
+# expect E202 at 10:11
+# stage: check
+domain:
+    x, y ∈ [0, 1]
+
+fields:
+    u(x, y) : scalar
+
+equations:
+    ∇²u = bessel0(x)
+
+boundary:
+    u = 0    on ∂Ω

@@ -1,0 +1,18 @@
+# expect E401 at 6:5
+# stage: check
+domain:
+    x ∈ [0, 1]
+    t ∈ [0, 1]
+    time ∈ [0, 1]
+
+fields:
+    u(t, x) : scalar
+
+equations:
+    ∂t u = ∂x²u
+
+boundary:
+    u = 0    on ∂Ω
+
+initial:
+    u = sin(π x)

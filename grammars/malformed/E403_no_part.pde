@@ -1,0 +1,13 @@
+# expect E403 at 13:17
+# stage: check
+domain:
+    x, y ∈ [0, 1]
+
+fields:
+    u(x, y) : scalar
+
+equations:
+    ∇²u = x
+
+boundary:
+    u = 0    on lft

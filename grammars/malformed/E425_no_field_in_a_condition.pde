@@ -1,0 +1,14 @@
+# expect E425 at 14:5
+# stage: check
+domain:
+    x, y ∈ [0, 1]
+
+fields:
+    u(x, y) : scalar
+
+equations:
+    ∇²u = x
+
+boundary:
+    u = 0    on ∂Ω
+    x = 0    on left

@@ -1,0 +1,17 @@
+# expect E428 at 5:9
+# stage: check
+domain:
+    x ∈ [0, 1]
+    t ∈ periodic(0, 1)
+
+fields:
+    u(t, x) : scalar
+
+equations:
+    ∂t u = ∂x²u
+
+boundary:
+    u = 0    on ∂Ω
+
+initial:
+    u = sin(π x)

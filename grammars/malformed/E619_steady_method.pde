@@ -1,0 +1,20 @@
+# expect E619 at 5:5
+# stage: check
+domain:
+    x ∈ [0, 1]
+    t ∈ [0, 1]
+
+fields:
+    u(t, x) : scalar
+
+equations:
+    ∂t u = ∂x²u
+
+boundary:
+    u = 0    on ∂Ω
+
+initial:
+    u = sin(π x)
+
+solver:
+    method = rbf_fd(order=4)

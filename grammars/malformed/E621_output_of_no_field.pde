@@ -1,0 +1,16 @@
+# expect E621 at 16:5
+# stage: check
+domain:
+    x, y ∈ [0, 1]
+
+fields:
+    u(x, y) : scalar
+
+equations:
+    ∇²u = x
+
+boundary:
+    u = 0    on ∂Ω
+
+output:
+    at end: u² -> "u.h5"
