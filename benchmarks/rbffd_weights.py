@@ -39,7 +39,8 @@ def main() -> None:
     options = parser.parse_args()
     package = None if options.no_package else import_package()
     print(
-        "   d       N  p    n   m   median   least    cpu  target | package    cpu  ratio least   cpu"
+        "   d       N  p    n   m   median   least    cpu  target"
+        " | package    cpu  ratio least   cpu"
     )
     for dimension, count, order in CASES:
         points = qmc.Halton(dimension, scramble=False).random(count)

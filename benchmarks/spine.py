@@ -41,8 +41,11 @@ def command(*arguments: str, cache: Path) -> tuple[float, str]:
     begin = time.perf_counter()
     done = subprocess.run(
         [sys.executable, "-m", "pdesl", *arguments],
-        env=environment, capture_output=True, text=True, check=False,
-    )  # fmt: skip
+        env=environment,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
     if done.returncode:
         raise SystemExit(f"pdesl {' '.join(arguments)} failed:\n{done.stderr}")
     return time.perf_counter() - begin, done.stderr
@@ -69,7 +72,9 @@ def run_problem(name: str, cache: Path, folder: Path, *settings: str) -> dict[st
 def catalogue(names: tuple[str, ...]) -> list[dict[str, Any]]:
     """Every problem with an empty cache, and the first one again with a filled one."""
     found = []
-    print(f"{'problem':<30} {'rel. l2':>9} {'largest':>9} {'iter.':>6} {'wall s':>7} {'compile s':>9}")
+    print(
+        f"{'problem':<30} {'rel. l2':>9} {'largest':>9} {'iter.':>6} {'wall s':>7} {'compile s':>9}"
+    )
     with tempfile.TemporaryDirectory() as scratch:
         for position, name in enumerate(names):
             cache = Path(scratch) / f"cache{position}"
@@ -84,7 +89,9 @@ def catalogue(names: tuple[str, ...]) -> list[dict[str, Any]]:
                     f"{row['iterations']:6d} {row['wall_s']:7.1f} {row['compile_s']:9.2f}"
                 )
     warm = found[1]
-    print(f"second run of {warm['problem']}: {warm['before_training_s']:.1f} s until training starts")
+    print(
+        f"second run of {warm['problem']}: {warm['before_training_s']:.1f} s until training starts"
+    )
     return found
 
 
@@ -151,9 +158,7 @@ def losses(repetitions: int = 15) -> dict[str, float]:
         return sum(jnp.mean(r(nodal_values) ** 2) for r in (*own.interior, *own.boundary))
 
     def collapsed(net: Any, data: Any) -> Any:
-        return sum(
-            sum_of_squares(r.residual, net, r.data)[0] / len(r.data.forcing) for r in data
-        )
+        return sum(sum_of_squares(r.residual, net, r.data)[0] / len(r.data.forcing) for r in data)
 
     def hessian(net: Any, data: Any) -> Any:
         def scalar(x: Any) -> Any:
@@ -194,7 +199,7 @@ def losses(repetitions: int = 15) -> dict[str, float]:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--quick", action="store_true", help="only the first problem")
     parser.add_argument("--json", type=Path, help="also write the figures to this file")
     options = parser.parse_args()

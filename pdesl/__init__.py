@@ -1,9 +1,10 @@
 """pdesl: a declarative language for partial differential equations that compiles to solvers.
 
 The names of the Python face are loaded when they are first used: `Problem`, `on`, `unknown`,
-`periodic`, `load`, `mlp`, `recipe`, every operator (`lap`, `div`, `dn`, `stiff`, `exact`, …), shape (`disk`,
-`box`, …) and method (`dt_pinn`, `pinn`, …), and `check`, `compile`, `load_source`, `solve` of the
-pipeline. `Problem.run` writes a result folder as the command line does.
+`periodic`, `load`, `mlp`, `recipe`, every operator (`lap`, `div`, `dn`, `stiff`, `exact`, …),
+shape (`disk`, `box`, …) and method (`dt_pinn`, `pinn`, …), and `check`, `compile`,
+`load_source` and `solve` of the pipeline. `Problem.run` writes a result folder as the command
+line does.
 """
 
 from __future__ import annotations

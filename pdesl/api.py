@@ -196,9 +196,9 @@ class Problem(symbolic.Problem):
 
     def compile(self, target: str = "system") -> Any:
         """The problem as far as `target`: `module`, `problem`, `system` or `split`."""
-        from pdesl.run.pipeline import compile
+        from pdesl.run import pipeline
 
-        return compile(self, target)
+        return pipeline.compile(self, target)
 
     def solve(self, **options: Any) -> Any:
         """The `Solution` in memory; options as for `pdesl.run.pipeline.solve`."""

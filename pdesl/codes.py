@@ -362,5 +362,7 @@ def _example(code: str) -> str:
     lines = [
         line for line in text.splitlines() if not line.startswith(("# expect ", "# stage:"))
     ]
+    # What is asked from outside stands in the header, too.
+    lines = [line.replace("# set: ", "# with --set ", 1) for line in lines]
     shown = [line if len(line) <= 90 else f"{line[:87]}…" for line in lines[:20]]
     return "\n".join(shown + ["…"] * (len(lines) > 20)).strip("\n")

@@ -192,6 +192,10 @@ def _fold(name: str) -> str:
     return "".join(_TO_ASCII.get(c, c) for c in plain).replace("_", "").casefold()
 
 
+def _without_marks(name: str) -> str:
+    return name.replace("_", "").casefold()
+
+
 def suggest(name: str, candidates: Iterable[str]) -> str | None:
     """The candidate that was probably meant by an unknown name, or None.
 
@@ -200,14 +204,15 @@ def suggest(name: str, candidates: Iterable[str]) -> str | None:
     """
     if len(name) > 100:
         return None
-    # A Greek letter counts as one: ψ is as far from π as any other letter.
-    written = (lambda text: text.casefold().replace("_", "")) if not name.isascii() else _fold
-    folded, own = _fold(name), written(canonical_name(name) if not name.isascii() else name)
+    # A Greek letter counts as one: ψ is as far from π as from any other letter.
+    plain = canonical_name(name)
+    written = _fold if plain.isascii() else _without_marks
+    folded, own = _fold(name), written(plain)
     best: tuple[int, str] | None = None
     for candidate in dict.fromkeys(candidates):
         if _fold(candidate) == folded:
             return candidate
-        other = written(candidate)
+        other = written(canonical_name(candidate))
         length = max(len(own), len(other))
         limit = 0 if length < 3 else 1 if length <= 5 else 2 if length <= 8 else 3
         distance = _distance(own, other, limit)

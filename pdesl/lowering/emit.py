@@ -18,8 +18,11 @@ from pdesl.diagnostics import Diagnostic, ProblemError
 from pdesl.ir.system import Row, System
 from pdesl.lowering.places import Places
 from pdesl.symbolic.functions import (
-    Namespace, UnsupportedExpression, make_function, numpy_namespace,
-)  # fmt: skip
+    Namespace,
+    UnsupportedExpression,
+    make_function,
+    numpy_namespace,
+)
 from pdesl.symbolic.jets import Jet
 
 __all__ = ["FieldTerms", "RowArrays", "evaluate_at", "jax_namespace", "lower_row"]
@@ -98,11 +101,13 @@ def evaluate_at(
             raise ProblemError(
                 [
                     Diagnostic(
-                        "E326", f"`{_short(expression)}` has no finite value{place}", span,
+                        "E326",
+                        f"`{_short(expression)}` has no finite value{place}",
+                        span,
                         helps=("move the point out of the domain, or rewrite the formula",),
                     )
                 ]
-            )  # fmt: skip
+            )
         found.append(array if array.ndim else float(array))
     return found
 
@@ -134,7 +139,9 @@ def lower_row(
     space = system.space
     number = {name: i for i, name in enumerate(system.fields)}
     terms = [*row.mass, *row.linear]
-    evaluated = evaluate_at([*(t.coefficient for t in terms), row.forcing], system, places, values, row)
+    evaluated = evaluate_at(
+        [*(t.coefficient for t in terms), row.forcing], system, places, values, row
+    )
     by_field: dict[int, dict[tuple[int, ...], float | np.ndarray]] = {}
     for term, coefficient in zip(terms, evaluated[:-1], strict=True):
         by_field.setdefault(number[term.jet.field], {})[term.jet.orders] = coefficient
@@ -150,14 +157,16 @@ def lower_row(
         symbols = [space.symbol(j) for j in jets]
         part = row.nonlinear.xreplace(constants)
         try:
-            inner = make_function([part], [*symbols, *used], namespace)
-            derivatives: list[sympy.Expr] = [sympy.diff(part, s) for s in symbols]  # pyright: ignore
+            whole: list[Any] = [part]
+            inner = make_function(whole, [*symbols, *used], namespace)
+            derivatives: list[Any] = [sympy.diff(part, s) for s in symbols]
             slopes = make_function(derivatives, [*symbols, *used], namespace)
         except UnsupportedExpression as error:
             raise ProblemError(
                 [
                     Diagnostic(
-                        "E327", f"`{error.part}` cannot be evaluated: {error.reason}",
+                        "E327",
+                        f"`{error.part}` cannot be evaluated: {error.reason}",
                         row.equation.span,
                     )
                 ]
@@ -178,4 +187,3 @@ def lower_row(
         columns,
         forcing,
     )
-

@@ -80,9 +80,11 @@ class NodalSystem:
         """Entries of all matrices, each counted once."""
         rows = (*self.interior, *self.boundary, *self.initial)
         matrices = {
-            id(t.matrix): t.matrix for r in rows for t in (*r.linear, *r.jets)
+            id(t.matrix): t.matrix
+            for r in rows
+            for t in (*r.linear, *r.jets)
             if t.matrix is not None
-        }  # fmt: skip
+        }
         return sum(m.nnz for m in matrices.values())
 
 
@@ -104,7 +106,9 @@ class _Stencils:
 
     def build(self, points: np.ndarray, order: int, periods: Sequence[float | None] | None) -> None:
         if self.operators:
-            weights = make_weights(points, self.centres, self.operators, order=order, periods=periods)
+            weights = make_weights(
+                points, self.centres, self.operators, order=order, periods=periods
+            )
             self.matrices = [to_csr(weights, k, len(points)) for k in range(len(self.operators))]
 
 
@@ -239,9 +243,13 @@ def _steady(
 
 
 def _row(
-    row: Row, group: _Stencils, slices: np.ndarray | None, arrays: RowArrays,
-    requests: list[_Request], built: dict[tuple[int, int], scipy.sparse.csr_matrix],
-) -> NodalRow:  # fmt: skip
+    row: Row,
+    group: _Stencils,
+    slices: np.ndarray | None,
+    arrays: RowArrays,
+    requests: list[_Request],
+    built: dict[tuple[int, int], scipy.sparse.csr_matrix],
+) -> NodalRow:
     count = len(group.nodes)
     shape = (count,) if slices is None else (count, len(slices))
 

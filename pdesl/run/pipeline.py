@@ -11,7 +11,7 @@ Nothing is imported from JAX before a problem has proved correct and a method ha
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -21,9 +21,14 @@ import numpy as np
 import sympy
 
 from pdesl.diagnostics import (
-    CapabilityError, Diagnostic, ProblemError, Severity, SolverError, Source, render,
-)  # fmt: skip
-from pdesl.ir.facts import Facts, facts, shape_mistakes, verify
+    CapabilityError,
+    Diagnostic,
+    ProblemError,
+    Severity,
+    Source,
+    render,
+)
+from pdesl.ir.facts import facts, shape_mistakes, verify
 from pdesl.ir.normalise import normalise
 from pdesl.ir.split import split
 from pdesl.ir.system import System
@@ -33,27 +38,38 @@ from pdesl.language.parser import parse, read_source
 from pdesl.resources import problems_folder
 from pdesl.run.progress import Observer, SilentObserver, TrainingProgress
 from pdesl.run.progress import stage as observed
+from pdesl.run.words import describe, kind_words
 from pdesl.solvers.methods import (
-    Method, bind_options, choose_method, method_named, requirements, size_mistakes,
-)  # fmt: skip
+    Method,
+    bind_options,
+    choose_method,
+    method_named,
+    requirements,
+    size_mistakes,
+)
 from pdesl.symbolic.domain import make_region
 from pdesl.symbolic.elaborate import attempt_source, elaborate_source
-from pdesl.symbolic.options import describe_options, settings_of
+from pdesl.symbolic.options import describe_options
 from pdesl.symbolic.problem import Choice, Problem
 
 if TYPE_CHECKING:
     from pdesl.run.metrics import FieldError
     from pdesl.solvers.base import Reporter, SolverResult, Task, TrainingReport
-    from pdesl.symbolic.geometry import Region
 
 __all__ = [
-    "STAGES", "CheckReport", "RunReport", "Solution", "check", "compile", "load_source", "run",
-    "show", "solve",
-]  # fmt: skip
+    "STAGES",
+    "CheckReport",
+    "RunReport",
+    "Solution",
+    "check",
+    "compile",
+    "load_source",
+    "run",
+    "show",
+    "solve",
+]
 
 STAGES: tuple[str, ...] = ("module", "problem", "system", "split")
-# Points that an error is measured at, apart from the nodes of the solution.
-TEST_POINTS = 20_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,16 +106,15 @@ def load_source(name: str) -> Source:
     raise ProblemError(
         [
             Diagnostic(
-                "E801", f"there is no file and no problem named `{name}`",
+                "E801",
+                f"there is no file and no problem named `{name}`",
                 helps=(f"did you mean `{guess}`?" if guess else "`pdesl list problems` shows all",),
             )
         ]
-    )  # fmt: skip
+    )
 
 
-def compile(
-    source: Source | Problem, target: str = "system", overrides: Sequence[str] = ()
-) -> Any:
+def compile(source: Source | Problem, target: str = "system", overrides: Sequence[str] = ()) -> Any:
     """A text or a problem as far as `target`, one of `STAGES`.
 
     Returns:
@@ -203,57 +218,13 @@ def show(source: Source, stage: str, form: str) -> str:
         lines.append(f"{part.row.name}: mass + stiff + nonstiff = 0, chosen by {part.chosen_by}")
         for label in ("mass", "stiff", "nonstiff"):
             expression = getattr(part, label)
-            text = sympy.latex(expression) if form == "latex" else format_expression(expression, system)
+            text = (
+                sympy.latex(expression)
+                if form == "latex"
+                else format_expression(expression, system)
+            )
             lines.append(f"    {label:<9} {text}")
     return "\n".join(lines)
-
-
-def describe(system: System, method: Method, options: Any) -> tuple[str, ...]:
-    """A system in a scientist's words, and what would be done with it."""
-    found = facts(system)
-    problem = system.problem
-    lines = [f"{problem.name}: {_kind(found)}"]
-    for entry in found.fields:
-        time = f", order {entry.order_in_time} in time" if not found.steady else ""
-        lines.append(f"  {entry.name}: order {entry.order_in_space} in space{time}")
-    lines.append(f"  domain: {_domain(system)}")
-    if found.nonlinear_terms:
-        lines.append(f"  nonlinear: {'; '.join(found.nonlinear_terms)}")
-    if system.sources:
-        lines.append(f"  derived from the known solution: {', '.join(system.sources)}")
-    if system.boundary:
-        words = "condition" if len(system.boundary) == 1 else "conditions"
-        lines.append(f"  {len(system.boundary)} boundary {words}, the whole boundary is covered")
-    if system.exact:
-        lines.append("  a known solution is given: a run reports the error against it")
-    own = [f"{k}={v}" for k, v in (problem.solver.options if problem.solver else ())]
-    lines.append(f"  method: {method.name}({', '.join(own)}), {method.words}")
-    return tuple(lines)
-
-
-def _kind(found: Facts) -> str:
-    words = ["steady" if found.steady else "time-dependent"]
-    words.append("linear" if found.linear else "nonlinear")
-    if found.linear:
-        words.append("constant coefficients" if found.constant_coefficients else
-                     "variable coefficients")  # fmt: skip
-    count = len(found.fields)
-    words.append("one equation" if count == 1 else f"{count} equations"
-                 + (", coupled" if found.coupled else ""))  # fmt: skip
-    words.append(f"{found.dimension}-D")
-    return ", ".join(words)
-
-
-def _domain(system: System) -> str:
-    shape = system.problem.shape
-    if shape is None:
-        return "time alone"
-    region = make_region(shape, system.space_symbols, system.problem.parameter_values())
-    lower, upper = region.bounding_box()
-    names = [s.name for s in system.space_symbols]
-    ranges = [f"{n} in [{a:g}, {b:g}]" for n, a, b in zip(names, lower, upper, strict=True)]
-    text = ", ".join(ranges) if len(ranges) <= 4 else f"{len(ranges)} dimensions"
-    return f"{shape.kind}, {text}"
 
 
 # -- run -----------------------------------------------------------------------------------
@@ -285,6 +256,7 @@ def run(
         OutputError: the result could not be written; nothing was replaced.
         KeyboardInterrupt: interrupted; nothing was written.
     """
+    from pdesl.run import results
     from pdesl.run.folder import OutputFolder, default_folder
     from pdesl.run.io import check_names, check_suffix, writer_for
 
@@ -302,18 +274,22 @@ def run(
             folder.check(name)
         result = _solve(ready, observer, timings)
         with observed(observer, "errors", timings) as note:
-            errors, points = _measure(ready.task, result)
+            errors, points = results.measure(ready.task, result)
             note.text = f"{points:,} test points"
         with observed(observer, "files", timings):
-            data = _result_data(ready.task, result, ready.source)
+            data = results.result_data(ready.task, result, ready.source)
             for name, fields in targets:
                 folder.write(name, writer_for(name, data.select(fields)))
-            folder.write(f"{problem.name}.png", lambda path: _picture(path, ready.task, result))
-        bounds = _bounds(problem, errors)
-        metrics = _metrics(ready, result, errors, timings)
+            folder.write(
+                f"{problem.name}.png", lambda path: results.draw_picture(path, ready.task, result)
+            )
+        bounds = results.judge_bounds(problem, errors)
+        metrics = results.collect_metrics(
+            ready.task, ready.method.name, result, errors, overrides=ready.settings, timings=timings
+        )
         metrics |= {"bounds": bounds, "files": folder.digests()}
         files = folder.commit(metrics)
-    return RunReport(folder.path, metrics, files, _closing(result, errors, bounds))
+    return RunReport(folder.path, metrics, files, results.closing_lines(result, errors, bounds))
 
 
 def solve(
@@ -329,7 +305,9 @@ def solve(
     timings: dict[str, float] = {}
     ready = _prepare(source, solver, overrides, seed, observer, timings)
     result = _solve(ready, observer, timings)
-    errors, _ = _measure(ready.task, result)
+    from pdesl.run import results
+
+    errors, _ = results.measure(ready.task, result)
     return Solution(ready.task.system, result, errors, timings)
 
 
@@ -368,9 +346,13 @@ class _Ready:
 
 
 def _prepare(
-    source: Source | Problem, solver: str | None, overrides: Sequence[str], seed: int | None,
-    observer: Observer, timings: dict[str, float],
-) -> _Ready:  # fmt: skip
+    source: Source | Problem,
+    solver: str | None,
+    overrides: Sequence[str],
+    seed: int | None,
+    observer: Observer,
+    timings: dict[str, float],
+) -> _Ready:
     from pdesl.solvers.base import Task
 
     with observed(observer, "compile", timings) as note:
@@ -400,7 +382,7 @@ def _prepare(
             raise CapabilityError(reasons)
         assert problem.shape is not None
         region = make_region(problem.shape, system.space_symbols, values)
-        note.text = f"{method.name}: {_kind(facts(system))}"
+        note.text = f"{method.name}: {kind_words(facts(system))}"
     for warning in (*problem.warnings, *found):
         observer.say(render(warning))
     return _Ready(source, Task(system, region, values, options), method, tuple(settings))
@@ -437,12 +419,23 @@ def _targets(
             if name in system.fields:
                 fields.append(name)
             else:
-                refused.append(Diagnostic("E621", "only fields can be written yet", rule.span,
-                                          helps=("name fields: "
-                                                 + ", ".join(f"`{f}`" for f in system.fields),)))  # fmt: skip
+                refused.append(
+                    Diagnostic(
+                        "E621",
+                        "only fields can be written yet",
+                        rule.span,
+                        helps=("name fields: " + ", ".join(f"`{f}`" for f in system.fields),),
+                    )
+                )
         if not at_end or rule.target is None:
-            refused.append(Diagnostic("E620", "output during a run cannot be written yet", rule.span,
-                                      helps=('write it at the end, `at end: u -> "u.h5"`',)))  # fmt: skip
+            refused.append(
+                Diagnostic(
+                    "E620",
+                    "output during a run cannot be written yet",
+                    rule.span,
+                    helps=('write it at the end, `at end: u -> "u.h5"`',),
+                )
+            )
         elif fields:
             found.append((rule.target, tuple(dict.fromkeys(fields))))
     if not any(name.endswith(".h5") for name, _ in found):
@@ -465,212 +458,13 @@ def _reporter(observer: Observer, timings: dict[str, float]) -> Reporter:
     def train(report: TrainingReport) -> None:
         observer.train(
             TrainingProgress(
-                report.iteration, report.loss, report.elapsed, report.iterations,
-                report.seconds_limit, report.phase,
+                report.iteration,
+                report.loss,
+                report.elapsed,
+                report.iterations,
+                report.seconds_limit,
+                report.phase,
             )
-        )  # fmt: skip
+        )
 
     return Reporter(stage, train, observer.say)
-
-
-# -- measuring -----------------------------------------------------------------------------
-
-
-def _exact(task: Task) -> Callable[[np.ndarray], dict[str, np.ndarray]] | None:
-    """The known solution as a function of inputs in the problem's order."""
-    from pdesl.lowering.emit import evaluate_at
-    from pdesl.lowering.places import Places
-
-    system = task.system
-    if not system.exact:
-        return None
-    axis = system.frame.time_axis
-
-    def exact(inputs: np.ndarray) -> dict[str, np.ndarray]:
-        times = None if axis is None else inputs[:, axis]
-        points = inputs if axis is None else np.delete(inputs, axis, axis=1)
-        values = evaluate_at(
-            [system.exact[f] for f in system.fields], system, Places(points, None, times), task.values
-        )
-        return {
-            f: np.broadcast_to(np.asarray(v, float), (len(inputs),)).copy()
-            for f, v in zip(system.fields, values, strict=True)
-        }
-
-    return exact
-
-
-def _measure(task: Task, result: SolverResult) -> tuple[Mapping[str, FieldError], int]:
-    """Errors against the known solution on test points that the solution has not seen."""
-    from pdesl.lowering.cloud import make_test_points
-    from pdesl.lowering.places import join_time
-    from pdesl.run.metrics import field_error
-
-    points = np.asarray(make_test_points(task.region, TEST_POINTS, task.options.seed + 1))
-    span = task.time_span
-    words = f"{len(points):,} test points inside the domain and on its boundary, apart from the nodes"
-    times = None
-    if span is not None:
-        times = np.random.default_rng(task.options.seed + 1).uniform(*span, len(points))
-        words += ", at random times"
-    inputs = join_time(task.system, points, times)
-    computed = result.evaluate(inputs)
-    for name, values in computed.items():
-        if not np.all(np.isfinite(values)):
-            raise SolverError(
-                f"the solution `{name}` is not finite at some test points", code="E703",
-                advice="choose precision = float64, or a smaller network",
-            )  # fmt: skip
-    exact = _exact(task)
-    if exact is None:
-        return {}, len(points)
-    known = exact(inputs)
-    return {f: field_error(computed[f], known[f], words) for f in task.system.fields}, len(points)
-
-
-# -- writing -------------------------------------------------------------------------------
-
-
-def _result_data(task: Task, result: SolverResult, source: Source) -> Any:
-    from pdesl.lowering.places import join_time
-    from pdesl.run.io import FieldData, ResultData
-
-    system, problem, cloud = task.system, task.system.problem, result.cloud
-    points = cloud.evaluation
-    span = task.time_span
-    times = None if span is None else np.full(len(points), span[1])
-    inputs = join_time(task.system, points, times)
-    computed = result.evaluate(inputs)
-    exact = _exact(task)
-    known = exact(inputs) if exact is not None else {}
-    units = {c: f.unit or "1" for f in problem.fields for c in f.components}
-    first = len(cloud.interior)
-    part = np.full(len(points), -1)
-    part[first:] = cloud.part
-    normals = np.full(points.shape, np.nan)
-    normals[first:] = cloud.normals
-    attributes: dict[str, str | int | float] = {
-        "problem": source.text, "problem_hash": problem.hash, "method": result.method,
-        "seed": task.options.seed,
-    }  # fmt: skip
-    if span is not None:
-        attributes["time"] = span[1]
-    return ResultData(
-        title=problem.name,
-        coordinates={s.name: points[:, i] for i, s in enumerate(system.space_symbols)},
-        fields={f: FieldData(computed[f], known.get(f), units.get(f, "1")) for f in system.fields},
-        kind=(np.arange(len(points)) >= first).astype(int),
-        part=part,
-        part_names=tuple(cloud.part_names),
-        normals=normals,
-        network=dict(result.arrays),
-        network_attributes=dict(result.attributes),
-        history=dict(result.history),
-        attributes=attributes,
-    )
-
-
-def _picture(path: Path, task: Task, result: SolverResult) -> None:
-    from pdesl.lowering.places import join_time
-    from pdesl.run.report import PictureData, plot_solution
-
-    system, problem, cloud = task.system, task.system.problem, result.cloud
-    span = task.time_span
-    title = problem.name if span is None else f"{problem.name} at t = {span[1]:g}"
-
-    def at_end(function: Callable[[np.ndarray], dict[str, np.ndarray]] | None) -> Any:
-        if function is None or span is None:
-            return function
-        return lambda x: function(join_time(task.system, x, np.full(len(x), span[1])))
-
-    lower, upper = task.region.bounding_box()
-    history = {k: v for k, v in result.history.items() if k in ("iteration", "loss")}
-    plot_solution(
-        path,
-        PictureData(
-            title=f"{title} ({result.method})",
-            coordinates=tuple(s.name for s in system.space_symbols),
-            level=task.region.level,
-            lower=np.asarray(lower, float),
-            upper=np.asarray(upper, float),
-            evaluate=at_end(result.evaluate),
-            interior=cloud.interior,
-            boundary=cloud.boundary,
-            ghost=cloud.ghost,
-            exact=at_end(_exact(task)),
-            history=history,
-            units={c: f.unit for f in problem.fields for c in f.components if f.unit},
-        ),
-    )
-
-
-def _metrics(
-    ready: _Ready, result: SolverResult, errors: Mapping[str, FieldError],
-    timings: Mapping[str, float],
-) -> dict[str, object]:  # fmt: skip
-    import jax
-
-    from pdesl.run.metrics import make_metrics
-
-    device = jax.devices()[0]
-    task, problem = ready.task, ready.task.system.problem
-    metrics = make_metrics(
-        problem=problem.name,
-        problem_hash=problem.hash,
-        solver=ready.method.name,
-        settings=settings_of(task.options),
-        overrides=ready.settings,
-        seed=task.options.seed,
-        device=f"{device.platform}: {device.device_kind}",
-        precision=result.precision,
-        errors=errors,
-        losses=result.losses,
-        counts=result.counts,
-        timings=timings,
-        stop_reason=result.stop_reason,
-        notes=result.notes,
-    )
-    metrics["compile_seconds"] = result.compile_seconds
-    return metrics
-
-
-def _bounds(problem: Problem, errors: Mapping[str, FieldError]) -> list[dict[str, object]]:
-    """The bounds of `verify:` that a single run can judge, each with what was measured."""
-    found: list[dict[str, object]] = []
-    for check in problem.verify:
-        name = check.quantity.name
-        (field,) = (getattr(getattr(p, "func", None), "__name__", "") for p in check.quantity.positional[:1])
-        if name == "error":
-            name = "relative_l2"
-        if name not in ("relative_l2", "linf") or field not in errors:
-            continue
-        measured = getattr(errors[field], name)
-        bound = float(check.bound.xreplace(dict(problem.parameter_values())))
-        met = measured is not None and (measured <= bound if check.operator == "<=" else measured >= bound)
-        found.append(
-            {"quantity": f"{name}({field})", "operator": check.operator, "bound": bound,
-             "measured": measured, "met": met}
-        )  # fmt: skip
-    return found
-
-
-def _closing(
-    result: SolverResult, errors: Mapping[str, FieldError], bounds: Sequence[Mapping[str, object]]
-) -> tuple[str, ...]:
-    """The last lines: the accuracy reached and how it was measured."""
-    lines = [f"stopped: {result.stop_reason} ({result.counts.get('iterations', 0):,} iterations)"]
-    if not errors:
-        total = result.losses.get("total", float("nan"))
-        lines.append(
-            f"no known solution to compare with; the mean squared residual is {total:.2e} on the "
-            "points of the training"
-        )
-        return tuple(lines)
-    for name, error in errors.items():
-        size = "" if error.relative_l2 is None else f"relative l2 error {error.relative_l2:.2e}, "
-        lines.append(f"{name}: {size}largest error {error.linf:.2e}")
-    for bound in bounds:
-        words = "met" if bound["met"] else "MISSED"
-        lines.append(f"{bound['quantity']} {bound['operator']} {bound['bound']:g}: {words}")
-    lines.append(f"measured on {next(iter(errors.values())).measured_on}, against the known solution")
-    return tuple(lines)

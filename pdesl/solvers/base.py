@@ -66,9 +66,10 @@ class Task:
         time = self.system.problem.time
         if time is None:
             return None
-        assert time.lower is not None and time.upper is not None
-        ends = (numeric_value(b, self.values, time.span, "a time") for b in (time.lower, time.upper))
-        first, last = ends
+        assert time.lower is not None
+        assert time.upper is not None
+        first = numeric_value(time.lower, self.values, time.span, "a time")
+        last = numeric_value(time.upper, self.values, time.span, "a time")
         return first, last
 
 

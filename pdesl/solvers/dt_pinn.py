@@ -82,9 +82,15 @@ def solve(task: Task, reporter: Reporter) -> SolverResult:
     times = time_slices(task)
     with reporter.stage("operators") as note:
         nodal = to_nodal(
-            system, cloud, task.region, task.values, order=options.order,
-            namespace=jax_namespace(), times=times, periods=task.periods,
-        )  # fmt: skip
+            system,
+            cloud,
+            task.region,
+            task.values,
+            order=options.order,
+            namespace=jax_namespace(),
+            times=times,
+            periods=task.periods,
+        )
         rows = to_discrete(nodal, dtype)
         note.text = f"{nodal.nonzeros:,} nonzeros, order {options.order}"
     orders, derivatives, inputs = 1, None, cloud.points
@@ -93,11 +99,18 @@ def solve(task: Task, reporter: Reporter) -> SolverResult:
         derivatives = time_plan(task, orders)
         inputs = on_slices(cloud.points, None, times).inputs(system)
     data = Data(
-        jnp.asarray(inputs, dtype), rows, derivatives, orders,
-        1 if times is None else len(times), len(cloud.boundary),
-    )  # fmt: skip
-    weights = {"equations": 1.0, "boundary": options.boundary_weight,
-               "initial": options.initial_weight}  # fmt: skip
+        jnp.asarray(inputs, dtype),
+        rows,
+        derivatives,
+        orders,
+        1 if times is None else len(times),
+        len(cloud.boundary),
+    )
+    weights = {
+        "equations": 1.0,
+        "boundary": options.boundary_weight,
+        "initial": options.initial_weight,
+    }
 
     def loss(network: Any, data: Data) -> tuple[Array, Any]:
         values = nodal_values(network, data)
@@ -113,10 +126,17 @@ def solve(task: Task, reporter: Reporter) -> SolverResult:
         return total_loss(parts, weights)
 
     return train(
-        task, network, loss, data, cloud, method="dt_pinn", times=times, reporter=reporter,
+        task,
+        network,
+        loss,
+        data,
+        cloud,
+        method="dt_pinn",
+        times=times,
+        reporter=reporter,
         counts={"operator_nonzeros": nodal.nonzeros, "time_slices": data.slices},
         floor=make_floor(task, cloud, times, data, weights),
-    )  # fmt: skip
+    )
 
 
 class Exact(eqx.Module):
@@ -187,5 +207,3 @@ def time_plan(task: Task, orders: int) -> Plan:
 
 def _sum(terms: list[Array]) -> Array:
     return sum(terms[1:], start=terms[0])
-
-

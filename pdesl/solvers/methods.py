@@ -17,8 +17,13 @@ from pdesl.diagnostics import Diagnostic, ProblemError, Span
 from pdesl.ir.system import Row, System
 from pdesl.language.names import suggest
 from pdesl.solvers.options import (
-    OPTIMISER_NAMES, OPTIMISER_OPTIONS, DtPinnOptions, PinnOptions, RbfFdOptions, TrainedOptions,
-)  # fmt: skip
+    OPTIMISER_NAMES,
+    OPTIMISER_OPTIONS,
+    DtPinnOptions,
+    PinnOptions,
+    RbfFdOptions,
+    TrainedOptions,
+)
 from pdesl.symbolic.options import bind
 from pdesl.symbolic.problem import Choice, Problem, Unknown
 
@@ -26,9 +31,14 @@ if TYPE_CHECKING:
     from pdesl.solvers.base import Reporter, SolverResult, Task
 
 __all__ = [
-    "METHODS", "Method", "bind_options", "choose_method", "method_named", "requirements",
+    "METHODS",
+    "Method",
+    "bind_options",
+    "choose_method",
+    "method_named",
+    "requirements",
     "size_mistakes",
-]  # fmt: skip
+]
 
 # Orders that Taylor propagation through a network is worked out for.
 HIGHEST_POINTWISE_ORDER = 4
@@ -61,19 +71,29 @@ METHODS: dict[str, Method] = {
     method.name: method
     for method in (
         Method(
-            "dt_pinn", "a network trained on RBF-FD derivatives (Sharma and Shankar, 2022)",
-            DtPinnOptions, "pdesl.solvers.dt_pinn", stencils=True,
+            "dt_pinn",
+            "a network trained on RBF-FD derivatives (Sharma and Shankar, 2022)",
+            DtPinnOptions,
+            "pdesl.solvers.dt_pinn",
+            stencils=True,
         ),
         Method(
-            "pinn", "a network trained on its own exact derivatives (Raissi et al., 2019)",
-            PinnOptions, "pdesl.solvers.pinn", stencils=False,
+            "pinn",
+            "a network trained on its own exact derivatives (Raissi et al., 2019)",
+            PinnOptions,
+            "pdesl.solvers.pinn",
+            stencils=False,
         ),
         Method(
-            "rbf_fd", "RBF-FD collocation, solved directly: the fastest way to a trusted answer",
-            RbfFdOptions, "pdesl.solvers.rbf_fd", stencils=True, steady=True,
+            "rbf_fd",
+            "RBF-FD collocation, solved directly: the fastest way to a trusted answer",
+            RbfFdOptions,
+            "pdesl.solvers.rbf_fd",
+            stencils=True,
+            steady=True,
         ),
     )
-}  # fmt: skip
+}
 
 
 def method_named(name: str, span: Span | None = None) -> Method:
@@ -87,12 +107,15 @@ def method_named(name: str, span: Span | None = None) -> Method:
         raise ProblemError(
             [
                 Diagnostic(
-                    "E501", f"there is no method `{name}`", span,
-                    helps=(f"did you mean `{guess}`?" if guess else
-                           f"there are: {', '.join(METHODS)}",),
+                    "E501",
+                    f"there is no method `{name}`",
+                    span,
+                    helps=(
+                        f"did you mean `{guess}`?" if guess else f"there are: {', '.join(METHODS)}",
+                    ),
                 )
             ]
-        )  # fmt: skip
+        )
     return METHODS[name]
 
 
@@ -135,12 +158,16 @@ def bind_options(method: Method, choice: Choice, values: dict[sympy.Symbol, floa
             guess = suggest(optimiser.name, OPTIMISER_NAMES)
             found.append(
                 Diagnostic(
-                    "E515", f"there is no optimiser `{optimiser.name}`",
+                    "E515",
+                    f"there is no optimiser `{optimiser.name}`",
                     choice.spans.get("optimiser", choice.span),
-                    helps=(f"did you mean `{guess}`?" if guess else
-                           f"there are: {', '.join(OPTIMISER_NAMES)}",),
+                    helps=(
+                        f"did you mean `{guess}`?"
+                        if guess
+                        else f"there are: {', '.join(OPTIMISER_NAMES)}",
+                    ),
                 )
-            )  # fmt: skip
+            )
     if found:
         raise ProblemError(found)
     return options
@@ -169,12 +196,14 @@ def size_mistakes(
     spans = (choice.spans.get(name) for name in ("nodes", "order"))
     return (
         Diagnostic(
-            "E514", f"order {options.order} for derivatives of order {theta} in {dimension} "
+            "E514",
+            f"order {options.order} for derivatives of order {theta} in {dimension} "
             f"dimension{'s' if dimension != 1 else ''} needs {least} nodes for a single stencil, "
-            f"and there are {options.nodes}", next((s for s in spans if s), choice.span),
+            f"and there are {options.nodes}",
+            next((s for s in spans if s), choice.span),
             helps=(f"choose a lower order, or many more nodes, `nodes={10 * least}`",),
         ),
-    )  # fmt: skip
+    )
 
 
 def requirements(method: Method, system: System) -> tuple[Diagnostic, ...]:
@@ -187,43 +216,75 @@ def requirements(method: Method, system: System) -> tuple[Diagnostic, ...]:
 
     for parameter in problem.parameters:
         if isinstance(parameter.value, Unknown):
-            refuse("E611", f"does not find unknown parameters, and `{parameter.name}` is one",
-                   parameter.span, f"give it a value, `--set parameters.{parameter.name}=…`")  # fmt: skip
+            refuse(
+                "E611",
+                f"does not find unknown parameters, and `{parameter.name}` is one",
+                parameter.span,
+                f"give it a value, `--set parameters.{parameter.name}=…`",
+            )
     for closure in problem.closures:
-        refuse("E612", f"does not learn closures, and `{closure.name}` is one", closure.span,
-               "write the term as a formula")  # fmt: skip
+        refuse(
+            "E612",
+            f"does not learn closures, and `{closure.name}` is one",
+            closure.span,
+            "write the term as a formula",
+        )
     for term in problem.fit:
         refuse("E613", "does not fit data", term.span, "remove the blocks `fit:` and `data:`")
     if not system.frame.space_axes or problem.shape is None:
-        refuse("E614", "solves problems in space, and this one has time alone",
-               problem.time.span if problem.time else None,
-               "add a spatial coordinate to `domain:`")  # fmt: skip
+        refuse(
+            "E614",
+            "solves problems in space, and this one has time alone",
+            problem.time.span if problem.time else None,
+            "add a spatial coordinate to `domain:`",
+        )
         return tuple(found)
     if method.steady and problem.time is not None:
-        refuse("E619", "solves steady problems, and this one has a time coordinate",
-               problem.time.span, "choose `dt_pinn` or `pinn`")  # fmt: skip
+        refuse(
+            "E619",
+            "solves steady problems, and this one has a time coordinate",
+            problem.time.span,
+            "choose `dt_pinn` or `pinn`",
+        )
     dimension = len(system.frame.space_axes)
     if method.stencils and dimension > HIGHEST_STENCIL_DIMENSION:
         span = problem.space[-1].span
-        refuse("E615", f"works in up to {HIGHEST_STENCIL_DIMENSION} dimensions, and there are "
-               f"{dimension}", span, "choose `pinn`, `--solver pinn`")  # fmt: skip
+        refuse(
+            "E615",
+            f"works in up to {HIGHEST_STENCIL_DIMENSION} dimensions, and there are {dimension}",
+            span,
+            "choose `pinn`, `--solver pinn`",
+        )
     for coordinate in problem.space:
         if coordinate.periodic and not method.stencils:
-            refuse("E616", "has no periodic networks", coordinate.span,
-                   "choose `dt_pinn`, whose stencils wrap around")  # fmt: skip
+            refuse(
+                "E616",
+                "has no periodic networks",
+                coordinate.span,
+                "choose `dt_pinn`, whose stencils wrap around",
+            )
     for field in problem.unknown_fields:
         if len(field.coordinates) != len(problem.coordinates):
             names = ", ".join(c.name for c in problem.coordinates)
-            refuse("E617", f"needs every field to depend on every coordinate, and `{field.name}` "
-                   "does not", field.span, f"declare it as `{field.name}({names})`")  # fmt: skip
+            refuse(
+                "E617",
+                f"needs every field to depend on every coordinate, and `{field.name}` does not",
+                field.span,
+                f"declare it as `{field.name}({names})`",
+            )
     for row in system.all_rows:
         for jet in row.jets(system.space):
             order = jet.order if not method.stencils else system.time_order(jet)
             if order > HIGHEST_POINTWISE_ORDER:
-                refuse("E618", f"differentiates networks up to order {HIGHEST_POINTWISE_ORDER}, "
-                       f"and this term has order {order}", _place(row, order),
-                       "introduce a field for a time derivative of lower order"
-                       if method.stencils else "choose `dt_pinn`")  # fmt: skip
+                refuse(
+                    "E618",
+                    f"differentiates networks up to order {HIGHEST_POINTWISE_ORDER}, "
+                    f"and this term has order {order}",
+                    _place(row, order),
+                    "introduce a field for a time derivative of lower order"
+                    if method.stencils
+                    else "choose `dt_pinn`",
+                )
                 break
     return tuple(found)
 

@@ -8,9 +8,13 @@ from pdesl.symbolic.options import option
 from pdesl.symbolic.problem import Choice
 
 __all__ = [
-    "OPTIMISER_NAMES", "OPTIMISER_OPTIONS", "DtPinnOptions", "PinnOptions", "RbfFdOptions",
+    "OPTIMISER_NAMES",
+    "OPTIMISER_OPTIONS",
+    "DtPinnOptions",
+    "PinnOptions",
+    "RbfFdOptions",
     "TrainedOptions",
-]  # fmt: skip
+]
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,15 +62,18 @@ class TrainedOptions:
     depth: int = option(4, "hidden layers", least=1, most=100)
     activation: str = option("tanh", "activation of the hidden layers", choices=ACTIVATION_NAMES)
     optimiser: Choice = option(
-        Choice("ssbroyden"), f"how the loss is minimised: {', '.join(OPTIMISER_NAMES)}, "
-        "each with its own options", choices=()
-    )  # fmt: skip
+        Choice("ssbroyden"),
+        f"how the loss is minimised: {', '.join(OPTIMISER_NAMES)}, each with its own options",
+        choices=(),
+    )
     iterations: int = option(3000, "most iterations of the optimiser", least=1)
     seconds: float | None = option(None, "most seconds of training; none: no limit", above=0.0)
     decrease: float = option(
-        0.1, "stop when the loss fell by less than this fraction in `window` iterations",
-        least=0.0, most=0.999,
-    )  # fmt: skip
+        0.1,
+        "stop when the loss fell by less than this fraction in `window` iterations",
+        least=0.0,
+        most=0.999,
+    )
     window: int = option(500, "iterations over which `decrease` is measured", least=1)
     boundary_weight: float = option(1.0, "weight of the boundary terms in the loss", above=0.0)
     initial_weight: float = option(1.0, "weight of the initial terms in the loss", above=0.0)
@@ -81,9 +88,11 @@ class DtPinnOptions(TrainedOptions):
     order: int = option(4, "order of accuracy of the RBF-FD operators", least=1, most=10)
     ghost: bool = option(True, "nodes outside the boundary, one for each boundary node")
     floor: float = option(
-        1.0, "stop when the loss falls to so many times the share that the error of the operators "
-        "has in it, measured with exact derivatives of the network; 0: never", least=0.0,
-    )  # fmt: skip
+        1.0,
+        "stop when the loss falls to so many times the share that the error of the operators "
+        "has in it, measured with exact derivatives of the network; 0: never",
+        least=0.0,
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,5 +110,7 @@ class RbfFdOptions:
     order: int = option(4, "order of accuracy of the RBF-FD operators", least=1, most=10)
     ghost: bool = option(True, "nodes outside the boundary, one for each boundary node")
     iterations: int = option(50, "most steps of Newton's method", least=1)
-    tolerance: float = option(1e-10, "Newton stops at steps so small against the solution", above=0.0)
+    tolerance: float = option(
+        1e-10, "Newton stops at steps so small against the solution", above=0.0
+    )
     seed: int = option(0, "seed of nodes and test points", least=0, most=2**32 - 1)

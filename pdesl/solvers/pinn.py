@@ -74,8 +74,11 @@ def solve(task: Task, reporter: Reporter) -> SolverResult:
         )
     slices = 1 if times is None else len(times)
     data = Data(equations, tuple(boundary), initial, len(cloud.boundary) * slices, options.chunk)
-    weights = {"equations": 1.0, "boundary": options.boundary_weight,
-               "initial": options.initial_weight}  # fmt: skip
+    weights = {
+        "equations": 1.0,
+        "boundary": options.boundary_weight,
+        "initial": options.initial_weight,
+    }
 
     def loss(network: Any, data: Data) -> tuple[Array, Any]:
         def squares(row: PointRow) -> Array:
@@ -94,6 +97,13 @@ def solve(task: Task, reporter: Reporter) -> SolverResult:
         return total_loss(parts, weights)
 
     return train(
-        task, network, loss, data, cloud, method="pinn", times=times, reporter=reporter,
+        task,
+        network,
+        loss,
+        data,
+        cloud,
+        method="pinn",
+        times=times,
+        reporter=reporter,
         counts={"time_slices": slices},
-    )  # fmt: skip
+    )

@@ -144,10 +144,15 @@ def solve(task: Task, reporter: Reporter) -> SolverResult:
         )
     with reporter.stage("operators") as note:
         nodal = to_nodal(
-            system, cloud, task.region, task.values, order=options.order,
-            namespace=numpy_namespace(), periods=task.periods,
-            interior_everywhere=conditions == 1 and ghost or not len(cloud.boundary),
-        )  # fmt: skip
+            system,
+            cloud,
+            task.region,
+            task.values,
+            order=options.order,
+            namespace=numpy_namespace(),
+            periods=task.periods,
+            interior_everywhere=(conditions == 1 and ghost) or not len(cloud.boundary),
+        )
         note.text = f"{nodal.nonzeros:,} nonzeros, order {options.order}"
     assembly = Assembly(nodal, len(system.fields))
     rows, columns = assembly.shape
@@ -178,12 +183,13 @@ def solve(task: Task, reporter: Reporter) -> SolverResult:
             "operator_nonzeros": nodal.nonzeros,
             "iterations": len(history) - 1,
         },
-        stop_reason="solved" if all(r.nonlinear is None for r in assembly.rows) else
-                    "Newton's method converged",
+        stop_reason="solved"
+        if all(r.nonlinear is None for r in assembly.rows)
+        else "Newton's method converged",
         interrupted=False,
         compile_seconds=0.0,
         precision="float64",
-    )  # fmt: skip
+    )
 
 
 def newton(
@@ -227,10 +233,14 @@ def newton(
         history.append(_size(residual))
         reporter.train(
             TrainingReport(
-                iteration, history[-1] ** 2, time.perf_counter() - begin, options.iterations, None,
+                iteration,
+                history[-1] ** 2,
+                time.perf_counter() - begin,
+                options.iterations,
+                None,
                 "newton",
             )
-        )  # fmt: skip
+        )
         if linear or (small and scale == 1.0):
             return values, history
     raise SolverError(
@@ -268,7 +278,8 @@ def _solve_linear(matrix: Any, right: np.ndarray) -> np.ndarray:
         factor = scipy.sparse.linalg.splu(scaled)
     except RuntimeError:
         raise _singular() from None
-    inverse: Any = scipy.sparse.linalg.LinearOperator(  # pyright: ignore
+    make_operator: Any = scipy.sparse.linalg.LinearOperator
+    inverse = make_operator(
         scaled.shape, matvec=factor.solve, rmatvec=lambda x: factor.solve(x, "T"), dtype=float
     )
     size: Any = scipy.sparse.linalg.onenormest(inverse)

@@ -104,9 +104,11 @@ def train(
     choice = options.optimiser
     optimiser = bind(OPTIMISERS[choice.name], choice, values=task.values, what="optimiser")
     stopping = Stopping(
-        iterations=options.iterations, seconds=options.seconds, decrease=options.decrease,
+        iterations=options.iterations,
+        seconds=options.seconds,
+        decrease=options.decrease,
         window=options.window,
-    )  # fmt: skip
+    )
 
     floors: list[float] = []
     asked_at = math.inf
@@ -115,10 +117,14 @@ def train(
         nonlocal asked_at
         reporter.train(
             TrainingReport(
-                progress.iteration, progress.best_loss, progress.seconds, options.iterations,
-                options.seconds, choice.name,
+                progress.iteration,
+                progress.best_loss,
+                progress.seconds,
+                options.iterations,
+                options.seconds,
+                choice.name,
             )
-        )  # fmt: skip
+        )
         # Only at fixed iterations, so that the result does not depend on the machine's speed.
         if floor is None or progress.iteration % CHECK or progress.best_loss > 0.7 * asked_at:
             return False
@@ -156,7 +162,8 @@ def train(
             "gradient_norm": result.history.gradient_norm,
         },
         losses={
-            "total": float(result.loss), **parts,
+            "total": float(result.loss),
+            **parts,
             **({"discretisation": floors[-1]} if floors else {}),
         },
         counts={

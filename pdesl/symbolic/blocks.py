@@ -19,12 +19,21 @@ from pdesl.symbolic.problem import (
 from pdesl.symbolic.scope import Scope, components, mistake
 
 __all__ = [
-    "data_sets", "fit_block", "metric_block", "output_rules", "solver_block", "sweep_block",
+    "data_sets", "fit_block", "metric_block", "output_rules", "refuse_regions", "solver_block", "sweep_block",
     "verify_block",
 ]  # fmt: skip
 
 Guard = Callable[..., AbstractContextManager[None]]
 Statements = Iterable[ast.Statement]
+
+
+def refuse_regions(statement: ast.Relation) -> None:
+    """Raises `Mistake` for `on …` behind what is no boundary condition."""
+    if statement.regions:
+        raise mistake(
+            "E418", "only a boundary condition says where it holds", statement.regions[0].span,
+            "leave out `on …`, or move the line to `boundary:`",
+        )  # fmt: skip
 
 
 def _setting(statement: ast.Statement, block: str) -> tuple[str, ast.Expression, Span | None]:
@@ -34,6 +43,7 @@ def _setting(statement: ast.Statement, block: str) -> tuple[str, ast.Expression,
         and statement.operator == "="
         and isinstance(statement.left, ast.Name)
     ):
+        refuse_regions(statement)
         return statement.left.identifier, statement.right, statement.span
     raise mistake("E330", f"a line of `{block}:` gives a name its value", statement.span,
                   "write `name = value`")  # fmt: skip
@@ -71,6 +81,7 @@ def metric_block(
     (statement,) = found
     if not isinstance(statement, ast.Relation) or statement.operator != "=":
         raise mistake("E322", form[0], statement.span, *form[1])
+    refuse_regions(statement)
     text = statement.span.text if statement.span else ""
     right = statement.right
     if isinstance(right, ast.ListLiteral | ast.TupleLiteral):
@@ -168,6 +179,7 @@ def fit_block(
             settings.append(statement)
             continue
         with guarded():
+            refuse_regions(statement)
             left = statement.left
             identifier = left.identifier if isinstance(left, ast.Name) else ""
             if identifier.split(".")[0] not in names:
@@ -242,6 +254,7 @@ def verify_block(
             if not isinstance(statement, ast.Relation):
                 raise mistake("E330", "a line of `verify:` is a known solution or a bound",
                               statement.span, "u = sin(x)", "relative_l2(u) ≤ 1e-4")  # fmt: skip
+            refuse_regions(statement)
             if statement.operator == "=":
                 left = statement.left
                 name = left.identifier if isinstance(left, ast.Name) else ""

@@ -14,6 +14,7 @@ from pdesl.language.names import suggest
 from sympy.core.function import AppliedUndef
 
 from pdesl.symbolic.domain import SHAPES, Shape
+from pdesl.symbolic.blocks import refuse_regions
 from pdesl.symbolic.expressions import Translator
 from pdesl.symbolic.functions import constant_value
 from pdesl.symbolic.operators import NORMAL
@@ -55,6 +56,7 @@ class Domains:
                     if statement.operator != "=":
                         raise mistake("E330", "a region is defined with `=`", statement.span,
                                       f"{name} = disk(radius=1)")  # fmt: skip
+                    refuse_regions(statement)
                     self.scope.declare(name, "region", statement.left.span)
                     self.regions[name] = statement
             elif isinstance(statement, ast.Membership):

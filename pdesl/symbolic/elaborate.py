@@ -22,7 +22,8 @@ from pdesl.language.names import canonical_name, suggest
 from pdesl.language.parser import parse
 from pdesl.symbolic import units
 from pdesl.symbolic.blocks import (
-    data_sets, fit_block, metric_block, output_rules, solver_block, sweep_block, verify_block,
+    data_sets, fit_block, metric_block, output_rules, refuse_regions, solver_block, sweep_block,
+    verify_block,
 )  # fmt: skip
 from pdesl.symbolic.domains import Domains
 from pdesl.symbolic.expressions import Translator
@@ -528,12 +529,7 @@ class _Elaboration:
         for statement in statements:
             with self.guarded():
                 translator, pairs, relation = self._sides(statement, block)
-                if relation.regions:
-                    raise mistake(
-                        "E418", "an equation holds in the whole domain; `on …` belongs to a "
-                        "boundary condition", relation.regions[0].span,
-                        "move the line to `boundary:`",
-                    )  # fmt: skip
+                refuse_regions(relation)
                 for lhs, rhs in pairs:
                     if lhs == rhs:
                         raise mistake("E321", "both sides are the same, so this says nothing",
@@ -570,9 +566,8 @@ class _Elaboration:
                     "E421", "a boundary condition says where it holds", _both_sides(statement),
                     "add `on ∂Ω` for the whole boundary, or a part, `on x = 0`",
                 )  # fmt: skip
-            if not where and statement.regions:
-                raise mistake("E418", "an initial condition holds everywhere at the start",
-                              statement.regions[0].span, "leave out `on …`")  # fmt: skip
+            if not where:
+                refuse_regions(statement)
             regions = []
             for region in statement.regions:
                 with self.guarded():
@@ -600,6 +595,7 @@ class _Elaboration:
                 if not isinstance(statement, ast.Relation) or statement.operator != "=":
                     raise mistake("E330", "a line here gives a field by a formula", statement.span,
                                   "write `u = …`")  # fmt: skip
+                refuse_regions(statement)
                 for given in self._given(statement):
                     if any(given.field == other.field for other in found):
                         raise mistake("E211", f"`{given.field}` is given twice",
@@ -661,6 +657,7 @@ def _unknown(call: ast.Call, translator: Translator) -> Unknown:
 
 def _defined_name(statement: ast.Statement, block: str) -> tuple[str, ast.Relation]:
     if isinstance(statement, ast.Relation) and statement.operator == "=":
+        refuse_regions(statement)
         if isinstance(statement.left, ast.Name):
             return statement.left.identifier, statement
         if isinstance(statement.left, ast.Call) and block == "let":

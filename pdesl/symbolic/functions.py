@@ -161,7 +161,7 @@ def numpy_namespace() -> Namespace:
         x = x if np.issubdtype(x.dtype, np.floating) else x.astype(float)
         wide = x.astype(float)
         # SciPy loses the branch point at -1/e, and goes on with complex values left of it.
-        p = np.sqrt(np.maximum(2 * (np.e * wide + 1), 0))
+        p = np.sqrt(np.maximum(2 * (np.e * np.minimum(wide, 1.0) + 1), 0))
         near = -1 + p * (1 - p / 3 + 11 * p * p / 72)
         values = np.where(p < 1e-4, near, np.real(special.lambertw(wide)))
         outside = wide < -1 / np.e - 4 * np.finfo(x.dtype).eps

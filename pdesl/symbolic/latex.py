@@ -168,7 +168,7 @@ class MathPrinter(LatexPrinter):
                 velocity = self._vector(arguments[:-1])
                 return rf"\left({velocity}\cdot\nabla\right) {self._operand(arguments[-1])}"
             case "lap":
-                (inner,) = arguments
+                inner = arguments[0]
                 if isinstance(inner, AppliedUndef) and inner.func.__name__ == "lap":
                     return rf"\nabla^{{4}} {self._operand(inner.args[0])}"
                 return rf"\nabla^{{2}} {self._operand(inner)}"

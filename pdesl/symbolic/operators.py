@@ -101,7 +101,7 @@ class Operator:
 
 def marker(name: str) -> UndefinedFunction:
     """The SymPy function that stands for an operator."""
-    return sympy.Function(name)
+    return sympy.Function(name)  # type: ignore[return-value]
 
 
 def _flat(frame: Frame, node: sympy.Basic) -> None:
@@ -302,7 +302,7 @@ def erase(
             return node  # type: ignore[return-value]
         if isinstance(node, sympy.Derivative):
             result = visit(node.expr)
-            for variable, count in node.variable_count:
+            for variable, count in node.variable_count:  # type: ignore[misc]
                 axis = _axis(node, variable, frame.space)
                 for _ in range(int(count)):
                     result = frame.space.total_derivative(result, axis)
@@ -313,7 +313,7 @@ def erase(
             if operator is not None:
                 return operator.meaning(frame, node, tuple(visit(a) for a in node.args))
             return _field(node, frame.space)
-        return node.func(*(visit(argument) for argument in node.args))
+        return node.func(*(visit(argument) for argument in node.args))  # type: ignore[return-value]
 
     return visit(expression)
 

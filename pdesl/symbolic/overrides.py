@@ -157,7 +157,7 @@ def _wrong(code: str, message: str, node: ast.Statement | ast.Expression, *helps
 def _apply(module: ast.Module, relation: ast.Relation) -> ast.Module:
     left = relation.left
     path = left.identifier.split(".") if isinstance(left, ast.Name) else []
-    if relation.operator != "=" or len(path) < 2:
+    if relation.operator != "=" or relation.regions or len(path) < 2:
         raise _wrong(
             "E508", "a setting is `block.name=value`", relation, "solver.order=5", "parameters.κ=2"
         )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 import sympy
 from sympy.core.function import AppliedUndef
@@ -114,11 +115,12 @@ def expression_to_syntax(
                 return ast.Binary("/", ast.Number("1"), visit(node.base**-node.exp))
             return ast.Binary("^", visit(node.base), visit(node.exp))
         if isinstance(node, sympy.Derivative):
+            counts: Any = node.variable_count
             if not all(
-                isinstance(v, sympy.Symbol) and n.is_Integer for v, n in node.variable_count
+                isinstance(v, sympy.Symbol) and n.is_Integer for v, n in counts
             ):
                 raise TypeError(f"`{node}` cannot be stated: derivatives are along coordinates")
-            variables = tuple((v.name, int(n)) for v, n in node.variable_count)
+            variables = tuple((v.name, int(n)) for v, n in counts)
             return ast.Derivative(variables, visit(node.expr))
         if isinstance(node, AppliedUndef):
             return applied(node)
@@ -433,7 +435,7 @@ def _shapes(problem: Problem) -> list[tuple[list[Coordinate], Shape]]:
         return []
     if shape.kind == "box":
         free = [i for i, c in enumerate(space) if c.lower is None]
-        given: Mapping = dict(shape.arguments)
+        given: dict[str, Any] = dict(shape.arguments)
         part = Shape("box", tuple((k, tuple(v[i] for i in free)) for k, v in given.items()))
         return [([space[i] for i in free], part)]
     if shape.kind != "product" or (space[0].lower is None and not any(c.lower for c in space)):

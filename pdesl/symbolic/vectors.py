@@ -219,7 +219,7 @@ def _is_sum_of_gradients(vector: Matrix) -> bool:
     of unit length), so its divergence has one meaning in curved coordinates.
     """
     gradient = marker("grad")
-    names: dict[sympy.Expr, sympy.Dummy] = {}
+    names: dict[sympy.Basic, sympy.Dummy] = {}
     rows = []
     for number, component in enumerate(components(vector), 1):
         found = [n for n in component.atoms(AppliedUndef) if n.func == gradient]

@@ -1,0 +1,64 @@
+"""A problem in a scientist's words: what `pdesl check` prints."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from pdesl.ir.facts import Facts, facts
+from pdesl.ir.system import System
+from pdesl.solvers.methods import Method
+from pdesl.symbolic.domain import make_region
+
+__all__ = ["describe", "kind_words"]
+
+
+def describe(system: System, method: Method, options: Any) -> tuple[str, ...]:
+    """A system in a scientist's words, and what would be done with it."""
+    found = facts(system)
+    problem = system.problem
+    lines = [f"{problem.name}: {kind_words(found)}"]
+    for entry in found.fields:
+        time = f", order {entry.order_in_time} in time" if not found.steady else ""
+        lines.append(f"  {entry.name}: order {entry.order_in_space} in space{time}")
+    lines.append(f"  domain: {_domain(system)}")
+    if found.nonlinear_terms:
+        lines.append(f"  nonlinear: {'; '.join(found.nonlinear_terms)}")
+    if system.sources:
+        lines.append(f"  derived from the known solution: {', '.join(system.sources)}")
+    if system.boundary:
+        words = "condition" if len(system.boundary) == 1 else "conditions"
+        lines.append(f"  {len(system.boundary)} boundary {words}, the whole boundary is covered")
+    if system.exact:
+        lines.append("  a known solution is given: a run reports the error against it")
+    own = [f"{k}={v}" for k, v in (problem.solver.options if problem.solver else ())]
+    lines.append(f"  method: {method.name}({', '.join(own)}), {method.words}")
+    return tuple(lines)
+
+
+def kind_words(found: Facts) -> str:
+    words = ["steady" if found.steady else "time-dependent"]
+    words.append("linear" if found.linear else "nonlinear")
+    if found.linear:
+        words.append(
+            "constant coefficients" if found.constant_coefficients else "variable coefficients"
+        )
+    count = len(found.fields)
+    words.append(
+        "one equation"
+        if count == 1
+        else f"{count} equations" + (", coupled" if found.coupled else "")
+    )
+    words.append(f"{found.dimension}-D")
+    return ", ".join(words)
+
+
+def _domain(system: System) -> str:
+    shape = system.problem.shape
+    if shape is None:
+        return "time alone"
+    region = make_region(shape, system.space_symbols, system.problem.parameter_values())
+    lower, upper = region.bounding_box()
+    names = [s.name for s in system.space_symbols]
+    ranges = [f"{n} in [{a:g}, {b:g}]" for n, a, b in zip(names, lower, upper, strict=True)]
+    text = ", ".join(ranges) if len(ranges) <= 4 else f"{len(ranges)} dimensions"
+    return f"{shape.kind}, {text}"
