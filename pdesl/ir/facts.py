@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+import numpy as np
 import sympy
 
 from pdesl.diagnostics import Diagnostic, ProblemError, Severity, Span
@@ -135,8 +136,9 @@ def _at_points(
     region = make_region(shape, system.space_symbols, values)
     found: list[Diagnostic] = []
     try:
-        sample, inside = boundary_sample(region), interior_sample(region)
-        found += boundary_mistakes(system, region, sample, values)
+        with np.errstate(all="ignore"):
+            sample, inside = boundary_sample(region), interior_sample(region)
+            found += boundary_mistakes(system, region, sample, values)
         if not is_sound or _wrong(found):
             return found
         for row in system.all_rows:
@@ -145,6 +147,13 @@ def _at_points(
             found += own or solution_mistakes(row, system, places, inside, values, span)
         if span is not None and not _wrong(found):
             found += corner_warnings(system, region, sample, inside, values, span[0])
+    except ArithmeticError:
+        found.append(
+            Diagnostic(
+                "E442", "the numbers of this region are too large or too small to compute with",
+                shape.span, helps=("choose units in which they are nearer to 1",),
+            )
+        )  # fmt: skip
     except GeometryError as error:
         helps = (error.help,) if error.help else ()
         found.append(Diagnostic(error.code, error.message, shape.span, helps=helps))

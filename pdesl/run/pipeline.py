@@ -40,6 +40,7 @@ from pdesl.run.progress import Observer, SilentObserver, TrainingProgress
 from pdesl.run.progress import stage as observed
 from pdesl.run.words import describe, kind_words
 from pdesl.solvers.methods import (
+    METHODS,
     Method,
     bind_options,
     choose_method,
@@ -396,12 +397,16 @@ def _solve(ready: _Ready, observer: Observer, timings: dict[str, float]) -> Solv
 
 
 def _shared(choice: Choice, method: Method, observer: Observer) -> Choice:
-    """The options of the file's method that another method has too; the others are named."""
-    known = {name for name, _, _ in describe_options(method.options)}
-    dropped = [name for name, _ in choice.options if name not in known]
+    """The options that another method than the file's has too; those it lacks are named.
+
+    What is no option of any method stays, and is then refused.
+    """
+    own = {name for name, _, _ in describe_options(method.options)}
+    known = {n for m in METHODS.values() for n, _, _ in describe_options(m.options)}
+    dropped = [n for n, _ in choice.options if n in known - own]
     if dropped:
         observer.say(f"{method.name} has no option {', '.join(dropped)}: left out")
-    kept = tuple((n, v) for n, v in choice.options if n in known)
+    kept = tuple((n, v) for n, v in choice.options if n not in dropped)
     return Choice(choice.name, kept, choice.positional, choice.spans, span=choice.span)
 
 

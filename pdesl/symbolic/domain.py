@@ -256,6 +256,15 @@ def make_region(
             arguments["periodic"] = (False,) * len(arguments["lower"])
         with np.errstate(all="ignore"):
             return kind.build(**arguments)
+    except ArithmeticError:
+        raise ProblemError(
+            [
+                Diagnostic(
+                    "E442", "the numbers of this region are too large or too small to compute "
+                    "with", shape.span, helps=("choose units in which they are nearer to 1",),
+                )
+            ]
+        ) from None  # fmt: skip
     except geometry.GeometryError as error:
         raise ProblemError(
             [

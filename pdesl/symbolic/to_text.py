@@ -116,9 +116,7 @@ def expression_to_syntax(
             return ast.Binary("^", visit(node.base), visit(node.exp))
         if isinstance(node, sympy.Derivative):
             counts: Any = node.variable_count
-            if not all(
-                isinstance(v, sympy.Symbol) and n.is_Integer for v, n in counts
-            ):
+            if not all(isinstance(v, sympy.Symbol) and n.is_Integer for v, n in counts):
                 raise TypeError(f"`{node}` cannot be stated: derivatives are along coordinates")
             variables = tuple((v.name, int(n)) for v, n in counts)
             return ast.Derivative(variables, visit(node.expr))

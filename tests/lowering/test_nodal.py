@@ -122,7 +122,9 @@ def test_jax_operators_give_the_residuals_of_numpy():
     expected = Assembly(plain, 2).residual(point)
     nodal = to_nodal(system, cloud, region, values, order=3, namespace=jax_namespace())
     rows = to_discrete(nodal)
-    found = np.concatenate([np.asarray(r([list(jnp.asarray(point))])) for r in (*rows.interior, *rows.boundary)])
+    found = np.concatenate(
+        [np.asarray(r([list(jnp.asarray(point))])) for r in (*rows.interior, *rows.boundary)]
+    )
     assert np.allclose(found, expected, rtol=1e-10, atol=1e-9)
 
 
@@ -158,8 +160,8 @@ def test_operators_that_rows_share_are_built_once():
     nodal = to_nodal(system, cloud, region, values, order=3, namespace=numpy_namespace())
     # ∂x w and ∂y u are jets of nonlinear parts, the rest of each row is one matrix a field.
     first, second = nodal.interior
-    assert len(first.linear) == 1 and len(second.linear) == 2
-    assert len(first.jets) == 2 and len(second.jets) == 2
+    assert [len(first.linear), len(second.linear)] == [1, 2]
+    assert [len(first.jets), len(second.jets)] == [2, 2]
 
 
 def test_a_coefficient_that_is_not_finite_is_reported_with_its_place():

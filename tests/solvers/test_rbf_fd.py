@@ -103,7 +103,9 @@ def test_newton_converges_quadratically():
 
 
 @pytest.mark.parametrize(
-    ("text", "bound"), [(PLATE, 1e-5), (SYSTEM, 1e-6), (PERIODIC, 1e-5)], ids=["plate", "system", "periodic"]
+    ("text", "bound"),
+    [(PLATE, 1e-5), (SYSTEM, 1e-6), (PERIODIC, 1e-5)],
+    ids=["plate", "system", "periodic"],
 )
 def test_other_problems(text: str, bound: float):
     assert error(text, nodes=1500, order=4) < bound

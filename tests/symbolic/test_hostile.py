@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+import re
 import time
 from pathlib import Path
 
@@ -101,7 +102,7 @@ def test_expressions_that_grow(text: str):
         ("10^400", "E305"),
         ("((((2^100)^100)^100)^100)", "E305"),
         ("(x + 2)^(2^100)", "E011"),
-        ("(x + 2)^(κ^100)", ""),
+        ("(x + 2)^(κ^100)", "E326"),
         ("1e300*1e300", "E305"),
         ("1e300 u * 1e300", "E327"),
         ("floor(exp(exp(20)))", "E312"),
@@ -298,9 +299,12 @@ def test_the_size_of_a_derivative_is_foreseen():
     refuse_large(product)
     with pytest.raises(TooLarge):
         refuse_large(product, derivative=True)
-    wide = sympy.Add(*(sympy.sin(i * x) for i in range(MAXIMUM_SIZE)))
+    shared = x
+    while 2 ** sympy.count_ops(shared) < MAXIMUM_SIZE:
+        refuse_large(shared)
+        shared = sympy.sin(shared) * sympy.cos(shared)
     with pytest.raises(TooLarge):
-        refuse_large(wide)
+        refuse_large(shared * sympy.exp(shared), derivative=True)
 
 
 def test_three_hundred_coupled_equations():
@@ -331,31 +335,56 @@ PIECES = (
 )  # fmt: skip
 
 
+NUMBERS = ("0", "1", "3", "0.5", "1000", "1e-300", "1e300", "(1/3)", "π", "64")
+SIGNS = (" + ", " - ", " / ", " ")
+
+
+def put(line: str, match: re.Match[str], text: str) -> str:
+    return line[: match.start()] + text + line[match.end() :]
+
+
 def mutate(text: str, seed: int) -> str:
-    """A text with some words and lines of it changed."""
+    """A text with some words and statements of it changed."""
     choose = random.Random(seed)
-    for _ in range(choose.randint(1, 3)):
+    for _ in range(choose.randint(1, 2)):
         lines = text.split("\n")
-        match choose.randrange(5):
+        inner = [i for i, line in enumerate(lines) if line.startswith("    ")] or [0]
+        number = choose.choice(inner)
+        words = lines[number].split(" ")
+        filled = [i for i, word in enumerate(words) if word]
+        # Half of the changes are gentle, so that many texts stay problems of some kind.
+        match choose.randrange(12):
+            case 6 | 7:
+                numbers = list(re.finditer(r"\d+(\.\d+)?", lines[number]))
+                if numbers:
+                    lines[number] = put(lines[number], choose.choice(numbers), choose.choice(NUMBERS))
+            case 8 | 9 | 10:
+                names = list(re.finditer(r"[^\W\d]\w*", lines[number]))
+                known = re.findall(r"[^\W\d]\w*", lines[choose.choice(inner)])
+                if names and known:
+                    lines[number] = put(lines[number], choose.choice(names), choose.choice(known))
+            case 11:
+                signs = list(re.finditer(r" [-+/*] ", lines[number]))
+                if signs:
+                    lines[number] = put(lines[number], choose.choice(signs), choose.choice(SIGNS))
             case 0:
-                del lines[choose.randrange(len(lines))]
-                text = "\n".join(lines)
+                del lines[number]
             case 1:
-                a, b = (choose.randrange(len(lines)) for _ in range(2))
-                lines[a], lines[b] = lines[b], lines[a]
-                text = "\n".join(lines)
+                lines.insert(number, lines[choose.choice(inner)])
             case 2:
-                place = choose.randrange(len(text))
-                text = text[:place] + choose.choice(PIECES) + text[place:]
-            case 3:
-                number = choose.randrange(len(lines))
-                words = lines[number].split(" ")
-                words[choose.randrange(len(words))] = choose.choice(PIECES)
+                words[choose.choice(filled)] = choose.choice(PIECES)
                 lines[number] = " ".join(words)
-                text = "\n".join(lines)
+            case 3:
+                other = lines[choose.choice(inner)].split()
+                words[choose.choice(filled)] = choose.choice(other)
+                lines[number] = " ".join(words)
+            case 4:
+                place = choose.randrange(4, len(lines[number]) + 1)
+                lines[number] = lines[number][:place] + choose.choice(PIECES) + lines[number][place:]
             case _:
-                place = choose.randrange(len(text))
-                text = text[:place] + text[place + choose.randint(1, 6) :]
+                place = choose.randrange(4, len(lines[number]) + 1)
+                lines[number] = lines[number][:place] + lines[number][place + choose.randint(1, 3) :]
+        text = "\n".join(lines)
     return text
 
 

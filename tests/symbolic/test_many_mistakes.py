@@ -46,7 +46,9 @@ solver:
 
 def found_in(text: str) -> list[tuple[str, int, str]]:
     return [
-        (d.code, d.span.line, d.span.text) for d in diagnostics_of(Source("many.pde", text)) if d.span
+        (d.code, d.span.line, d.span.text)
+        for d in diagnostics_of(Source("many.pde", text))
+        if d.span
     ]
 
 

@@ -1,0 +1,197 @@
+"""`dt_pinn` and `pinn`: they solve, they repeat, they stop by the loss, and they refuse by name."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from pdesl.diagnostics import CapabilityError, ProblemError, Source
+from pdesl.run.pipeline import Solution, load_source, run, solve
+
+SMALL = ["solver.nodes=300", "solver.width=20", "solver.depth=2"]
+
+FLOW = """
+domain:
+    x, y ∈ [0, 1]
+fields:
+    v(x, y) : vector
+    f(x, y), g(x, y) : source
+equations:
+    (v·∇)v - 0.1 ∇²v = (f, g)
+boundary:
+    v = exact(v)    on ∂Ω
+manufactured:
+    v = (1 + sin(x) cos(y), cos(x) sin(y))
+"""
+
+HIGH = """
+domain:
+    x ∈ [0, 1]^4
+fields:
+    u(x) : scalar
+    f(x) : source
+equations:
+    ∇²u + u = f
+boundary:
+    u = exact(u)    on ∂Ω
+manufactured:
+    u = sin(sum(x)/2)
+"""
+
+ROD = """
+domain:
+    x ∈ [0, 1]
+    t ∈ [0, 0.5]
+fields:
+    u(t, x) : scalar
+    f(t, x) : source
+equations:
+    ∂t u = 0.2 ∂x²u - u² + f
+boundary:
+    u = exact(u)    on ∂Ω
+initial:
+    u = exact(u)
+manufactured:
+    u = exp(-t) sin(2x)
+"""
+
+SIXTH = """
+domain:
+    x ∈ [0, 1]
+fields:
+    u(x) : scalar
+equations:
+    ∂x⁶u = 1
+boundary:
+    u = 0    on ∂Ω
+    ∂x u = 0    on ∂Ω
+    ∂x²u = 0    on ∂Ω
+"""
+
+RING = """
+domain:
+    x ∈ periodic(0, 2π)
+    y ∈ [0, 1]
+fields:
+    u(x, y) : scalar
+    f(x, y) : source
+equations:
+    ∇²u - u = f
+boundary:
+    u = exact(u)    on ∂Ω
+manufactured:
+    u = sin(x) exp(y)
+"""
+
+
+def solved(source: Source, method: str, *settings: str) -> Solution:
+    return solve(source, solver=method, overrides=list(settings))
+
+
+def size(solution: Solution) -> float:
+    return max(e.relative_l2 or 0.0 for e in solution.errors.values())
+
+
+@pytest.mark.parametrize("method", ["dt_pinn", "pinn"])
+def test_a_small_network_solves_the_nonlinear_problem(method: str):
+    found = solved(load_source("nonlinear_poisson_disk"), method, *SMALL, "solver.iterations=600")
+    assert size(found) < 2e-3
+    assert found.result.history["loss"][-1] < 1e-3 * found.result.history["loss"][0]
+    parts = found.result.losses
+    assert parts["total"] == pytest.approx(parts["equations"] + parts["boundary"])
+
+
+def test_the_same_seed_gives_the_same_bits_and_another_does_not():
+    source = load_source("linear_poisson_disk")
+    settings = [*SMALL, "solver.iterations=60"]
+    points = np.linspace(-0.5, 0.5, 7)
+    first = solved(source, "dt_pinn", *settings)(points, points)
+    again = solved(source, "dt_pinn", *settings)(points, points)
+    other = solved(source, "dt_pinn", *settings, "solver.seed=5")(points, points)
+    assert np.array_equal(first, again)
+    assert not np.array_equal(first, other)
+
+
+def test_training_stops_at_the_error_of_the_operators():
+    settings = [*SMALL, "solver.order=2", "solver.iterations=800"]
+    found = solved(load_source("linear_poisson_disk"), "dt_pinn", *settings)
+    assert "RBF-FD operators" in found.result.stop_reason
+    assert found.result.counts["iterations"] < 800
+    assert found.result.losses["total"] <= found.result.losses["discretisation"]
+    # Longer training fits the error of the operators: the solution gains nothing from it.
+    longer = solved(load_source("linear_poisson_disk"), "dt_pinn", *settings, "solver.floor=0")
+    assert size(found) < 2 * size(longer)
+
+
+@pytest.mark.parametrize("optimiser", ["lbfgs(history=20)", "adam(learning_rate=3e-3)"])
+def test_other_optimisers_lower_the_loss(optimiser: str):
+    settings = [*SMALL, "solver.iterations=300", f"solver.optimiser={optimiser}"]
+    found = solved(load_source("linear_poisson_disk"), "dt_pinn", *settings)
+    assert found.result.history["loss"][-1] < 0.05 * found.result.history["loss"][0]
+
+
+def test_single_precision_is_single_throughout():
+    settings = [*SMALL, "solver.iterations=200", "solver.precision=float32"]
+    found = solved(load_source("linear_poisson_disk"), "dt_pinn", *settings)
+    assert found.result.arrays["layers/0/weight"].dtype == np.float32
+    assert size(found) < 5e-2
+
+
+@pytest.mark.parametrize(
+    ("text", "method", "bound", "settings"),
+    [
+        (FLOW, "dt_pinn", 2e-3, ["solver.nodes=400"]),
+        (FLOW, "pinn", 2e-3, ["solver.nodes=400"]),
+        (HIGH, "pinn", 2e-2, ["solver.nodes=600"]),
+        (ROD, "dt_pinn", 2e-3, ["solver.nodes=30", "solver.slices=11"]),
+        (ROD, "pinn", 2e-3, ["solver.nodes=30", "solver.slices=11"]),
+        (RING, "dt_pinn", 2e-2, ["solver.nodes=600"]),
+    ],
+    ids=["flow-dt", "flow-pinn", "four-dimensions", "rod-dt", "rod-pinn", "periodic"],
+)
+def test_systems_dimensions_time_and_periods(
+    text: str, method: str, bound: float, settings: list[str]
+):
+    own = ["solver.width=20", "solver.depth=2", "solver.iterations=800", *settings]
+    assert size(solved(Source("test.pde", text), method, *own)) < bound
+
+
+@pytest.mark.parametrize(
+    ("text", "method", "code"),
+    [
+        (HIGH, "dt_pinn", "E615"),
+        (RING, "pinn", "E616"),
+        (SIXTH, "pinn", "E618"),
+    ],
+    ids=["dimension", "period", "order"],
+)
+def test_what_a_method_cannot_do_it_says_with_the_place(text: str, method: str, code: str):
+    with pytest.raises(CapabilityError) as caught:
+        solved(Source("test.pde", text), method)
+    (diagnostic,) = caught.value.diagnostics
+    assert diagnostic.code == code
+    assert diagnostic.span is not None
+
+
+def test_options_are_checked_before_any_work():
+    with pytest.raises(ProblemError) as caught:
+        solved(load_source("linear_poisson_disk"), "dt_pinn", "solver.ordr=5", "solver.nodes=1.5")
+    assert {d.code for d in caught.value.diagnostics} == {"E502", "E503"}
+    assert any("order" in h for d in caught.value.diagnostics for h in d.helps)
+
+
+def test_an_interrupt_leaves_no_result(tmp_path: Path):
+    from pdesl.run.progress import SilentObserver
+
+    class Impatient(SilentObserver):
+        def train(self, progress: object) -> None:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        run(
+            load_source("linear_poisson_disk"),
+            output=tmp_path / "out",
+            overrides=SMALL,
+            observer=Impatient(),
+        )
+    assert not (tmp_path / "out").exists()
