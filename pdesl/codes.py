@@ -250,8 +250,8 @@ _RESULTS = (
          "out before any training begins.",
          "Choose another folder with -o FOLDER."),
     Code("E811", "an output folder that may not be written",
-         "The folder, or the one that it would be made in, may not be written by you. This is found "
-         "out before any training begins.",
+         "The folder, or the one that it would be made in, may not be written by you. This is "
+         "found out before any training begins.",
          "Change its permissions, or choose another folder with -o FOLDER."),
     Code("E812", "an output folder in use",
          "Another run is writing into this folder. Two runs would mix their results.",
@@ -270,8 +270,8 @@ _RESULTS = (
          "is still there, and nothing in it is half written.",
          "Free some space, or choose a folder on another disk with -o FOLDER."),
     Code("E816", "a file that is no result",
-         "The file cannot be read as a solution that pdesl wrote: it is damaged, in another format, "
-         "or of a later layout.",
+         "The file cannot be read as a solution that pdesl wrote: it is damaged, in another "
+         "format, or of a later layout.",
          "Give the solution.h5 that pdesl run wrote."),
     Code("E817", "a field that cannot be saved under its name",
          "Result files hold other quantities under names of their own: the coordinates, node, "
@@ -359,9 +359,7 @@ def _example(code: str) -> str:
     if not paths:
         return ""
     text = paths[0].read_bytes().decode("utf-8", "replace").lstrip("\ufeff")
-    lines = [
-        line for line in text.splitlines() if not line.startswith(("# expect ", "# stage:"))
-    ]
+    lines = [line for line in text.splitlines() if not line.startswith(("# expect ", "# stage:"))]
     # What is asked from outside stands in the header, too.
     lines = [line.replace("# set: ", "# with --set ", 1) for line in lines]
     shown = [line if len(line) <= 90 else f"{line[:87]}…" for line in lines[:20]]

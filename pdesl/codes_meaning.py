@@ -184,8 +184,8 @@ _DOMAINS = (
          "x = 0.",
          "Use one of the parts that the message names."),
     Code("E404", "too few boundary conditions",
-         "An equation of order 2 in space needs one condition at each point of the boundary, one of "
-         "order 4 two. None is ever assumed.",
+         "An equation of order 2 in space needs one condition at each point of the boundary, one "
+         "of order 4 two. None is ever assumed.",
          "State a condition for the part that the message names."),
     Code("E405", "too many boundary conditions",
          "An equation of order 2 in space takes one condition at each point of the boundary; with "
@@ -296,8 +296,8 @@ _OPTIONS = (
     Code("E513", "a line of a profile that changes nothing",
          "A profile is made of settings of the file's lines.", "Write solver.order = 5."),
     Code("E514", "too few nodes for the order",
-         "A stencil of order p for derivatives of order θ in d dimensions has 2 C(p + θ - 1 + d, d) "
-         "+ 1 nodes, more than there are.",
+         "A stencil of order p for derivatives of order θ in d dimensions has 2 C(p + θ - 1 + d, "
+         "d) + 1 nodes, more than there are.",
          "Choose a lower order, or many more nodes."),
     Code("E515", "an unknown optimiser", "No optimiser has this name.",
          "Use lbfgs, ssbroyden or adam."),

@@ -287,8 +287,12 @@ def corner_warnings(
         if not len(where) or not np.all(np.isfinite(misses)):
             continue
         worst = int(np.argmax(misses))
-        if misses[worst] > CORNER_TOLERANCE * max(np.max(sizes[np.isfinite(sizes)], initial=0.0), 1e-300):
-            first = next(r for r in system.initial if _fields_of(system, r) & _fields_of(system, row))
+        if misses[worst] > CORNER_TOLERANCE * max(
+            np.max(sizes[np.isfinite(sizes)], initial=0.0), 1e-300
+        ):
+            first = next(
+                r for r in system.initial if _fields_of(system, r) & _fields_of(system, row)
+            )
             place = first.equation.span
             found.append(
                 Diagnostic(
@@ -336,4 +340,4 @@ def _with_data(
         return None
     parts = [t.expression(space) for t in (*row.mass, *row.linear)]
     parts += [*sympy.Add.make_args(row.nonlinear), *sympy.Add.make_args(row.forcing)]
-    return [part.xreplace(values) for part in parts]
+    return [part.xreplace(values) for part in parts]  # pyright: ignore[reportReturnType]

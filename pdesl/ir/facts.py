@@ -8,12 +8,15 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+
 import numpy as np
 import sympy
 
 from pdesl.diagnostics import Diagnostic, ProblemError, Severity, Span
 from pdesl.ir.conditions import (
-    boundary_mistakes, corner_warnings, initial_mistakes,
+    boundary_mistakes,
+    corner_warnings,
+    initial_mistakes,
 )  # fmt: skip
 from pdesl.ir.known_solution import row_sample, solution_mistakes, value_mistakes
 from pdesl.ir.normalise import parts_agree
@@ -82,12 +85,12 @@ def facts(system: System) -> Facts:
 def verify(system: System) -> tuple[Diagnostic, ...]:
     """Everything that is wrong or odd with a system as a problem to be solved.
 
-    Errors: an expression without numerical form (E327), rows whose parts do not sum up (E399), as
-    many equations as fields (E324), a field that no equation holds (E325), a stiff part that is not linear (E316), initial conditions (E406, E422, E423,
-    E425), an empty range of time (E416), a region that cannot be (E44x), boundary conditions
-    (E403 to E405, E407, E409, E424, E425), values that are not finite (E326), a known solution
-    that does not satisfy a row (E408). Warnings: initial and boundary data that disagree at the
-    start (W920).
+    Errors: an expression without numerical form (E327), rows whose parts do not sum up (E399),
+    more or fewer equations than fields (E324), a field that no equation holds (E325), a stiff
+    part that is not linear (E316), initial conditions (E406, E422, E423, E425), an empty range
+    of time (E416), a region that cannot be (E44x), boundary conditions (E403 to E405, E407,
+    E409, E424, E425), values that are not finite (E326), a known solution that does not satisfy
+    a row (E408). Warnings: initial and boundary data that disagree at the start (W920).
     """
     found: list[Diagnostic] = []
     for row in system.all_rows:
@@ -167,9 +170,7 @@ def _time_span(
     time = system.problem.time
     if time is None or time.lower is None or time.upper is None:
         return None, []
-    lower, upper = (
-        numeric_value(b, values, time.span, "a time") for b in (time.lower, time.upper)
-    )
+    lower, upper = (numeric_value(b, values, time.span, "a time") for b in (time.lower, time.upper))
     if lower < upper:
         return (lower, upper), []
     return None, [
@@ -219,9 +220,7 @@ def _counts(system: System) -> list[Diagnostic]:
                 last, helps=("a vector equation counts once for each component",),
             )
         )  # fmt: skip
-    spans: dict[str, Span | None] = {
-        c: f.span for f in system.problem.fields for c in f.components
-    }
+    spans: dict[str, Span | None] = {c: f.span for f in system.problem.fields for c in f.components}
     for name in system.fields:
         if name not in held:
             found.append(

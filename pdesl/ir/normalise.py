@@ -115,9 +115,7 @@ def _frame(problem: Problem) -> Frame:
 # -- known solutions -----------------------------------------------------------------------
 
 
-def _exact(
-    problem: Problem, frame: Frame, diagnostics: list[Diagnostic]
-) -> dict[str, sympy.Expr]:
+def _exact(problem: Problem, frame: Frame, diagnostics: list[Diagnostic]) -> dict[str, sympy.Expr]:
     givens = {g.field: g for g in problem.known_solution}
     coordinates = set(frame.space.coordinates) | {p.symbol for p in problem.parameters}
     for given in givens.values():
@@ -196,7 +194,7 @@ def exact_jets(
                 for _ in range(order):
                     result = _slope(result, coordinate, jet, space)
             values[space.symbol(jet)] = result
-    return expression.xreplace(values)
+    return expression.xreplace(values)  # pyright: ignore[reportReturnType]
 
 
 def _slope(
@@ -243,14 +241,14 @@ def _residual(
         return _bounded(erase(difference, frame, dict(known)), equation), None
     # A marked part is multiplied by a parameter, so that its share is the slope in it.
     tagged = difference.xreplace({n: _STIFF * n.args[0] for n in marks})
-    full = _bounded(erase(tagged, frame, dict(known)), equation)
+    full = _bounded(erase(tagged, frame, dict(known)), equation)  # pyright: ignore[reportArgumentType]
     share = sympy.diff(full, _STIFF)
     if share.has(_STIFF):
         raise ErasureError(
             marks[0], "`stiff(…)` must stand as a term of the equation, not inside a function",
             code="E316", help="write `∂t u = stiff(∇²u) + nonstiff(…)`",
         )  # fmt: skip
-    return full.xreplace({_STIFF: sympy.S.One}), share
+    return full.xreplace({_STIFF: sympy.S.One}), share  # pyright: ignore[reportReturnType]
 
 
 def _bounded(residual: sympy.Expr, equation: Equation) -> sympy.Expr:
@@ -327,7 +325,7 @@ def _sources(
             continue
         rest = residual.xreplace({symbol: sympy.S.Zero})
         try:
-            found[name] = -exact_jets(rest, space, exact) / slope
+            found[name] = -exact_jets(rest, space, exact) / slope  # pyright: ignore[reportArgumentType]
         except ErasureError as error:
             diagnostics.append(solution_diagnostic(problem, error, equation))
     return found
@@ -414,7 +412,7 @@ def _really_linear(
         assert jet is not None
         found[jet] = found.get(jet, sympy.S.Zero) + slope.xreplace(zero)
     linear = [LinearTerm(c, j) for j, c in found.items() if c != 0]
-    return [], linear, [*forcing, total.xreplace(zero)]
+    return [], linear, [*forcing, total.xreplace(zero)]  # pyright: ignore[reportReturnType]
 
 
 def _terms(expression: sympy.Expr, space: JetSpace) -> list[sympy.Expr]:
@@ -479,5 +477,3 @@ def parts_agree(system: System, row: Row, seed: int = 0, trials: int = 3) -> boo
         if abs(values[1] - values[0]) > 1e-9 * scale:
             return False
     return True
-
-

@@ -14,13 +14,21 @@ from pdesl.symbolic.expressions import Translator
 from pdesl.symbolic.functions import vanishes
 from pdesl.symbolic.options import option_value
 from pdesl.symbolic.problem import (
-    Choice, Coordinate, DataSet, FitTerm, Given, MetricSpec, OptionValue, OutputRule, Verification,
+    Choice,
+    Coordinate,
+    DataSet,
+    FitTerm,
+    Given,
+    MetricSpec,
+    OptionValue,
+    OutputRule,
+    Verification,
 )  # fmt: skip
 from pdesl.symbolic.scope import Scope, components, mistake
 
 __all__ = [
-    "data_sets", "fit_block", "metric_block", "output_rules", "refuse_regions", "solver_block", "sweep_block",
-    "verify_block",
+    "data_sets", "fit_block", "metric_block", "output_rules", "refuse_regions", "solver_block",
+    "sweep_block", "verify_block",
 ]  # fmt: skip
 
 Guard = Callable[..., AbstractContextManager[None]]
@@ -123,9 +131,7 @@ def _line_element(
     differentials = [sympy.Symbol(f"d{c.name}", real=True) for c in coordinates]
     inner = Translator(translator.scope.inner({d.name: d for d in differentials}))
     form = inner.scalar(node, "a line element")
-    rows = tuple(
-        tuple(sympy.diff(form, a, b) / 2 for b in differentials) for a in differentials
-    )
+    rows = tuple(tuple(sympy.diff(form, a, b) / 2 for b in differentials) for a in differentials)
     again = sympy.Add(
         *(
             rows[i][j] * a * b
@@ -229,7 +235,9 @@ def solver_block(
     for name in options:
         if name in own:
             with guarded():
-                raise mistake("E506", f"`{name}` is given twice", spans[name], "keep one of the two")
+                raise mistake(
+                    "E506", f"`{name}` is given twice", spans[name], "keep one of the two"
+                )
     return Choice(
         method.name,
         tuple((own | options).items()),
@@ -320,7 +328,7 @@ def _output(node: ast.Expression, translator: Callable[[], Translator]) -> Optio
             return Choice(identifier, span=node.span)
     value = translator().value(node)
     if isinstance(value, sympy.MatrixBase):
-        return tuple(value)
+        return tuple(value)  # pyright: ignore[reportArgumentType]
     return value
 
 

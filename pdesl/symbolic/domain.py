@@ -167,7 +167,9 @@ def numeric_value(
         return tuple(numeric_value(item, values, span, what) for item in value)
     try:
         symbols = sorted(values, key=lambda s: s.name)
-        (number,) = make_function([value], symbols, numpy_namespace())(*(values[s] for s in symbols))
+        (number,) = make_function([value], symbols, numpy_namespace())(
+            *(values[s] for s in symbols)
+        )
     except UnsupportedExpression as error:
         raise ProblemError(
             [
@@ -195,10 +197,12 @@ def _function_of(
         raise ProblemError(
             [
                 Diagnostic(
-                    "E412", f"`{error.part}` has no value in this shape: {error.reason}", span,
+                    "E412",
+                    f"`{error.part}` has no value in this shape: {error.reason}",
+                    span,
                     helps=("write numbers, parameters with a value, and spatial coordinates",),
                 )
-            ]  # fmt: skip
+            ]
         ) from None
     constants = [values[s] for s in known]
 
@@ -225,6 +229,14 @@ def make_region(
     Raises:
         ProblemError: an argument without a value, or a shape that cannot be (E4xx).
     """
+    # Numbers out of range end in an error of their own, without NumPy's warnings.
+    with np.errstate(all="ignore"):
+        return _make_region(shape, coordinates, values)
+
+
+def _make_region(
+    shape: Shape, coordinates: tuple[sympy.Symbol, ...], values: Mapping[sympy.Symbol, float]
+) -> Region:
     geometry = _geometry()
     kind = SHAPES[shape.kind]
     try:
@@ -244,7 +256,7 @@ def make_region(
             assert value is not None, name
             if sort == "curve":
                 parameter, expression = value  # type: ignore[misc]
-                arguments[name] = _function_of(expression, (parameter,), values, shape.span)
+                arguments[name] = _function_of(expression, (parameter,), values, shape.span)  # pyright: ignore[reportArgumentType]
             elif sort == "level":
                 inner = _function_of(value, coordinates, values, shape.span)
                 arguments[name] = lambda x, f=inner: f(*np.asarray(x).T)
@@ -254,8 +266,7 @@ def make_region(
                 arguments[name] = numeric_value(value, values, shape.span, f"`{name}`")
         if shape.kind == "box" and not arguments["periodic"]:
             arguments["periodic"] = (False,) * len(arguments["lower"])
-        with np.errstate(all="ignore"):
-            return kind.build(**arguments)
+        return kind.build(**arguments)
     except ArithmeticError:
         raise ProblemError(
             [

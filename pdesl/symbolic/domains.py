@@ -7,14 +7,13 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 
 import sympy
+from sympy.core.function import AppliedUndef
 
 from pdesl.diagnostics import Span
 from pdesl.language import ast
 from pdesl.language.names import suggest
-from sympy.core.function import AppliedUndef
-
-from pdesl.symbolic.domain import SHAPES, Shape
 from pdesl.symbolic.blocks import refuse_regions
+from pdesl.symbolic.domain import SHAPES, Shape
 from pdesl.symbolic.expressions import Translator
 from pdesl.symbolic.functions import constant_value
 from pdesl.symbolic.operators import NORMAL
@@ -344,7 +343,9 @@ class Domains:
             return tuple(self._point(item, translator) for item in node.items)
         point = self._point(node, translator)
         if sort == "interval" and len(point) != 2:
-            raise mistake("E416", f"`{name}` is an interval, a pair of numbers", node.span, "[0, 1]")
+            raise mistake(
+                "E416", f"`{name}` is an interval, a pair of numbers", node.span, "[0, 1]"
+            )
         return point
 
     def _point(self, node: ast.Expression, translator: Translator) -> tuple[sympy.Expr, ...]:
@@ -453,5 +454,3 @@ def _merged(boxes: list[Shape]) -> Shape:
             values.extend(given[key])
     arguments = tuple((key, tuple(values)) for key, values in merged.items())
     return Shape("box", arguments, span=boxes[0].span)
-
-

@@ -8,45 +8,48 @@ with a mistake is reported and left out, and the next one is read.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import contextmanager
-from dataclasses import dataclass, field, replace
-from graphlib import CycleError, TopologicalSorter
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
 
 import sympy
 
 from pdesl.diagnostics import Diagnostic, ProblemError, Severity, Source, Span
 from pdesl.language import ast
 from pdesl.language.declared import declared_names
-from pdesl.language.names import canonical_name, suggest
+from pdesl.language.names import canonical_name
 from pdesl.language.parser import parse
 from pdesl.symbolic import units
 from pdesl.symbolic.blocks import (
-    data_sets, fit_block, metric_block, output_rules, refuse_regions, solver_block, sweep_block,
+    data_sets,
+    fit_block,
+    metric_block,
+    output_rules,
+    refuse_regions,
+    solver_block,
+    sweep_block,
     verify_block,
 )  # fmt: skip
+from pdesl.symbolic.declarations import Declarations
 from pdesl.symbolic.domains import Domains
 from pdesl.symbolic.expressions import Translator
-from pdesl.symbolic.functions import constant_value
-from pdesl.symbolic.options import option_value
 from pdesl.symbolic.overrides import apply_overrides
 from pdesl.symbolic.problem import (
-    Choice, Closure, Condition, Coordinate, Definition, Equation, Field, Given, Parameter, Problem,
-    RegionSpec, Unknown,
+    Condition,
+    Equation,
+    Given,
+    Problem,
+    RegionSpec,
 )  # fmt: skip
 from pdesl.symbolic.scope import (
-    FollowUp, Mistake, Scope, UserFunction, Value, components, mistake, rank_words,
+    FollowUp,
+    Value,
+    components,
+    mistake,
+    rank_words,
 )  # fmt: skip
 
 __all__ = ["Attempt", "attempt_source", "elaborate", "elaborate_source"]
 
-_FIELD_TYPES = ("scalar", "vector", "source")
-# Blocks whose statements make the rows of a problem: where one of them is wrong, nothing can be
-# said about too few or too many conditions.
-_ESSENTIAL = frozenset(
-    ("parameters", "domain", "fields", "let", "closure", "metric", "equations", "manufactured",
-     "boundary", "initial", "reduce", "verify")
-)  # fmt: skip
 _NAME = re.compile(r"[^\W\d]\w*")
 
 
@@ -134,55 +137,8 @@ def _left_out(source: Source, module: ast.Module) -> set[str]:
     return {canonical_name(name) for name in _NAME.findall("".join(text))}
 
 
-@dataclass(slots=True)
-class _Elaboration:
-    module: ast.Module
-    source: Source | None
-    complete: bool = True
-    scope: Scope = field(default_factory=Scope)
-    diagnostics: list[Diagnostic] = field(default_factory=list)
-    parameters: list[Parameter] = field(default_factory=list)
-    definitions: list[Definition] = field(default_factory=list)
-    fields: list[Field] = field(default_factory=list)
-    block: str = ""
-
-    @contextmanager
-    def guarded(self, *names: str) -> Iterator[None]:
-        """Record a mistake and go on behind the statement, which would have declared `names`."""
-        try:
-            yield
-        except (Mistake, ProblemError) as error:
-            self.diagnostics.extend(error.diagnostics)
-        else:
-            return
-        self.scope.poison(names)
-        if self.block in _ESSENTIAL:
-            self.complete = False
-
-    def lose(self, names: set[str]) -> None:
-        """Lines could not be read, with these names in them: what uses those is left out."""
-        self.scope.poisoned |= names
-        self.scope.space_known = False
-
-    def statements(self, block: str) -> tuple[ast.Statement, ...]:
-        """The statements of a block, which from now on is the one being read."""
-        self.block = block
-        return self.module.block(block)
-
-    def translator(self) -> Translator:
-        return Translator(self.scope, self._anonymous)
-
-    def _anonymous(self, call: ast.Call) -> sympy.Symbol:
-        """A parameter for an `unknown(…)` that stands inside a formula."""
-        count = 1
-        while f"unknown_{count}" in self.scope.declared:
-            count += 1
-        name = f"unknown_{count}"
-        parameter = Parameter(name, _unknown(call, self.translator()), span=call.span)
-        self.scope.declare(name, "parameter", call.span, parameter.symbol)
-        self.scope.used.add(name)
-        self.parameters.append(parameter)
-        return parameter.symbol
+class _Elaboration(Declarations):
+    """Reads a whole module, block by block."""
 
     def run(self) -> Problem:
         """The problem of what could be read; mistakes are in `diagnostics`."""
@@ -194,12 +150,12 @@ class _Elaboration:
             for s in read("verify")
         )  # fmt: skip
         self.scope.curved = bool(read("metric"))
-        self._parameters(read("parameters"))
+        self.read_parameters(read("parameters"))
         domains = Domains(self.scope, self.guarded)
         coordinates = domains.coordinates(read("domain"))
-        self._fields(read("fields"), coordinates)
-        named = self._closure_names(read("closure"), coordinates)
-        self._definitions(read("let"))
+        self.read_fields(read("fields"), coordinates)
+        named = self.read_closure_names(read("closure"), coordinates)
+        self.read_definitions(read("let"))
         self.block = "domain"
         shape = domains.shape(coordinates)
         self.block = ""
@@ -209,7 +165,7 @@ class _Elaboration:
         with self.guarded():
             metric = metric_block(statements, self.translator(), coordinates)
         self.block = "closure"
-        closures = self._closures(named)
+        closures = self.read_closures(named)
         equations = self._equations(read("equations"), "equations")
         if not self.module.block("equations") and self.complete:
             self.complete = False
@@ -263,236 +219,6 @@ class _Elaboration:
         """The name of the first block, for what is wrong with the file as a whole."""
         return next((b.name_span for b in self.module.blocks), None)
 
-    # -- names ----------------------------------------------------------------------------
-
-    def _in_order(
-        self,
-        relations: Sequence[tuple[str, ast.Relation]],
-        read: Callable[[str, ast.Relation], None],
-    ) -> None:
-        """Read definitions so that each comes after those it uses."""
-        waiting = dict(relations)
-        needs = {name: (_names(r.right) & waiting.keys()) for name, r in waiting.items()}
-        while True:
-            try:
-                order = list(TopologicalSorter(needs).static_order())
-                break
-            except CycleError as error:
-                cycle: list[str] = list(dict.fromkeys(error.args[1]))
-                name = min(cycle, key=list(waiting).index)
-                others = [f"`{n}`" for n in cycle if n != name]
-                words = f" through {', '.join(others)}" if others else ""
-                self.diagnostics.append(
-                    Diagnostic(
-                        "E206", f"`{name}` is defined by itself{words}", waiting[name].left.span,
-                        helps=("define one of them by other names",),
-                    )
-                )  # fmt: skip
-                self.complete = False
-                self.scope.poison(cycle)
-                needs = {n: own - set(cycle) for n, own in needs.items() if n not in cycle}
-        # Names without needs of their own keep the order of the file.
-        place = {name: i for i, name in enumerate(waiting)}
-        if all(not own for own in needs.values()):
-            order.sort(key=place.__getitem__)
-        for name in order:
-            with self.guarded(name):
-                read(name, waiting[name])
-
-    def _defined(
-        self, statements: Iterable[ast.Statement], block: str
-    ) -> list[tuple[str, ast.Relation]]:
-        """The definitions of a block, each name once."""
-        found: dict[str, ast.Relation] = {}
-        for statement in statements:
-            with self.guarded():
-                name, relation = _defined_name(statement, block)
-                if name in found:
-                    first = found[name].left.span
-                    raise mistake(
-                        "E203", f"`{name}` is already defined", relation.left.span,
-                        "keep one of the two",
-                        related=((first, "first defined here"),) if first else (),
-                    )  # fmt: skip
-                found[name] = relation
-        return list(found.items())
-
-    def _parameters(self, statements: Iterable[ast.Statement]) -> None:
-        self._in_order(self._defined(statements, "parameters"), self._parameter)
-
-    def _parameter(self, name: str, relation: ast.Relation) -> None:
-        right = relation.right
-        if isinstance(right, ast.Call) and right.function == "unknown":
-            value: sympy.Expr | Unknown = _unknown(right, self.translator())
-            self.scope.declare(name, "parameter", relation.left.span)
-        else:
-            translated = self.translator().value(right)
-            if isinstance(translated, sympy.MatrixBase):
-                self.scope.declare(name, "parameter", relation.left.span, translated)
-                self.definitions.append(
-                    Definition(name, (), _as_tuple(translated), span=relation.span)
-                )
-                return
-            self.translator().require_number(translated, right.span, f"the value of `{name}`")
-            value = translated
-            self.scope.declare(name, "parameter", relation.left.span)
-        unit = right.unit.text if isinstance(right, ast.Number) and right.unit else None
-        parameter = Parameter(name, value, unit, span=relation.span)
-        self.scope.values[name] = parameter.symbol
-        self.parameters.append(parameter)
-
-    def _fields(self, statements: Iterable[ast.Statement], known: Sequence[Coordinate]) -> None:
-        names = [c.name for c in known]
-        for statement in statements:
-            with self.guarded():
-                if not isinstance(statement, ast.Declaration):
-                    raise mistake("E330", "a line of `fields:` declares fields", statement.span,
-                                  "u(t, x) : scalar")  # fmt: skip
-                sort = statement.type
-                word = sort.identifier if isinstance(sort, ast.Name) else ""
-                if word not in _FIELD_TYPES:
-                    guess = suggest(word, _FIELD_TYPES) if word else None
-                    self.scope.poison(_declared_name(node) for node in statement.names)
-                    raise mistake(
-                        "E318", "a field is a `scalar`, a `vector` or a `source`", sort.span,
-                        f"did you mean `{guess}`?" if guess else "u(t, x) : scalar",
-                    )  # fmt: skip
-                for declared in statement.names:
-                    with self.guarded(_declared_name(declared)):
-                        self._field(declared, word, statement, names)
-
-    def _field(
-        self, node: ast.Expression, sort: str, statement: ast.Declaration, names: list[str]
-    ) -> None:
-        if isinstance(node, ast.Name):
-            raise mistake(
-                "E319", f"the field `{node.identifier}` needs its coordinates", node.span,
-                f"{node.identifier}({', '.join(names) or 'x'}) : {sort}",
-            )  # fmt: skip
-        if not isinstance(node, ast.Call) or node.keywords:
-            raise mistake("E330", "a field is declared by its name and its coordinates", node.span,
-                          "u(t, x) : scalar")  # fmt: skip
-        families = self.scope.families
-        own: list[str] = []
-        failed = False
-        for argument in node.arguments:
-            name = argument.identifier if isinstance(argument, ast.Name) else ""
-            if name in families:
-                own.extend(families[name])
-            elif name in names:
-                own.append(name)
-            elif name in self.scope.poisoned:
-                failed = True
-            else:
-                failed = True
-                guess = suggest(name, [*names, *families]) if name else None
-                self.diagnostics.append(
-                    Diagnostic(
-                        "E402", f"`{name}` is no coordinate of the domain" if name else
-                        "this is no coordinate", argument.span,
-                        helps=(f"did you mean `{guess}`?" if guess else
-                               f"add `{name or 'x'} ∈ [0, 1]` to `domain:`",),
-                    )
-                )  # fmt: skip
-                self.scope.poison((name, f"d{name}"))
-        self.scope.used.update(own)
-        if failed:
-            raise FollowUp
-        if sort == "vector":
-            self.scope.refuse_unknown_space()
-            if not self.scope.space:
-                raise mistake("E311", "a vector field needs spatial coordinates", node.span,
-                              "add `x, y ∈ [0, 1]` to `domain:`")  # fmt: skip
-        if len(set(own)) != len(own):
-            raise mistake("E417", "a coordinate is named twice", node.span,
-                          f"{node.function}({', '.join(dict.fromkeys(own))}) : {sort}")  # fmt: skip
-        name = node.function
-        kind = "source" if sort == "source" else "unknown"
-        rank = 1 if sort == "vector" else 0
-        space = self.scope.space
-        parts = tuple(f"{name}_{c}" for c in space) if rank else (name,)
-        entry = Field(name, tuple(own), rank, kind, parts,
-                      statement.unit.text if statement.unit else None, span=node.span)  # fmt: skip
-        applied = [entry.applied(i) for i in range(len(parts))]
-        value: Value = sympy.ImmutableDenseMatrix(applied) if rank else applied[0]
-        self.scope.declare(name, "field", node.span, value)
-        if rank:
-            for part, component in zip(parts, applied, strict=True):
-                self.scope.declare(part, "component of a field", node.span, component)
-        self.fields.append(entry)
-
-    def _definitions(self, statements: Iterable[ast.Statement]) -> None:
-        self._in_order(self._defined(statements, "let"), self._definition)
-
-    def _definition(self, name: str, relation: ast.Relation) -> None:
-        left = relation.left
-        if isinstance(left, ast.Call):
-            symbols: list[sympy.Symbol] = []
-            if left.keywords:
-                raise mistake("E331", "the arguments of a definition are names", left.keywords[0].span,
-                              f"{name}(x) = …")  # fmt: skip
-            for argument in left.arguments:
-                if not isinstance(argument, ast.Name):
-                    raise mistake("E331", "the arguments of a definition are names", argument.span,
-                                  f"{name}(x) = …")  # fmt: skip
-                symbol = sympy.Symbol(argument.identifier, real=True)
-                if symbol in symbols:
-                    raise mistake("E331", f"the argument `{symbol}` is named twice", argument.span,
-                                  "give one of the two another name")  # fmt: skip
-                symbols.append(symbol)
-            inner = self.scope.inner({s.name: s for s in symbols})
-            value = Translator(inner).value(relation.right)
-            self.scope.declare(name, "function", left.span)
-            self.scope.functions[name] = UserFunction(tuple(symbols), value)
-            arguments = tuple(s.name for s in symbols)
-            coordinates = set(self.scope.names("coordinate"))
-            if set(arguments) <= coordinates:  # `r(x)` of a coordinate may also stand as `r`
-                self.scope.values[name] = value
-        else:
-            value = self.translator().value(relation.right)
-            self.scope.declare(name, "definition", left.span, value)
-            arguments = ()
-        stored = _as_tuple(value) if isinstance(value, sympy.MatrixBase) else value
-        self.definitions.append(Definition(name, arguments, stored, span=relation.span))
-
-    def _closure_names(
-        self, statements: Iterable[ast.Statement], coordinates: Sequence[Coordinate]
-    ) -> list[tuple[str, ast.Relation]]:
-        """Closures are declared first, since equations name them and they name fields."""
-        found = []
-        symbols = [c.symbol for c in coordinates]
-        for name, relation in self._defined(statements, "closure"):
-            with self.guarded(name):
-                if not isinstance(relation.right, ast.Call):
-                    raise mistake("E320", "a closure is a network", relation.right.span,
-                                  f"{name} = mlp(u, hidden=(64, 64))")  # fmt: skip
-                applied: sympy.Expr = sympy.Function(name)(*symbols)  # type: ignore[assignment]
-                self.scope.declare(name, "closure", relation.left.span, applied)
-                found.append((name, relation))
-        return found
-
-    def _closures(self, found: list[tuple[str, ast.Relation]]) -> tuple[Closure, ...]:
-        closures = []
-        for name, relation in found:
-            with self.guarded():
-                call = relation.right
-                assert isinstance(call, ast.Call)
-                translator = self.translator()
-                inputs = [e for a in call.arguments for e in components(translator.value(a))]
-                options = []
-                for keyword in call.keywords:
-                    if keyword.name == "inputs":
-                        inputs.extend(components(translator.value(keyword.value)))
-                    else:
-                        options.append((keyword.name, option_value(keyword.value, translator)))
-                if not inputs:
-                    raise mistake("E320", f"the closure `{name}` has no inputs", call.span,
-                                  f"{name} = {call.function}(u)")  # fmt: skip
-                spans = {k.name: k.span for k in call.keywords}
-                network = Choice(call.function, tuple(options), (), spans, span=call.span)
-                closures.append(Closure(name, network, tuple(inputs), span=relation.span))
-        return tuple(closures)
-
     # -- statements -----------------------------------------------------------------------
 
     def _sides(self, statement: ast.Statement, block: str) -> tuple[Translator, list, ast.Relation]:
@@ -532,8 +258,10 @@ class _Elaboration:
                 refuse_regions(relation)
                 for lhs, rhs in pairs:
                     if lhs == rhs:
-                        raise mistake("E321", "both sides are the same, so this says nothing",
-                                      _both_sides(relation), "write an equation for the field")  # fmt: skip
+                        raise mistake(
+                            "E321", "both sides are the same, so this says nothing",
+                            _both_sides(relation), "write an equation for the field",
+                        )  # fmt: skip
                     found.append(Equation(lhs, rhs, translator.places, span=relation.span))
         return found
 
@@ -620,86 +348,10 @@ class _Elaboration:
         return name.startswith("_")
 
 
-def _unknown(call: ast.Call, translator: Translator) -> Unknown:
-    """`unknown(start=1, bounds=(0, 3))`. Raises `Mistake`."""
-    example = "unknown(start=1, bounds=(0, 3))"
-    given: dict[str, ast.Expression] = {}
-    if call.arguments:
-        raise mistake("E328", "`unknown` takes named arguments", call.arguments[0].span, example)
-    for keyword in call.keywords:
-        if keyword.name not in ("start", "bounds"):
-            raise mistake("E328", f"`unknown` has no argument `{keyword.name}`", keyword.span,
-                          "it has `start` and `bounds`")  # fmt: skip
-        given[keyword.name] = keyword.value
-    lower: sympy.Expr | None = None
-    upper: sympy.Expr | None = None
-    if "bounds" in given:
-        value = translator.value(given["bounds"])
-        translator.require_number(value, given["bounds"].span, "a bound")
-        if len(components(value)) != 2:
-            raise mistake("E328", "`bounds` is a pair", given["bounds"].span, "bounds=(0, 3)")
-        lower, upper = components(value)
-    if "start" in given:
-        start = translator.number(given["start"], "the start")
-    elif lower is not None and upper is not None:
-        start = (lower + upper) / 2
-    else:
-        raise mistake("E328", "`unknown` needs a start value", call.span, "unknown(start=1)")
-    place = given.get("start", given.get("bounds", call)).span
-    for low, high in ((lower, start), (start, upper), (lower, upper)):
-        if low is not None and high is not None:
-            gap = constant_value(high - low)
-            if gap is not None and gap < 0:
-                raise mistake("E328", "the bounds come in order, and the start lies between them",
-                              place, example)  # fmt: skip
-    return Unknown(start, lower, upper, span=call.span)
-
-
-def _defined_name(statement: ast.Statement, block: str) -> tuple[str, ast.Relation]:
-    if isinstance(statement, ast.Relation) and statement.operator == "=":
-        refuse_regions(statement)
-        if isinstance(statement.left, ast.Name):
-            return statement.left.identifier, statement
-        if isinstance(statement.left, ast.Call) and block == "let":
-            return statement.left.function, statement
-    raise mistake("E330", f"a line of `{block}:` defines a name", statement.span,
-                  "write `name = value`")  # fmt: skip
-
-
-def _declared_name(node: ast.Expression) -> str:
-    """The name of `u(t, x)`, or of `u`; empty for anything else."""
-    if isinstance(node, ast.Call):
-        return node.function
-    return node.identifier if isinstance(node, ast.Name) else ""
-
-
 def _both_sides(relation: ast.Relation) -> Span | None:
     """A relation without its regions."""
     left, right = relation.left.span, relation.right.span
     return left.to(right) if left is not None and right is not None else relation.span
-
-
-def _names(node: object) -> set[str]:
-    """Every identifier in a syntax tree."""
-    found: set[str] = set()
-    stack = [node]
-    while stack:
-        item = stack.pop()
-        if isinstance(item, ast.Name):
-            found.add(item.identifier)
-        elif isinstance(item, ast.Call):
-            found.add(item.function)
-        if isinstance(item, tuple):
-            stack.extend(item)
-        elif isinstance(item, ast.Node):
-            stack.extend(getattr(item, name) for name in item.__match_args__)
-    return found
-
-
-def _as_tuple(matrix: sympy.MatrixBase) -> tuple:
-    if matrix.cols == 1:
-        return tuple(matrix)
-    return tuple(tuple(matrix.row(i)) for i in range(matrix.rows))
 
 
 def _stem(name: str) -> str:

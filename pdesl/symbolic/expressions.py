@@ -2,15 +2,14 @@
 
 A value is a scalar (`sympy.Expr`), a vector (a column matrix) or a rank-two tensor (a square
 matrix). Every numeral becomes an exact rational, every name is looked up in a `Scope`, and no
-text ever reaches a SymPy or Python parser. The limits below keep SymPy's automatic evaluation
-from doing unbounded work on a hostile file.
+text ever reaches a SymPy or Python parser. `Limits` keep SymPy's automatic evaluation from doing
+unbounded work on a hostile file.
 """
 
 from __future__ import annotations
 
 import dataclasses
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
 
 import sympy
 from sympy.core.function import AppliedUndef
@@ -19,36 +18,36 @@ from pdesl.diagnostics import Diagnostic, Span
 from pdesl.language import ast
 from pdesl.language.names import suggest
 from pdesl.symbolic import units
-from pdesl.symbolic.functions import FUNCTIONS, constant_value
+from pdesl.symbolic.functions import FUNCTIONS
+from pdesl.symbolic.limits import MAXIMUM_BITS, Limits, too_large
 from pdesl.symbolic.operators import NORMAL, OPERATORS, marker
 from pdesl.symbolic.scope import (
-    Mistake, Scope, Value, components, mistake, rank_words,
+    Mistake,
+    Scope,
+    Value,
+    components,
+    mistake,
+    misused,
+    rank_words,
 )  # fmt: skip
 from pdesl.symbolic.vectors import (
-    apply_operator, apply_reduction, check_flat, identity, is_along_family,
+    apply_operator,
+    apply_reduction,
+    cross,
+    identity,
+    is_along_family,
+    multiply,
+    rank_help,
 )  # fmt: skip
 
 __all__ = ["Translator"]
 
-MAXIMUM_BITS = 1 << 12  # of a numerator or denominator
-MAXIMUM_SIZE = 20_000  # nodes of an expression's tree
-MAXIMUM_DEPTH = 40  # operations inside one another
 MAXIMUM_ORDER = 12  # differentiations in one derivative
 
 _REDUCTIONS = {"norm", "sum", "mean", "dot", "cross", "outer", "transpose", "trace"}
-_INFINITE = frozenset((sympy.nan, sympy.zoo, sympy.oo, -sympy.oo))
 # Functions that SymPy evaluates by unbounded numerics when their argument is a constant.
 _EAGER = {"floor", "ceil", "min", "max", "sign", "abs", "step", "cbrt"}
 _FACTORIAL = {"gamma", "loggamma"}
-
-
-@dataclass(frozen=True, slots=True)
-class _Measure:
-    """Of an expression's tree: its nodes, its depth, and whether it holds no symbol."""
-
-    size: int = 1
-    depth: int = 1
-    is_constant: bool = True
 
 
 def _is_vector(value: Value) -> bool:
@@ -58,14 +57,12 @@ def _is_vector(value: Value) -> bool:
 class Translator:
     """Turns syntax into values within a scope; remembers where each scalar was written."""
 
-    def __init__(
-        self, scope: Scope, unknown: Callable[[ast.Call], sympy.Symbol] | None = None
-    ):
+    def __init__(self, scope: Scope, unknown: Callable[[ast.Call], sympy.Symbol] | None = None):
         self.scope = scope
         self.unknown = unknown
         self.places: dict[sympy.Expr, Span] = {}
         self._divergences = 0  # those around the expression that is being read
-        self._measures: dict[sympy.Basic, _Measure] = {}
+        self.limits = Limits()
 
     # -- entry points ---------------------------------------------------------------------
 
@@ -73,7 +70,7 @@ class Translator:
         """The value of an expression. Raises `Mistake`."""
         result = self._visit(node)
         for scalar in components(result):
-            self._bound(scalar, node.span)
+            self.limits.check(scalar, node.span)
             if node.span is not None:
                 self.places.setdefault(scalar, node.span)
         return result
@@ -96,7 +93,9 @@ class Translator:
     def scalar(self, node: ast.Expression, what: str = "this") -> sympy.Expr:
         result = self.value(node)
         if isinstance(result, sympy.MatrixBase):
-            raise mistake("E301", f"{what} must be a scalar, and is {rank_words(result)}", node.span)
+            raise mistake(
+                "E301", f"{what} must be a scalar, and is {rank_words(result)}", node.span
+            )
         return result
 
     def number(self, node: ast.Expression, what: str = "this") -> sympy.Expr:
@@ -119,68 +118,6 @@ class Translator:
                         "E303", f"{what} must be a number, and depends on the coordinate "
                         f"`{symbol}`", span, "write it with numbers and parameters alone",
                     )  # fmt: skip
-
-    # -- limits ---------------------------------------------------------------------------
-
-    def _bound(self, expression: sympy.Expr, span: Span | None) -> None:
-        measure = self._measure(expression, span)
-        if measure.size > MAXIMUM_SIZE:
-            raise mistake(
-                "E306",
-                f"this expression has more than {MAXIMUM_SIZE:,} terms and factors",
-                span,
-                "make a field of a part of it, with an equation of its own",
-            )
-        if measure.depth > MAXIMUM_DEPTH:
-            raise mistake(
-                "E306", f"more than {MAXIMUM_DEPTH} operations lie inside one another here", span,
-                "make a field of a part of it, with an equation of its own",
-            )  # fmt: skip
-        if isinstance(expression, sympy.Rational):
-            bits = max(int(expression.p).bit_length(), int(expression.q).bit_length())
-            if bits > MAXIMUM_BITS:
-                raise self._too_large(span)
-        if measure.is_constant and constant_value(expression) is None:
-            # Before SymPy is asked anything about it: its numerics know no end.
-            if expression.is_Rational:
-                raise self._too_large(span)
-            raise mistake(
-                "E312", "this constant is no finite real number", span,
-                "numbers end at about 1e308; roots and logarithms need arguments that are positive",
-            )  # fmt: skip
-
-    @staticmethod
-    def _too_large(span: Span | None) -> Mistake:
-        return mistake(
-            "E305", "this number is too large or has too many digits to work with", span,
-            "numbers end at about 1e308; choose units in which it is nearer to 1",
-        )  # fmt: skip
-
-    def _measure(self, expression: sympy.Basic, span: Span | None) -> _Measure:
-        # Trees share subtrees, so measures are added bottom-up and kept.
-        known = self._measures
-        stack = [expression]
-        while stack:
-            node = stack[-1]
-            if node in known:
-                stack.pop()
-                continue
-            missing = [a for a in node.args if a not in known]
-            if missing:
-                stack.extend(missing)
-                continue
-            if node in _INFINITE:
-                raise mistake("E312", "this divides by zero or is infinite", span,
-                              "write a finite number")  # fmt: skip
-            inner = [known[a] for a in node.args]
-            known[node] = _Measure(
-                1 + sum(m.size for m in inner),
-                1 + max((m.depth for m in inner), default=0),
-                not node.is_Symbol and not isinstance(node, AppliedUndef)
-                and all(m.is_constant for m in inner),
-            )  # fmt: skip
-            stack.pop()
-        return known[expression]
 
     # -- syntax ---------------------------------------------------------------------------
 
@@ -216,8 +153,10 @@ class Translator:
                 raise mistake("E304", "a text cannot stand in a formula", node.span,
                               "write a name without quotes")  # fmt: skip
             case ast.Comparison():
-                raise mistake("E304", "a comparison cannot stand in a formula", node.span,
-                              "`step(x)` is 1 where x is positive, and 0 where it is negative")  # fmt: skip
+                raise mistake(
+                    "E304", "a comparison cannot stand in a formula", node.span,
+                    "`step(x)` is 1 where x is positive, and 0 where it is negative",
+                )  # fmt: skip
         raise mistake("E304", "this cannot stand in a formula", node.span, "write a formula")
 
     def _number(self, node: ast.Number) -> sympy.Expr:
@@ -251,25 +190,10 @@ class Translator:
             raise mistake("E209", f"`{name}` is a function and needs its arguments", node.span,
                           f"{name}(…)")  # fmt: skip
         if name in scope.declared:
-            raise self._misused(name, scope.kinds[name], node.span)
+            raise misused(name, scope.kinds[name], node.span)
         if name in scope.later:
-            raise self._misused(name, scope.later[name], node.span)
+            raise misused(name, scope.later[name], node.span)
         raise self._unknown_name(name, node.span, [*scope.values, "pi"])
-
-    def _misused(self, name: str, kind: str, span: Span | None) -> Mistake:
-        """A name that has a meaning, which does not fit here."""
-        article = "an" if kind[0] in "aeiou" else "a"
-        match kind:
-            case "data set":
-                words = f"name one of its columns, `{name}.u`, in `fit:`"
-            case "region":
-                words = f"a condition holds `on ∂{name}`; coordinates are declared by `x, y ∈ {name}`"
-            case "parameter" | "quantity" | "function":
-                words = "a value is made of numbers, parameters and definitions that do not need it"
-            case _:
-                words = "parameters are numbers; a formula with coordinates and fields is defined " \
-                        "under `let:`"  # fmt: skip
-        return mistake("E205", f"`{name}` is {article} {kind} and cannot be used here", span, words)
 
     def _unknown_name(self, name: str, span: Span | None, candidates: list[str]) -> Mistake:
         guess = suggest(name, candidates)
@@ -289,8 +213,10 @@ class Translator:
             return sympy.ImmutableDenseMatrix(rows)
         if all(_is_vector(r) and len(components(r)) == len(rows) for r in rows):
             return sympy.ImmutableDenseMatrix([list(components(r)) for r in rows])
-        raise mistake("E301", "the rows of a tensor must have one length, as many as rows", node.span,
-                      "write a square matrix, [[1, 0], [0, 2]]")  # fmt: skip
+        raise mistake(
+            "E301", "the rows of a tensor must have one length, as many as rows", node.span,
+            "write a square matrix, [[1, 0], [0, 2]]",
+        )  # fmt: skip
 
     # -- arithmetic -----------------------------------------------------------------------
 
@@ -305,55 +231,31 @@ class Translator:
                         "E301",
                         f"{rank_words(left)} and {rank_words(right)} cannot be added",
                         node.span,
-                        _rank_help(left, right),
+                        rank_help(left, right),
                     )
                 return left + right if node.operator == "+" else left - right  # type: ignore[operator]
             case "*" | "dot":
-                return self._product(node, left, right)
+                return multiply(node, left, right, self.scope)
             case "cross":
                 if matrix_left and matrix_right:
-                    return self._cross(node, left, right)
-                return self._product(node, left, right)
+                    return cross(node, left, right, self.scope)
+                return multiply(node, left, right, self.scope)
             case "/":
                 if matrix_right:
-                    raise mistake("E301", f"cannot divide by {rank_words(right)}", node.right.span,
-                                  "divide by its length, `norm(v)`, or by a component, `v[1]`")  # fmt: skip
+                    raise mistake(
+                        "E301", f"cannot divide by {rank_words(right)}", node.right.span,
+                        "divide by its length, `norm(v)`, or by a component, `v[1]`",
+                    )  # fmt: skip
                 if right == 0:
                     raise mistake("E312", "this divides by zero", node.right.span,
                                   "write another divisor")  # fmt: skip
                 return left / right  # type: ignore[operator]
             case "^":
                 return self._power(node, left, right)
-        raise mistake("E304", f"`{node.operator}` cannot stand in this formula", node.span,
-                      "`±` gives the deviation of a measurement: `obs.u ≈ u ± 0.1` in `fit:`")  # fmt: skip
-
-    def _product(self, node: ast.Binary, left: Value, right: Value) -> Value:
-        if not (isinstance(left, sympy.MatrixBase) and isinstance(right, sympy.MatrixBase)):
-            return left * right  # type: ignore[operator,return-value]
-        check_flat(node, (left, right), self.scope)
-        if _is_vector(left) and _is_vector(right):
-            if node.operator == "*":
-                raise mistake(
-                    "E301", "the product of two vectors is not defined", node.span,
-                    "a scalar product is `a · b` or `dot(a, b)`",
-                )  # fmt: skip
-            if left.rows == right.rows:
-                return sympy.Add(*(a * b for a, b in zip(left, right, strict=True)))
-        elif not _is_vector(left) and left.cols == right.rows:
-            return sympy.ImmutableDenseMatrix(left * right)
-        elif node.operator == "dot" and _is_vector(left) and left.rows == right.rows:
-            return sympy.ImmutableDenseMatrix(right.T * left)
         raise mistake(
-            "E301", f"{rank_words(left)} and {rank_words(right)} cannot be multiplied", node.span,
-            _rank_help(left, right),
+            "E304", f"`{node.operator}` cannot stand in this formula", node.span,
+            "`±` gives the deviation of a measurement: `obs.u ≈ u ± 0.1` in `fit:`",
         )  # fmt: skip
-
-    def _cross(self, node: ast.Expression, left: Value, right: Value) -> Value:
-        if not (_is_vector(left) and _is_vector(right) and left.rows == right.rows == 3):  # type: ignore[union-attr]
-            raise mistake("E301", "a vector product needs two vectors of three components", node.span,
-                          "a scalar product is `a · b`")  # fmt: skip
-        check_flat(node, (left, right), self.scope)
-        return sympy.ImmutableDenseMatrix(left.cross(right))  # type: ignore[union-attr]
 
     def _power(self, node: ast.Binary, base: Value, exponent: Value) -> sympy.Expr:
         if isinstance(base, sympy.MatrixBase) or isinstance(exponent, sympy.MatrixBase):
@@ -363,7 +265,7 @@ class Translator:
         if base.is_Rational and exponent.is_Rational:
             bits = max(int(base.p).bit_length(), int(base.q).bit_length())  # type: ignore[attr-defined]
             if abs(exponent) * bits > MAXIMUM_BITS:
-                raise self._too_large(node.span)
+                raise too_large(node.span)
         elif exponent.is_Rational and abs(exponent) > 1000:
             raise mistake("E305", "an exponent beyond ±1000 is surely a slip", node.right.span,
                           "write an exponential")  # fmt: skip
@@ -405,7 +307,9 @@ class Translator:
             "E202",
             f"`{name}` is no known function",
             node.span,
-            f"did you mean `{guess}`?" if guess else f"`pdesl list functions` shows them all; "
+            f"did you mean `{guess}`?"
+            if guess
+            else f"`pdesl list functions` shows them all; "
             f"define `{name}(…) = …` under `let:`, or write a product with a space, `{name} (…)`",
         )
 
@@ -417,13 +321,19 @@ class Translator:
             )  # fmt: skip
         count = len(node.arguments)
         if count < least or (most is not None and count > most):
-            wanted = f"{least}" if least == most else f"{least} to {most}" if most else f"{least} or more"
+            wanted = (
+                f"{least}"
+                if least == most
+                else f"{least} to {most}"
+                if most
+                else f"{least} or more"
+            )
             raise mistake(
                 "E302",
                 f"`{node.function}` takes {wanted} argument{'' if wanted == '1' else 's'}, "
                 f"and has {count}",
                 node.span,
-                f"write `{node.function}({', '.join('abcdefgh'[:most or least] or 'a')})`",
+                f"write `{node.function}({', '.join('abcdefgh'[: most or least] or 'a')})`",
             )
         return self.each(node.arguments)
 
@@ -446,19 +356,10 @@ class Translator:
         else:
             values = list(self._scalars(node, values))
         if node.function in _EAGER:
-            values = [self._folded(v, node.span) for v in values]
+            values = [self.limits.folded(v, node.span) for v in values]
         if node.function in _FACTORIAL and values[0].is_Number and abs(values[0]) > 170:
-            raise self._too_large(node.span)
+            raise too_large(node.span)
         return entry.symbolic(*values)
-
-    def _folded(self, value: Value, span: Span | None) -> sympy.Expr:
-        """A constant as a rational of 53 bits, so that comparing it is cheap."""
-        assert not isinstance(value, sympy.MatrixBase)
-        if value.is_Rational or not self._measure(value, span).is_constant:
-            return value
-        number = constant_value(value)
-        assert number is not None, "a constant was found finite when it was read"
-        return sympy.Rational(number)
 
     def _user_function(self, node: ast.Call) -> Value:
         entry = self.scope.functions[node.function]
@@ -466,27 +367,10 @@ class Translator:
         values = self._scalars(node, self._arguments(node, count, count))
         self.scope.used.add(node.function)
         replaced = dict(zip(entry.arguments, values, strict=True))
-        if any(self._measure(v, node.span).is_constant for v in values):
+        if any(self.limits.is_constant(v, node.span) for v in values):
             # A constant may make parts of the definition constant that SymPy would evaluate.
-            return self._apply(entry.value, replaced, node.span)
-        return entry.value.xreplace(replaced)
-
-    def _apply(
-        self, value: Value, replaced: dict[sympy.Symbol, sympy.Expr], span: Span | None
-    ) -> Value:
-        """A definition with values in place of its arguments, each part bounded as it is made."""
-        memo: dict[sympy.Basic, sympy.Expr] = dict(replaced)
-
-        def visit(node: sympy.Basic) -> sympy.Expr:
-            if node not in memo:
-                made = node.func(*(visit(a) for a in node.args)) if node.args else node
-                self._bound(made, span)  # type: ignore[arg-type]
-                memo[node] = made  # type: ignore[assignment]
-            return memo[node]
-
-        if isinstance(value, sympy.MatrixBase):
-            return sympy.ImmutableDenseMatrix(value.rows, value.cols, [visit(e) for e in value])
-        return visit(value)
+            return self.limits.substitute(entry.value, replaced, node.span)
+        return entry.value.xreplace(replaced)  # pyright: ignore[reportReturnType]
 
     def _applied_field(self, node: ast.Call) -> Value:
         """`u(t, x)`: the field itself, written with its arguments."""
@@ -522,7 +406,9 @@ class Translator:
         if not isinstance(value, sympy.MatrixBase):
             return function(value, 0)
         return sympy.ImmutableDenseMatrix(
-            value.rows, value.cols, [function(e, i) for i, e in enumerate(value)]
+            value.rows,
+            value.cols,
+            [function(e, i) for i, e in enumerate(value)],  # pyright: ignore[reportArgumentType]
         )
 
     def _operator(self, node: ast.Call) -> Value:
@@ -545,7 +431,11 @@ class Translator:
         if name in ("dot", "cross"):
             left, right = self._arguments(node, 2, 2)
             pair = ast.Binary(name, *node.arguments, span=node.span)
-            return self._cross(node, left, right) if name == "cross" else self._product(pair, left, right)
+            return (
+                cross(node, left, right, self.scope)
+                if name == "cross"
+                else multiply(pair, left, right, self.scope)
+            )
         count = 2 if name == "outer" else 1
         return apply_reduction(node, self._arguments(node, count, count), self.scope)
 
@@ -583,7 +473,8 @@ class Translator:
         if kind != "covariant" or family is None:
             raise mistake(
                 "E604", "index notation belongs to metrics and tensors of the `metric` block",
-                node.span, "a gradient along one family of coordinates is `∇_x u`, with x the family",
+                node.span,
+                "a gradient along one family of coordinates is `∇_x u`, with x the family",
             )  # fmt: skip
         value = self.value(operand)
         symbols = [self.scope.values[name] for name in family]
@@ -601,15 +492,9 @@ class Translator:
                           "leave out the bracket, or write a product with a space")  # fmt: skip
         number = self.scalar(index)
         if not (number.is_Integer and 1 <= int(number) <= value.rows):
-            raise mistake("E329", f"there is no component `{index.span.text if index.span else number}`",
-                          index.span, f"components are counted from 1 to {value.rows}")  # fmt: skip
+            written = index.span.text if index.span else number
+            raise mistake("E329", f"there is no component `{written}`", index.span,
+                          f"components are counted from 1 to {value.rows}")  # fmt: skip
         if value.cols == 1:
-            return value[int(number) - 1]
+            return components(value)[int(number) - 1]
         return sympy.ImmutableDenseMatrix(list(value.row(int(number) - 1)))
-
-
-def _rank_help(left: Value, right: Value) -> str:
-    """What to do about two ranks that do not fit."""
-    if isinstance(left, sympy.MatrixBase) and isinstance(right, sympy.MatrixBase):
-        return "write out the components, `v[1]`"
-    return "use a component, `v[1]`, or the length, `norm(v)`"

@@ -78,7 +78,7 @@ def _csc(x: sympy.Expr) -> sympy.Expr:
 
 
 def _step(x: sympy.Expr) -> sympy.Expr:
-    return sympy.Heaviside(x, sympy.Rational(1, 2))
+    return sympy.Heaviside(x, sympy.Rational(1, 2))  # pyright: ignore[reportArgumentType]
 
 
 def _sech(x: sympy.Expr) -> sympy.Expr:
@@ -243,7 +243,7 @@ class _Tape:
             if not node.is_finite or not node.is_real:
                 raise UnsupportedExpression(node, "not a finite real number")
             try:
-                number = float(node)
+                number = float(node)  # pyright: ignore[reportArgumentType]
             except OverflowError:
                 number = np.inf
             if not np.isfinite(number):
@@ -276,7 +276,7 @@ def _exponent(node: sympy.Pow) -> sympy.Rational | None:
     """The exponent where it is a fraction; a float with a half-whole value counts as one."""
     exponent = node.exp
     if isinstance(exponent, sympy.Float) and abs(exponent) <= _WHOLE and 2 * exponent % 1 == 0:
-        return sympy.Rational(int(2 * exponent), 2)
+        return sympy.Rational(int(2 * exponent), 2)  # pyright: ignore[reportReturnType]
     return exponent if isinstance(exponent, sympy.Rational) else None
 
 

@@ -22,7 +22,7 @@ from pdesl.symbolic.expressions import Translator
 from pdesl.symbolic.functions import FUNCTIONS, constant_value
 from pdesl.symbolic.operators import OPERATORS
 from pdesl.symbolic.problem import Choice, OptionValue
-from pdesl.symbolic.scope import mistake
+from pdesl.symbolic.scope import components, mistake
 
 __all__ = ["bind", "describe_options", "option", "option_value", "plain", "settings_of"]
 
@@ -55,8 +55,9 @@ def option_value(node: ast.Expression, translator: Translator) -> OptionValue:
             return value
         case ast.Name(identifier) if identifier in ("true", "false"):
             return identifier == "true"
-        case ast.Name(identifier) if (
-            identifier not in scope.values and identifier not in ("pi", "π")
+        case ast.Name(identifier) if identifier not in scope.values and identifier not in (
+            "pi",
+            "π",
         ):
             return Choice(identifier, span=node.span)
         case ast.TupleLiteral(items) | ast.ListLiteral(items):
@@ -77,7 +78,7 @@ def option_value(node: ast.Expression, translator: Translator) -> OptionValue:
             )
     value = translator.value(node)
     if isinstance(value, sympy.MatrixBase):
-        return tuple(plain(v) for v in value)
+        return tuple(plain(v) for v in components(value))
     return plain(value)
 
 
@@ -247,8 +248,7 @@ def _out_of_range(value: Any, metadata: Mapping[str, Any]) -> str:
 def describe_options(options: type) -> tuple[tuple[str, str, str], ...]:
     """(name, default, what it means) of every option, for help and documentation."""
     return tuple(
-        (f.name, _show(f.default), f.metadata.get("words", ""))
-        for f in dataclasses.fields(options)
+        (f.name, _show(f.default), f.metadata.get("words", "")) for f in dataclasses.fields(options)
     )
 
 

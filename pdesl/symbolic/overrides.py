@@ -107,10 +107,12 @@ def _profile(module: ast.Module, name: str) -> list[ast.Relation]:
     raise ProblemError(
         [
             Diagnostic(
-                "E512", f"the file has no profile `{name}`",
-                Span(Source("--profile", name), 0, len(name)), helps=(help_text,),
+                "E512",
+                f"the file has no profile `{name}`",
+                Span(Source("--profile", name), 0, len(name)),
+                helps=(help_text,),
             )
-        ]  # fmt: skip
+        ]
     )
 
 
@@ -121,7 +123,7 @@ def _read(text: str) -> ast.Relation:
     errors = [d for d in result.diagnostics if d.severity is Severity.ERROR]
     statements = result.module.block("profile") if result.module is not None else ()
     single = len(statements) == 1 and result.module is not None and len(result.module.blocks) == 1
-    if errors or not single or not isinstance(statements[0], ast.Relation):
+    if errors or not single or not isinstance(statements[0], ast.Relation):  # pyright: ignore[reportGeneralTypeIssues]
         reason = errors[0].message if errors else "it is no single setting"
         place = errors[0].span if errors else None
         span = Span(source, 0, len(text)) if place is None else _moved(place, source, len(prefix))
@@ -133,7 +135,7 @@ def _read(text: str) -> ast.Relation:
                 )
             ]
         )  # fmt: skip
-    return _moved(statements[0], source, len(prefix))
+    return _moved(statements[0], source, len(prefix))  # pyright: ignore[reportGeneralTypeIssues]
 
 
 def _moved(value: Any, source: Source, shift: int) -> Any:
@@ -150,7 +152,9 @@ def _moved(value: Any, source: Source, shift: int) -> Any:
     return value
 
 
-def _wrong(code: str, message: str, node: ast.Statement | ast.Expression, *helps: str) -> ProblemError:
+def _wrong(
+    code: str, message: str, node: ast.Statement | ast.Expression, *helps: str
+) -> ProblemError:
     return ProblemError([Diagnostic(code, message, node.span, helps=helps)])
 
 
@@ -215,10 +219,10 @@ def _changed_line(
     if len(names) > 1:
         right = _inside(statement.right, names[1:], value, span)
         return None if right is None else dataclasses.replace(statement, right=right)
-    if names[0] == "method" and isinstance(value, ast.Name):
-        # Another method keeps the options of the file's, as far as it has them.
-        if isinstance(statement.right, ast.Call):
-            value = dataclasses.replace(statement.right, function=value.identifier)
+    # Another method keeps the options of the file's, as far as it has them.
+    is_call = names[0] == "method" and isinstance(statement.right, ast.Call)
+    if is_call and isinstance(value, ast.Name):
+        value = dataclasses.replace(statement.right, function=value.identifier)
     return dataclasses.replace(statement, right=value, span=span)
 
 

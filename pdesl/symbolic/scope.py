@@ -18,7 +18,8 @@ from pdesl.symbolic.functions import FUNCTIONS
 from pdesl.symbolic.operators import OPERATORS
 
 __all__ = [
-    "FollowUp", "Mistake", "Scope", "UserFunction", "Value", "components", "mistake", "rank_words",
+    "FollowUp", "Mistake", "Scope", "UserFunction", "Value", "components", "mistake", "misused",
+    "rank_words",
 ]  # fmt: skip
 
 Value = sympy.Expr | sympy.ImmutableDenseMatrix
@@ -26,7 +27,9 @@ Value = sympy.Expr | sympy.ImmutableDenseMatrix
 # Names with a meaning of their own that are neither operators nor elementary functions, and
 # those that have one in front of a bracket only.
 _RESERVED = frozenset(("pi", "π", "exact", "unknown", "integral"))
-_RESERVED_CALLS = frozenset("load norm sum mean dot cross outer transpose trace".split())
+_RESERVED_CALLS = frozenset(
+    ["load", "norm", "sum", "mean", "dot", "cross", "outer", "transpose", "trace"]
+)
 
 
 class Mistake(Exception):
@@ -94,7 +97,7 @@ class Scope:
                 "give one of the two another name",
                 related=((first, "first declared here"),) if first else (),
             )
-        reserved = name in _RESERVED or kind == "function" and name in _RESERVED_CALLS
+        reserved = name in _RESERVED or (kind == "function" and name in _RESERVED_CALLS)
         if name in OPERATORS or name in FUNCTIONS or reserved:
             raise mistake(
                 "E204", f"`{name}` has a meaning in the language and cannot be redefined", span,
@@ -138,7 +141,7 @@ class Scope:
 
 def components(value: Value) -> tuple[sympy.Expr, ...]:
     """The components of a vector; a scalar is its own only component."""
-    return tuple(value) if isinstance(value, sympy.MatrixBase) else (value,)
+    return tuple(value) if isinstance(value, sympy.MatrixBase) else (value,)  # pyright: ignore[reportArgumentType]
 
 
 def rank_words(value: Value) -> str:
@@ -147,3 +150,19 @@ def rank_words(value: Value) -> str:
     if value.cols == 1:
         return f"a vector of {value.rows} component{'s' if value.rows != 1 else ''}"
     return f"a {value.rows}×{value.cols} tensor"
+
+
+def misused(name: str, kind: str, span: Span | None) -> Mistake:
+    """A name that has a meaning, which does not fit here."""
+    article = "an" if kind[0] in "aeiou" else "a"
+    match kind:
+        case "data set":
+            words = f"name one of its columns, `{name}.u`, in `fit:`"
+        case "region":
+            words = f"a condition holds `on ∂{name}`; coordinates are declared by `x, y ∈ {name}`"
+        case "parameter" | "quantity" | "function":
+            words = "a value is made of numbers, parameters and definitions that do not need it"
+        case _:
+            words = "parameters are numbers; a formula with coordinates and fields is defined " \
+                    "under `let:`"  # fmt: skip
+    return mistake("E205", f"`{name}` is {article} {kind} and cannot be used here", span, words)

@@ -73,7 +73,9 @@ def _base(name: str) -> tuple[Fraction, Dimension]:
         raise UnitError(f"`{name}` is no unit that is known", "units of the SI and their usual "
                         "multiples have their usual names, [km], [ms], [K]") from None  # fmt: skip
     dimension = Dimension(
-        tuple(sorted((n, Fraction(p).limit_denominator(100)) for n, p in base.dimensionality.items()))
+        tuple(
+            sorted((n, Fraction(p).limit_denominator(100)) for n, p in base.dimensionality.items())
+        )
     )
     return Fraction(str(float(base.magnitude))), dimension
 
@@ -162,7 +164,9 @@ class _Checker:
                     return self._unit(unit)
                 return _ANY if not text.strip("0.") else Dimension()
             case ast.Name(identifier):
-                return self.known.get(identifier, Dimension() if identifier in ("pi", "π") else _ANY)
+                return self.known.get(
+                    identifier, Dimension() if identifier in ("pi", "π") else _ANY
+                )
             case ast.Negate(operand) | ast.Subscript(operand, _):
                 return self.of(operand)
             case ast.TupleLiteral(items) | ast.ListLiteral(items):

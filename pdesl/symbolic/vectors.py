@@ -16,7 +16,10 @@ from pdesl.language.names import suggest
 from pdesl.symbolic.operators import OPERATORS, Operator, marker
 from pdesl.symbolic.scope import Scope, Value, components, mistake, rank_words
 
-__all__ = ["apply_operator", "apply_reduction", "check_flat", "identity", "is_along_family"]
+__all__ = [
+    "apply_operator", "apply_reduction", "check_flat", "cross", "identity", "is_along_family",
+    "multiply", "rank_help",
+]  # fmt: skip
 
 Matrix = sympy.ImmutableDenseMatrix
 
@@ -233,3 +236,45 @@ def _is_sum_of_gradients(vector: Matrix) -> bool:
         return False
     slopes = [sympy.diff(first, name) for name in names.values()]
     return not any(slope.has(*names.values()) for slope in slopes)
+
+
+# -- products ------------------------------------------------------------------------------
+
+
+def multiply(node: ast.Binary, left: Value, right: Value, scope: Scope) -> Value:
+    """The product of two values, a scalar one of two vectors (dot). Raises `Mistake`."""
+    if not (isinstance(left, sympy.MatrixBase) and isinstance(right, sympy.MatrixBase)):
+        return left * right  # type: ignore[operator,return-value]
+    check_flat(node, (left, right), scope)
+    if _is_vector(left) and _is_vector(right):
+        if node.operator == "*":
+            raise mistake(
+                "E301", "the product of two vectors is not defined", node.span,
+                "a scalar product is `a · b` or `dot(a, b)`",
+            )  # fmt: skip
+        if left.rows == right.rows:
+            return sympy.Add(*(a * b for a, b in zip(left, right, strict=True)))  # pyright: ignore[reportArgumentType]
+    elif not _is_vector(left) and left.cols == right.rows:
+        return sympy.ImmutableDenseMatrix(left * right)
+    elif node.operator == "dot" and _is_vector(left) and left.rows == right.rows:
+        return sympy.ImmutableDenseMatrix(right.T * left)
+    raise mistake(
+        "E301", f"{rank_words(left)} and {rank_words(right)} cannot be multiplied", node.span,
+        rank_help(left, right),
+    )  # fmt: skip
+
+
+def cross(node: ast.Expression, left: Value, right: Value, scope: Scope) -> Value:
+    """The vector product of two vectors in space. Raises `Mistake`."""
+    if not (_is_vector(left) and _is_vector(right) and left.rows == right.rows == 3):  # type: ignore[union-attr]
+        raise mistake("E301", "a vector product needs two vectors of three components", node.span,
+                      "a scalar product is `a · b`")  # fmt: skip
+    check_flat(node, (left, right), scope)
+    return sympy.ImmutableDenseMatrix(left.cross(right))  # type: ignore[union-attr]
+
+
+def rank_help(left: Value, right: Value) -> str:
+    """What to do about two ranks that do not fit."""
+    if isinstance(left, sympy.MatrixBase) and isinstance(right, sympy.MatrixBase):
+        return "write out the components, `v[1]`"
+    return "use a component, `v[1]`, or the length, `norm(v)`"

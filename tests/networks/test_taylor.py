@@ -37,7 +37,7 @@ def indices_up_to(dimension, order):
 
 def nested(network, points, index, field):
     """∂^index by nested forward mode, the definition to compare with."""
-    function = lambda x: network(x[None])[0, field]  # noqa: E731
+    function = lambda x: network(x[None])[0, field]  # noqa: E731  # pyright: ignore[reportAssignmentType]
     for axis, count in enumerate(index):
         for _ in range(count):
 
@@ -237,7 +237,7 @@ def test_memory_of_the_gradient_is_that_of_a_chunk():
         return jnp.mean(laplacian.evaluate(network, points, [(1.0, 1.0)])[0] ** 2)
 
     compiled = jax.jit(jax.grad(loss)).lower(network, points).compile()
-    assert compiled.memory_analysis().temp_size_in_bytes < 6e6
+    assert compiled.memory_analysis().temp_size_in_bytes < 6e6  # pyright: ignore[reportOptionalMemberAccess]
 
 
 @pytest.mark.parametrize(

@@ -295,8 +295,8 @@ def test_low_rank_broyden_equals_the_dense_formula(size, steps, dense, monkeypat
         memory, product = update(memory, s, y, g + y, True, product, length, g)
         x, g = x + s, g + y
         scale = np.linalg.norm(matrix @ g)
-        np.testing.assert_allclose(product, matrix @ g, rtol=0.0, atol=1e-11 * scale)
-        np.testing.assert_allclose(matrix @ y, s, rtol=0.0, atol=1e-9 * np.linalg.norm(s))
+        np.testing.assert_allclose(product, matrix @ g, rtol=0.0, atol=1e-11 * scale)  # pyright: ignore[reportArgumentType, reportCallIssue]
+        np.testing.assert_allclose(matrix @ y, s, rtol=0.0, atol=1e-9 * np.linalg.norm(s))  # pyright: ignore[reportArgumentType, reportCallIssue]
         if k % 15 == 14:  # away from convergence
             g = hessian @ generator.normal(size=size)
             product = memory.product(jnp.asarray(g))
