@@ -121,7 +121,8 @@ class System:
         return max(found, default=0)
 
     def order_in_time(self, name: str) -> int:
-        found = [self.time_order(j) for r in self.rows for j in r.jets(self.space) if j.field == name]
+        jets = (j for row in self.rows for j in row.jets(self.space))
+        found = [self.time_order(j) for j in jets if j.field == name]
         return max(found, default=0)
 
     @property

@@ -54,7 +54,7 @@ class ParseResult:
     partial: ast.Module = field(default_factory=lambda: ast.Module(()))
 
 
-class _Enough(Exception):  # noqa: N818 - a signal, no failure
+class _Enough(Exception):
     """So many mistakes that a further one would help nobody."""
 
 

@@ -38,7 +38,7 @@ _LEIBNIZ = re.compile(
 _LEIBNIZ_OPERATOR = re.compile(r"d([²³⁴]?)\s*/\s*d([^\W⁰¹²³⁴-⁹]+)([²³⁴]?)")
 
 
-class Mistake(Exception):  # noqa: N818 - what is wrong is a mistake of the user
+class Mistake(Exception):
     """Ends the reading of one line; carries its one diagnostic."""
 
     def __init__(self, diagnostic: Diagnostic):

@@ -101,7 +101,7 @@ FUNCTIONS: dict[str, Function] = {
         Function("asin", sympy.asin, "arcsin", words="inverse sine"),
         Function("acos", sympy.acos, "arccos", words="inverse cosine"),
         Function("atan", sympy.atan, "arctan", words="inverse tangent"),
-        Function("atan2", sympy.atan2, "arctan2", arity=(2, 2), words="angle of (x, y): atan2(y, x)"),
+        Function("atan2", sympy.atan2, "arctan2", arity=(2, 2), words="angle of (x, y)"),
         Function("sinh", sympy.sinh, "sinh", words="hyperbolic sine"),
         Function("cosh", sympy.cosh, "cosh", words="hyperbolic cosine"),
         Function("tanh", sympy.tanh, "tanh", words="hyperbolic tangent"),
@@ -127,7 +127,7 @@ FUNCTIONS: dict[str, Function] = {
         Function("erfc", sympy.erfc, special="erfc", words="1 - erf"),
         Function("gamma", sympy.gamma, special="gamma", words="gamma function"),
         Function("loggamma", sympy.loggamma, special="gammaln", words="logarithm of gamma"),
-        Function("besselj", sympy.besselj, arity=(2, 2), words="Bessel function J of integer order"),
+        Function("besselj", sympy.besselj, arity=(2, 2), words="Bessel function J, integer order"),
         Function("lambertw", sympy.LambertW, words="principal branch of w exp(w) = x"),
     )
 }

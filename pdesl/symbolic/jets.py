@@ -35,7 +35,7 @@ _SUPERSCRIPTS = str.maketrans("0123456789", "⁰¹²³⁴⁵⁶⁷⁸⁹")
 _NAME = re.compile(r"^(?P<field>.+)\{(?P<orders>\d+(?:,\d+)*)\}$")
 
 
-class NotDifferentiable(PdeslError):  # noqa: N818
+class NotDifferentiable(PdeslError):
     """The derivative of a jump; `part` is the function that jumps."""
 
     def __init__(self, part: sympy.Basic):
