@@ -301,6 +301,13 @@ _OPTIONS = (
          "Choose a lower order, or many more nodes."),
     Code("E515", "an unknown optimiser", "No optimiser has this name.",
          "Use lbfgs, ssbroyden or adam."),
+    Code("E516", "a convergence study without a known solution",
+         "The order of convergence is measured on errors, and errors need a solution to compare "
+         "with.",
+         "Add a manufactured: block, or verify: with the exact solution."),
+    Code("E517", "a ladder that is none",
+         "A convergence study refines one option of the method through two or more values.",
+         "Write nodes = [400, 800, 1600] under verify:."),
 )  # fmt: skip
 
 _CAPABILITIES = (
@@ -367,6 +374,10 @@ _NUMERICS = (
     Code("E706", "a matrix that does not determine every field",
          "There are not as many conditions at the nodes as values to be found.",
          "Check the boundary conditions of each field."),
+    Code("E707", "a compared method that failed",
+         "A comparison needs the result of every method that it names; the message of the one "
+         "that failed is part of this one.",
+         "Mend what that message names, or leave the method out of --solvers."),
 )  # fmt: skip
 
 _FILES = (

@@ -54,6 +54,8 @@ class Row:
     equation: Equation = field(compare=False, repr=False)
     regions: tuple[RegionSpec, ...] = ()
     stiff: sympy.Expr | None = None
+    # The jets of the residual, once they were looked for.
+    _jets: tuple[Jet, ...] | None = field(default=None, init=False, compare=False, repr=False)
 
     def parts(self, space: JetSpace) -> sympy.Expr:
         """The sum of the parts, to be compared with the residual."""
@@ -61,7 +63,10 @@ class Row:
         return sympy.Add(*terms, self.nonlinear, self.forcing)
 
     def jets(self, space: JetSpace) -> tuple[Jet, ...]:
-        return space.jets(self.residual)
+        if self._jets is None:
+            object.__setattr__(self, "_jets", space.jets(self.residual))
+        assert self._jets is not None
+        return self._jets
 
     @property
     def is_linear(self) -> bool:

@@ -1,8 +1,8 @@
 """The command `pdesl`.
 
 Exit statuses: 0 done, 1 the problem is wrong, 2 the command is wrong, 3 the method cannot solve
-this problem, 4 the solver failed numerically, 5 a result could not be written, 70 a defect of
-pdesl, 130 interrupted.
+this problem, 4 the solver failed numerically, 5 a result could not be written, 6 a bound of
+`verify:` is missed, 70 a defect of pdesl, 130 interrupted.
 
 Everything but click is imported by the command that needs it, so that help comes at once and
 only `run` loads JAX.
@@ -13,7 +13,6 @@ from __future__ import annotations
 import errno
 import os
 import sys
-from enum import IntEnum
 from io import TextIOWrapper
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -31,33 +30,21 @@ from pdesl.diagnostics import (
     SolverError,
     Source,
 )
+from pdesl.run.cli_options import (
+    JSON,
+    Status,
+    say_json,
+    settings,
+)
+from pdesl.run.cli_options import as_json as as_json_flag
+from pdesl.run.cli_options import problem as problem_argument
+from pdesl.run.cli_options import solver as solver_option
+from pdesl.run.cli_studies import compare, verify
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
 __all__ = ["Status", "commands", "main"]
-
-
-class Status(IntEnum):
-    """Exit statuses of `pdesl`."""
-
-    DONE = 0
-    WRONG_PROBLEM = 1
-    WRONG_COMMAND = 2
-    CAPABILITY = 3
-    NUMERICS = 4
-    OUTPUT = 5
-    DEFECT = 70
-    INTERRUPTED = 130
-
-
-_JSON = "pdesl.json"  # key in the context of click: this command answers in JSON
-
-
-def _say_json(value: object) -> None:
-    from pdesl.run.metrics import to_json
-
-    click.echo(to_json(value), nl=False)
 
 
 def _report(diagnostics: Sequence[Diagnostic]) -> None:
@@ -119,8 +106,8 @@ class Commands(click.Group):
     @staticmethod
     def _known(ctx: click.Context, error: PdeslError, status: Status) -> Status:
         diagnostics = _as_diagnostics(error)
-        if ctx.meta.get(_JSON):
-            _say_json({"ok": False, "status": status, "diagnostics": _jsons(diagnostics)})
+        if ctx.meta.get(JSON):
+            say_json({"ok": False, "status": status, "diagnostics": _jsons(diagnostics)})
         else:
             _report(diagnostics)
         return status
@@ -161,36 +148,11 @@ class StageType(click.ParamType):
         return value
 
 
-def _settings(_: click.Context, parameter: click.Parameter, values: Sequence[str]) -> Any:
-    for value in values:
-        name, equals, setting = value.partition("=")
-        if not (name.strip() and equals and setting.strip()):
-            raise click.BadParameter(
-                f"{value!r} is not of the form NAME=VALUE, such as solver.order=5",
-                param=parameter,
-            )
-    return tuple(values)
-
-
-_problem = click.argument("problem", metavar="NAME_OR_FILE")
-_set = click.option(
-    "--set",
-    "overrides",
-    metavar="NAME=VALUE",
-    multiple=True,
-    callback=_settings,
-    help="Set an option or a parameter, such as solver.order=5 or parameters.κ=2; repeatable.",
-)
-_as_json = click.option(
-    "--json", "as_json", is_flag=True, help="Answer in JSON on standard output."
-)
-
-
 @click.group(
     cls=Commands,
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
     epilog="Statuses: 0 done, 1 wrong problem, 2 wrong command, 3 beyond the method, "
-    "4 numerical failure, 5 result not written, 130 interrupted.",
+    "4 numerical failure, 5 result not written, 6 bound missed, 130 interrupted.",
 )
 @click.version_option(__version__, "-V", "--version", prog_name="pdesl")
 def commands() -> None:
@@ -206,8 +168,8 @@ def commands() -> None:
 
 @commands.command(short_help="Find every mistake in a problem; say what kind it is.")
 @click.argument("problems", metavar="NAME_OR_FILE...", nargs=-1, required=True)
-@_set
-@_as_json
+@settings
+@as_json_flag
 @click.pass_context
 def check(
     ctx: click.Context, problems: tuple[str, ...], overrides: tuple[str, ...], as_json: bool
@@ -223,7 +185,7 @@ def check(
     """
     from pdesl.run import pipeline
 
-    ctx.meta[_JSON] = as_json
+    ctx.meta[JSON] = as_json
     found = []
     for name in problems:
         try:
@@ -239,7 +201,7 @@ def check(
             _show_check(name, diagnostics, summary, ok=ok, many=len(problems) > 1)
     ok = all(entry["ok"] for entry in found)
     if as_json:
-        _say_json({"ok": ok, "files": found})
+        say_json({"ok": ok, "files": found})
     ctx.exit(Status.DONE if ok else Status.WRONG_PROBLEM)
 
 
@@ -266,7 +228,7 @@ def _show_check(
 
 
 @commands.command(short_help="Solve a problem; write solution, metrics and picture.")
-@_problem
+@problem_argument
 @click.option(
     "-o",
     "--output",
@@ -274,11 +236,11 @@ def _show_check(
     metavar="FOLDER",
     help="Folder for the results.  [default: results/NAME]",
 )
-@click.option("--solver", metavar="NAME", help="Another method than the file's, such as pinn.")
-@_set
+@solver_option
+@settings
 @click.option("--seed", type=click.IntRange(0, 2**32 - 1), help="Seed of every random number.")
 @click.option("-q", "--quiet", is_flag=True, help="Only the closing lines.")
-@_as_json
+@as_json_flag
 @click.pass_context
 def run(
     ctx: click.Context,
@@ -304,7 +266,7 @@ def run(
     from pdesl.run.progress import make_observer
     from pdesl.run.terminal import wants_colour
 
-    ctx.meta[_JSON] = as_json
+    ctx.meta[JSON] = as_json
     configure_jax()
     from pdesl.run import pipeline
 
@@ -319,7 +281,7 @@ def run(
             observer=observer,
         )
     if as_json:
-        _say_json(report.metrics)
+        say_json(report.metrics)
         return
     if not quiet:
         for file in report.files:
@@ -329,7 +291,7 @@ def run(
 
 
 @commands.command(short_help="Print what the compiler makes of a problem.")
-@_problem
+@problem_argument
 @click.option(
     "--stage",
     type=StageType(),
@@ -456,14 +418,14 @@ def _wrap(text: str) -> str:
 @click.argument(
     "kind", type=click.Choice(["problems", "operators", "functions", "solvers", "codes"])
 )
-@_as_json
+@as_json_flag
 def list_(kind: str, as_json: bool) -> None:
     """List the problems, operators, functions, solvers or codes that pdesl knows."""
     from pdesl.run.catalogue import rows
 
     found = rows(kind)
     if as_json:
-        _say_json([{"name": name, "description": words} for name, words in found])
+        say_json([{"name": name, "description": words} for name, words in found])
         return
     from shutil import get_terminal_size
     from textwrap import fill
@@ -472,6 +434,10 @@ def list_(kind: str, as_json: bool) -> None:
     width = max(get_terminal_size().columns, indent + 40) if sys.stdout.isatty() else 10_000
     for name, words in found:
         click.echo(fill(f"{name:<{indent}}{words}", width, subsequent_indent=" " * indent))
+
+
+commands.add_command(verify)
+commands.add_command(compare)
 
 
 def main() -> None:

@@ -1,0 +1,62 @@
+"""What the commands of `pdesl` share: statuses, arguments, and answers in JSON."""
+
+from __future__ import annotations
+
+from enum import IntEnum
+from typing import TYPE_CHECKING, Any
+
+import click
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+__all__ = ["JSON", "Status", "as_json", "problem", "say_json", "settings", "solver"]
+
+
+class Status(IntEnum):
+    """Exit statuses of `pdesl`."""
+
+    DONE = 0
+    WRONG_PROBLEM = 1
+    WRONG_COMMAND = 2
+    CAPABILITY = 3
+    NUMERICS = 4
+    OUTPUT = 5
+    BOUND = 6
+    DEFECT = 70
+    INTERRUPTED = 130
+
+
+JSON = "pdesl.json"  # key in the context of click: this command answers in JSON
+
+
+def say_json(value: object) -> None:
+    from pdesl.run.metrics import to_json
+
+    click.echo(to_json(value), nl=False)
+
+
+def _checked(_: click.Context, parameter: click.Parameter, values: Sequence[str]) -> Any:
+    for value in values:
+        name, equals, setting = value.partition("=")
+        if not (name.strip() and equals and setting.strip()):
+            raise click.BadParameter(
+                f"{value!r} is not of the form NAME=VALUE, such as solver.order=5",
+                param=parameter,
+            )
+    return tuple(values)
+
+
+problem = click.argument("problem", metavar="NAME_OR_FILE")
+settings = click.option(
+    "--set",
+    "overrides",
+    metavar="NAME=VALUE",
+    multiple=True,
+    callback=_checked,
+    help="Set an option or a parameter, such as solver.order=5 or parameters.κ=2; repeatable.",
+)
+as_json = click.option("--json", "as_json", is_flag=True, help="Answer in JSON on standard output.")
+solver = click.option(
+    "--solver", metavar="NAME", help="Another method than the file's, such as pinn."
+)

@@ -1,0 +1,374 @@
+"""Studies of one problem: a ladder of discretisations (`verify`), several methods (`compare`).
+
+A ladder solves the problem once for every value of an option, measures each error on test points,
+and gives the observed order by regression. A comparison runs every method in a process of its
+own, so that its time and its memory are its own.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import resource
+import subprocess
+import sys
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from pdesl.diagnostics import Diagnostic, ProblemError, SolverError, Source
+from pdesl.ir.normalise import normalise
+from pdesl.run.folder import OutputFolder, default_folder
+from pdesl.run.metrics import FieldError, versions
+from pdesl.run.pipeline import load_source, solve
+from pdesl.run.progress import Observer
+from pdesl.run.results import judge_bounds
+from pdesl.solvers.methods import choose_method, method_named
+from pdesl.symbolic.domain import numeric_value
+from pdesl.symbolic.elaborate import elaborate_source
+from pdesl.symbolic.options import describe_options
+from pdesl.symbolic.problem import Problem
+
+__all__ = ["StudyReport", "compare", "observed_order", "verify"]
+
+# Options that a ladder refines, with the spacing that a value stands for in d dimensions.
+_SPACINGS = {
+    "nodes": lambda value, dimension: value ** (-1.0 / dimension),
+    "slices": lambda value, dimension: 1.0 / (value - 1.0),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class StudyReport:
+    """What a study wrote: its table as lines, and whether every stated bound is met."""
+
+    folder: Path
+    metrics: dict[str, object]
+    files: tuple[Path, ...]
+    lines: tuple[str, ...]
+    met: bool
+
+
+def observed_order(spacings: Sequence[float], errors: Sequence[float]) -> float:
+    """The slope of log error against log spacing, by least squares."""
+    return float(np.polyfit(np.log(spacings), np.log(errors), 1)[0])
+
+
+# -- verify --------------------------------------------------------------------------------
+
+
+def verify(
+    source: Source,
+    *,
+    output: Path | None = None,
+    solver: str | None = None,
+    overrides: Sequence[str] = (),
+    observer: Observer | None = None,
+) -> StudyReport:
+    """Solve a problem on the ladder of its `verify:` block and judge the bounds stated there.
+
+    Args:
+        source: the text of a problem with a known solution.
+        output: the folder; `results/NAME_verify` by default.
+        solver: another method than the file's.
+        overrides: `block.name=value`, applied to every rung.
+        observer: hears of every rung.
+
+    Raises:
+        ProblemError: the problem is wrong, states no known solution (E516) or no usable ladder
+            (E517).
+        CapabilityError, SolverError, OutputError: as for `pipeline.run`.
+    """
+    problem = elaborate_source(source, overrides)
+    system = normalise(problem)
+    if not system.exact:
+        message = "a convergence study needs a known solution, and the file states none"
+        fix = "add a `manufactured:` block, or `verify:` with the exact solution"
+        raise ProblemError([Diagnostic("E516", message, helps=(fix,))])
+    option, values, fixed = _ladder(problem, solver)
+    dimension = len(system.frame.space_axes)
+    with OutputFolder(output or default_folder(f"{problem.name}_verify")) as folder:
+        rungs: list[tuple[float, Mapping[str, FieldError], float]] = []
+        for value in values:
+            settings = [*overrides, *fixed, f"solver.{option}={value}"]
+            begin = time.perf_counter()
+            found = solve(source, solver=solver, overrides=settings, observer=observer)
+            rungs.append((value, found.errors, time.perf_counter() - begin))
+        spacings = None
+        if option in _SPACINGS:
+            spacings = [_SPACINGS[option](value, dimension) for value in values]
+        orders = _orders(rungs, spacings)
+        bounds = judge_bounds(problem, rungs[-1][1]) + _order_bounds(problem, orders)
+        folder.write("convergence.png", lambda path: _draw_ladder(path, problem, option, rungs))
+        metrics: dict[str, object] = {
+            "problem": problem.name,
+            "problem_hash": problem.hash,
+            "option": option,
+            "rungs": [
+                {"value": value, "errors": dict(errors), "seconds": seconds}
+                for value, errors, seconds in rungs
+            ],
+            "orders": orders,
+            "bounds": bounds,
+            "versions": versions(),
+        }
+        files = folder.commit(metrics)
+    lines = _ladder_lines(option, rungs, spacings, orders, bounds)
+    return StudyReport(folder.path, metrics, files, lines, all(b["met"] for b in bounds))
+
+
+def _ladder(problem: Problem, solver: str | None) -> tuple[str, list[Any], list[str]]:
+    """The refined option, its values, and settings that hold for every rung."""
+    method, choice = choose_method(problem)
+    if solver is not None:
+        method = method_named(solver)
+    known = {name: default for name, default, _ in describe_options(method.options)}
+    ladders, fixed = [], []
+    for name, value in problem.verify_options:
+        if name not in known:
+            message = f"`{name}` is no option of `{method.name}`, so it makes no ladder"
+            raise ProblemError(
+                [Diagnostic("E517", message, helps=(f"it has: {', '.join(known)}",))]
+            )
+        if isinstance(value, tuple):
+            ladders.append((name, list(value)))
+        else:
+            fixed.append(f"solver.{name}={value}")
+    if len(ladders) > 1 or (ladders and len(ladders[0][1]) < 2):
+        message = "a ladder is one option with two or more values"
+        raise ProblemError([Diagnostic("E517", message, helps=("nodes = [400, 800, 1600]",))])
+    if ladders:
+        return ladders[0][0], ladders[0][1], fixed
+    given = choice.get("nodes")
+    most = int(given) if isinstance(given, int) else int(known["nodes"])
+    return "nodes", [max(most // 4, 4), max(most // 2, 5), most], fixed
+
+
+Rungs = Sequence[tuple[float, Mapping[str, FieldError], float]]
+
+
+def _orders(rungs: Rungs, spacings: Sequence[float] | None) -> dict[str, float]:
+    if spacings is None:
+        return {}
+    found = {}
+    for field in rungs[0][1]:
+        errors = [e[field].relative_l2 or e[field].linf for _, e, _ in rungs]
+        if all(error > 0 for error in errors):
+            found[field] = observed_order(spacings, errors)
+    return found
+
+
+def _order_bounds(problem: Problem, orders: Mapping[str, float]) -> list[dict[str, object]]:
+    found: list[dict[str, object]] = []
+    for check in problem.verify:
+        subject = check.quantity.positional[0]
+        field = getattr(getattr(subject, "func", None), "__name__", "")
+        if check.quantity.name != "order":
+            continue
+        bound = numeric_value(check.bound, problem.parameter_values(), check.span, "a bound")
+        measured = orders.get(field)
+        met = measured is not None and (
+            measured >= bound if check.operator == ">=" else measured <= bound
+        )
+        found.append(
+            {
+                "quantity": f"order({field})",
+                "operator": check.operator,
+                "bound": bound,
+                "measured": measured,
+                "met": met,
+            }
+        )
+    return found
+
+
+def _ladder_lines(
+    option: str,
+    rungs: Rungs,
+    spacings: Sequence[float] | None,
+    orders: Mapping[str, float],
+    bounds: Sequence[Mapping[str, Any]],
+) -> tuple[str, ...]:
+    fields = list(rungs[0][1])
+    head = f"{option:>10}"
+    for field in fields:
+        head += f" {field + ' rel. l2':>14} {'largest':>10} {'order':>6}"
+    lines = [head + f" {'seconds':>8}"]
+    for number, (value, errors, seconds) in enumerate(rungs):
+        line = f"{value:>10}"
+        for field in fields:
+            own = errors[field]
+            order = ""
+            if number and spacings is not None:
+                pair = [rungs[k][1][field].relative_l2 or rungs[k][1][field].linf
+                        for k in (number - 1, number)]  # fmt: skip
+                order = f"{observed_order(spacings[number - 1 : number + 1], pair):.2f}"
+            size = "" if own.relative_l2 is None else f"{own.relative_l2:.2e}"
+            line += f" {size:>14} {own.linf:>10.2e} {order:>6}"
+        lines.append(line + f" {seconds:>8.1f}")
+    lines += [f"observed order of {f} over the ladder: {p:.2f}" for f, p in orders.items()]
+    for bound in bounds:
+        words = "met" if bound["met"] else "MISSED"
+        lines.append(f"{bound['quantity']} {bound['operator']} {bound['bound']:g}: {words}")
+    lines.append(f"errors on {next(iter(rungs[0][1].values())).measured_on}")
+    return tuple(lines)
+
+
+def _figure(width: float, height: float) -> Any:
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(width, height), layout="constrained", dpi=200)
+    FigureCanvasAgg(figure)
+    return figure
+
+
+def _draw_ladder(path: Path, problem: Problem, option: str, rungs: Rungs) -> None:
+    figure = _figure(5.0, 3.6)
+    axes = figure.subplots()
+    values = [value for value, _, _ in rungs]
+    for mark, field in zip("os^Dv<>p" * 8, rungs[0][1], strict=False):
+        errors = [e[field].relative_l2 or e[field].linf for _, e, _ in rungs]
+        axes.loglog(values, errors, marker=mark, label=field)
+    axes.set_xlabel(option)
+    axes.set_ylabel("relative l2 error")
+    axes.set_title(f"{problem.name}: convergence")
+    axes.grid(visible=True, which="both", linewidth=0.3)
+    axes.legend(frameon=False)
+    figure.savefig(path)
+
+
+# -- compare -------------------------------------------------------------------------------
+
+
+def compare(
+    name: str,
+    solvers: Sequence[str],
+    *,
+    output: Path | None = None,
+    overrides: Sequence[str] = (),
+    seed: int | None = None,
+    observer: Observer | None = None,
+) -> StudyReport:
+    """Run several methods on one problem, each in a process of its own.
+
+    Args:
+        name: a file, or the name of a problem that comes with pdesl.
+        solvers: names of methods, compared in this order.
+        output: the folder; `results/NAME_compare` by default. Each method's result is a folder
+            in it.
+        overrides: `block.name=value`, for every method that has the option.
+        seed: the seed of every run.
+        observer: hears of every run.
+
+    Raises:
+        ProblemError: the problem is wrong, or there is no such method (E501).
+        SolverError: E707, a method failed; its message is part of this one.
+        OutputError: the result could not be written.
+    """
+    problem = elaborate_source(load_source(name), overrides)
+    for solver in solvers:
+        method_named(solver)
+    rows: list[dict[str, Any]] = []
+    with OutputFolder(output or default_folder(f"{problem.name}_compare")) as folder:
+        for solver in solvers:
+            if observer is not None:
+                observer.begin(solver)
+            rows.append(_measured_run(name, solver, folder.path / solver, overrides, seed))
+            if observer is not None:
+                observer.end(solver, rows[-1]["wall_s"], rows[-1]["stop_reason"])
+        folder.write("comparison.png", lambda path: _draw_comparison(path, problem, rows))
+        metrics: dict[str, object] = {
+            "problem": problem.name,
+            "problem_hash": problem.hash,
+            "runs": rows,
+            "versions": versions(),
+        }
+        files = folder.commit(metrics)
+    return StudyReport(folder.path, metrics, files, _comparison_lines(rows), met=True)
+
+
+def _measured_run(
+    name: str, solver: str, folder: Path, overrides: Sequence[str], seed: int | None
+) -> dict[str, Any]:
+    """One method in a process of its own: its metrics, wall time and peak memory."""
+    arguments = [sys.executable, "-m", "pdesl", "run", name, "-o", str(folder), "--solver", solver]
+    for setting in overrides:
+        arguments += ["--set", setting]
+    if seed is not None:
+        arguments += ["--seed", str(seed)]
+    begin = time.perf_counter()
+    with subprocess.Popen(
+        [*arguments, "--quiet"], stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True
+    ) as process:
+        assert process.stderr is not None
+        words = process.stderr.read()
+        _, status, usage = os.wait4(process.pid, 0)
+        process.returncode = os.waitstatus_to_exitcode(status)
+    wall = time.perf_counter() - begin
+    if process.returncode:
+        raise SolverError(f"`{solver}` failed:\n{words.strip()}", code="E707")
+    metrics = json.loads((folder / "metrics.json").read_text(encoding="utf-8"))
+    timings = metrics["timings"]
+    return {
+        "solver": solver,
+        "errors": metrics["errors"],
+        "wall_s": wall,
+        "solve_s": timings.get("training", timings.get("solve")),
+        "compile_s": metrics["compile_seconds"],
+        "peak_memory_mb": _megabytes(usage),
+        "iterations": metrics["counts"].get("iterations"),
+        "stop_reason": metrics["stop_reason"],
+    }
+
+
+def _megabytes(usage: resource.struct_rusage) -> float:
+    # Linux counts kilobytes, macOS bytes.
+    return usage.ru_maxrss / (1e6 if sys.platform == "darwin" else 1e3)
+
+
+def _comparison_lines(rows: Sequence[Mapping[str, Any]]) -> tuple[str, ...]:
+    fields = list(rows[0]["errors"])
+    head = f"{'method':<10}" + "".join(f" {f + ' rel. l2':>14} {'largest':>10}" for f in fields)
+    lines = [head + f" {'wall s':>8} {'solve s':>8} {'compile s':>9} {'memory MB':>10}"]
+    for row in rows:
+        line = f"{row['solver']:<10}"
+        for field in fields:
+            error = row["errors"][field]
+            size = "" if error["relative_l2"] is None else f"{error['relative_l2']:.2e}"
+            line += f" {size:>14} {error['linf']:>10.2e}"
+        lines.append(
+            f"{line} {row['wall_s']:>8.1f} {row['solve_s']:>8.2f} {row['compile_s']:>9.2f} "
+            f"{row['peak_memory_mb']:>10.0f}"
+        )
+    if fields:
+        lines.append(f"errors on {rows[0]['errors'][fields[0]]['measured_on']}")
+    lines.append("solve s holds compile s; wall s holds the start of Python and all files")
+    return tuple(lines)
+
+
+def _draw_comparison(path: Path, problem: Problem, rows: Sequence[Mapping[str, Any]]) -> None:
+    figure = _figure(7.2, 0.9 + 0.5 * len(rows))
+    names = [row["solver"] for row in rows]
+    panels: list[tuple[str, list[float]]] = [
+        ("solve, s", [row["solve_s"] for row in rows]),
+        ("peak memory, MB", [row["peak_memory_mb"] for row in rows]),
+    ]
+    if rows[0]["errors"]:
+        worst = [max(e["relative_l2"] or e["linf"] for e in row["errors"].values()) for row in rows]
+        panels.insert(0, ("relative l2 error", worst))
+    for axes, (title, values) in zip(figure.subplots(1, len(panels)), panels, strict=True):
+        axes.barh(names, values, color="#4477aa")
+        axes.set_title(title, fontsize=9)
+        axes.invert_yaxis()
+        axes.set_xscale("log")
+        axes.margins(x=0.3)
+        for position, value in enumerate(values):
+            axes.annotate(f" {value:.2g}", (value, position), va="center", fontsize=7)
+        axes.tick_params(labelsize=7)
+    figure.suptitle(problem.name, fontsize=10)
+    figure.savefig(path)

@@ -1,0 +1,118 @@
+"""Ladders and comparisons, through the command line on real problems."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+from click.testing import CliRunner
+
+from pdesl.run.cli import Status, commands
+from pdesl.run.studies import observed_order
+
+SMALL = (
+    "--set", "solver.width=10", "--set", "solver.depth=2", "--set", "solver.iterations=60",
+    "--set", "solver.nodes=300", "--set", "solver.order=3",
+)  # fmt: skip
+
+ROBIN = """
+domain:
+    x, y ∈ [0, 1]
+fields:
+    u(x, y) : scalar
+    f(x, y) : source
+equations:
+    ∇²u - u = f
+boundary:
+    u = exact(u)    on ∂Ω
+manufactured:
+    u = exp(x) sin(y)
+solver:
+    method = rbf_fd(order=3)
+verify:
+    nodes = [200, 400, 800]
+    order(u) ≥ 2.7
+    linf(u) ≤ 1e-4
+"""
+
+
+def invoke(*arguments: str):
+    return CliRunner().invoke(commands, arguments, prog_name="pdesl")
+
+
+def test_observed_order_is_the_slope():
+    spacings = np.array([0.1, 0.05, 0.025])
+    assert observed_order(spacings, 3 * spacings**4) == pytest.approx(4)
+
+
+def test_verify_climbs_the_ladder_of_the_file(tmp_path: Path):
+    file = tmp_path / "robin.pde"
+    file.write_text(ROBIN, encoding="utf-8")
+    result = invoke("verify", str(file), "-o", str(tmp_path / "out"), "-q")
+    assert result.exit_code == Status.DONE, result.output
+    metrics = json.loads((tmp_path / "out" / "metrics.json").read_text(encoding="utf-8"))
+    assert [rung["value"] for rung in metrics["rungs"]] == [200, 400, 800]
+    errors = [rung["errors"]["u"]["relative_l2"] for rung in metrics["rungs"]]
+    assert errors[0] > errors[1] > errors[2]
+    assert metrics["orders"]["u"] >= 2.7
+    assert {b["quantity"]: b["met"] for b in metrics["bounds"]} == {
+        "order(u)": True,
+        "linf(u)": True,
+    }
+    assert "order(u) >= 2.7: met" in result.output
+    assert (tmp_path / "out" / "convergence.png").stat().st_size > 10_000
+
+
+def test_a_missed_bound_is_a_status_of_its_own(tmp_path: Path):
+    file = tmp_path / "robin.pde"
+    file.write_text(ROBIN.replace("≥ 2.7", "≥ 9"), encoding="utf-8")
+    result = invoke("verify", str(file), "-o", str(tmp_path / "out"), "-q")
+    assert result.exit_code == Status.BOUND
+    assert "order(u) >= 9: MISSED" in result.output
+
+
+@pytest.mark.parametrize(
+    ("change", "code"),
+    [
+        (("manufactured:\n    u = exp(x) sin(y)\n", ""), "E516"),
+        (("nodes = [200, 400, 800]", "nods = [200, 400]"), "E517"),
+        (("nodes = [200, 400, 800]", "nodes = [200, 400]\n    order = [2, 3]"), "E517"),
+    ],
+)
+def test_a_study_that_cannot_be_says_why(change: tuple[str, str], code: str, tmp_path: Path):
+    text = ROBIN.replace(*change)
+    if code == "E516":
+        text = text.replace("    f(x, y) : source\n", "").replace("= f", "= 1")
+        text = text.replace("exact(u)", "0").replace("    order(u) ≥ 2.7\n    linf(u) ≤ 1e-4\n", "")
+    file = tmp_path / "robin.pde"
+    file.write_text(text, encoding="utf-8")
+    result = invoke("verify", str(file), "-o", str(tmp_path / "out"))
+    assert result.exit_code == Status.WRONG_PROBLEM
+    assert code in result.output
+    assert not (tmp_path / "out").exists()
+
+
+def test_compare_runs_each_method_in_a_process_of_its_own(tmp_path: Path):
+    out = tmp_path / "out"
+    result = invoke(
+        "compare", "linear_poisson_disk", "--solvers", "dt_pinn,rbf_fd", "-o", str(out), *SMALL
+    )
+    assert result.exit_code == Status.DONE, result.output
+    metrics = json.loads((out / "metrics.json").read_text(encoding="utf-8"))
+    runs = {run["solver"]: run for run in metrics["runs"]}
+    assert list(runs) == ["dt_pinn", "rbf_fd"]
+    for name, run in runs.items():
+        assert run["peak_memory_mb"] > 50
+        assert run["wall_s"] > (run["solve_s"] or 0.0)
+        assert (out / name / "metrics.json").exists()
+    assert runs["rbf_fd"]["errors"]["u"]["relative_l2"] < 1e-3
+    assert (out / "comparison.png").stat().st_size > 10_000
+    assert "rbf_fd" in result.output
+
+
+def test_compare_names_an_unknown_method(tmp_path: Path):
+    result = invoke(
+        "compare", "linear_poisson_disk", "--solvers", "rbf_df", "-o", str(tmp_path / "o")
+    )
+    assert result.exit_code == Status.WRONG_PROBLEM
+    assert "rbf_fd" in result.output
