@@ -38,6 +38,7 @@ from pdesl.run.cli_options import (
 )
 from pdesl.run.cli_options import as_json as as_json_flag
 from pdesl.run.cli_options import problem as problem_argument
+from pdesl.run.cli_options import profile as profile_option
 from pdesl.run.cli_options import solver as solver_option
 from pdesl.run.cli_studies import compare, verify
 
@@ -169,10 +170,15 @@ def commands() -> None:
 @commands.command(short_help="Find every mistake in a problem; say what kind it is.")
 @click.argument("problems", metavar="NAME_OR_FILE...", nargs=-1, required=True)
 @settings
+@profile_option
 @as_json_flag
 @click.pass_context
 def check(
-    ctx: click.Context, problems: tuple[str, ...], overrides: tuple[str, ...], as_json: bool
+    ctx: click.Context,
+    problems: tuple[str, ...],
+    overrides: tuple[str, ...],
+    profile: str | None,
+    as_json: bool,
 ) -> None:
     """Find every mistake in a problem, and say what kind of problem it is.
 
@@ -189,7 +195,7 @@ def check(
     found = []
     for name in problems:
         try:
-            report = pipeline.check(pipeline.load_source(name), overrides)
+            report = pipeline.check(pipeline.load_source(name), overrides, profile)
             diagnostics, summary = tuple(report.diagnostics), tuple(report.summary)
         except ProblemError as error:
             diagnostics, summary = error.diagnostics, ()
@@ -238,6 +244,7 @@ def _show_check(
 )
 @solver_option
 @settings
+@profile_option
 @click.option("--seed", type=click.IntRange(0, 2**32 - 1), help="Seed of every random number.")
 @click.option("-q", "--quiet", is_flag=True, help="Only the closing lines.")
 @as_json_flag
@@ -248,6 +255,7 @@ def run(
     output: Path | None,
     solver: str | None,
     overrides: tuple[str, ...],
+    profile: str | None,
     seed: int | None,
     quiet: bool,
     as_json: bool,
@@ -277,6 +285,7 @@ def run(
             output=output,
             solver=solver,
             overrides=overrides,
+            profile=profile,
             seed=seed,
             observer=observer,
         )

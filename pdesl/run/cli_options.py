@@ -10,7 +10,7 @@ import click
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-__all__ = ["JSON", "Status", "as_json", "problem", "say_json", "settings", "solver"]
+__all__ = ["JSON", "Status", "as_json", "problem", "profile", "say_json", "settings", "solver"]
 
 
 class Status(IntEnum):
@@ -57,6 +57,7 @@ settings = click.option(
     help="Set an option or a parameter, such as solver.order=5 or parameters.κ=2; repeatable.",
 )
 as_json = click.option("--json", "as_json", is_flag=True, help="Answer in JSON on standard output.")
+profile = click.option("--profile", metavar="NAME", help="Apply a `profile` block of the file.")
 solver = click.option(
     "--solver", metavar="NAME", help="Another method than the file's, such as pinn."
 )

@@ -149,7 +149,7 @@ def compile(source: Source | Problem, target: str = "system", overrides: Sequenc
 # -- check and show ------------------------------------------------------------------------
 
 
-def check(source: Source, overrides: Sequence[str] = ()) -> CheckReport:
+def check(source: Source, overrides: Sequence[str] = (), profile: str | None = None) -> CheckReport:
     """Every mistake of a problem, and what kind it is; solves nothing.
 
     What the chosen method cannot solve is a note, since another method may.
@@ -157,7 +157,7 @@ def check(source: Source, overrides: Sequence[str] = ()) -> CheckReport:
     Raises:
         ProblemError: a text or problem so wrong that there is no system.
     """
-    attempt = attempt_source(source, overrides)
+    attempt = attempt_source(source, overrides, profile)
     problem, found = attempt.problem, list(attempt.diagnostics)
     if problem is None:
         raise ProblemError(found)
@@ -237,6 +237,7 @@ def run(
     output: Path | None = None,
     solver: str | None = None,
     overrides: Sequence[str] = (),
+    profile: str | None = None,
     seed: int | None = None,
     observer: Observer | None = None,
 ) -> RunReport:
@@ -246,7 +247,8 @@ def run(
         source: the text of a problem, or a problem.
         output: the folder; `results/NAME` by default.
         solver: another method than the problem names; it takes over the options that it has.
-        overrides: `block.name=value`, applied to the text.
+        overrides: `block.name=value`, applied to the text after the profile.
+        profile: the name of a `profile` block whose settings are applied.
         seed: the seed of nodes, network and test points.
         observer: hears of stages, progress and choices.
 
@@ -263,7 +265,7 @@ def run(
 
     observer = SilentObserver() if observer is None else observer
     timings: dict[str, float] = {}
-    ready = _prepare(source, solver, overrides, seed, observer, timings)
+    ready = _prepare(source, solver, overrides, profile, seed, observer, timings)
     system, problem = ready.task.system, ready.task.system.problem
     targets, refused = _targets(problem, system)
     if refused:
@@ -298,13 +300,14 @@ def solve(
     *,
     solver: str | None = None,
     overrides: Sequence[str] = (),
+    profile: str | None = None,
     seed: int | None = None,
     observer: Observer | None = None,
 ) -> Solution:
     """Solve a problem and keep the solution in memory; arguments and errors as for `run`."""
     observer = SilentObserver() if observer is None else observer
     timings: dict[str, float] = {}
-    ready = _prepare(source, solver, overrides, seed, observer, timings)
+    ready = _prepare(source, solver, overrides, profile, seed, observer, timings)
     result = _solve(ready, observer, timings)
     from pdesl.run import results
 
@@ -350,6 +353,7 @@ def _prepare(
     source: Source | Problem,
     solver: str | None,
     overrides: Sequence[str],
+    profile: str | None,
     seed: int | None,
     observer: Observer,
     timings: dict[str, float],
@@ -365,7 +369,7 @@ def _prepare(
             settings.append(f"solver.method={solver}")
         if isinstance(source, Problem):
             source = Source(source.name, source.to_pde())
-        problem = elaborate_source(source, settings)
+        problem = elaborate_source(source, settings, profile)
         system = normalise(problem)
         found = verify(system)
         if _is_wrong(found):

@@ -59,7 +59,7 @@ class Pipeline:
         path = Path(name)
         return Source(name, path.read_text(encoding="utf-8") if path.exists() else TEXT)
 
-    def check(self, source: Source, overrides: tuple[str, ...]) -> Any:
+    def check(self, source: Source, overrides: tuple[str, ...], profile: str | None = None) -> Any:
         self.calls.append(("check", (source.name, overrides)))
         self.action()
         return SimpleNamespace(diagnostics=self.diagnostics, summary=("steady", "second order"))
@@ -99,7 +99,7 @@ def invoke(*arguments: str, **options: Any) -> Result:
 def test_run_passes_every_option(pipeline: Pipeline):
     result = invoke(
         "run", "heat.pde", "-o", "out", "--solver", "pinn", "--set", "solver.order=5",
-        "--set", "parameters.κ=2", "--seed", "3",
+        "--set", "parameters.κ=2", "--profile", "quick", "--seed", "3",
     )  # fmt: skip
     assert result.exit_code == Status.DONE, result.stderr
     name, options = pipeline.calls[0][1]
@@ -108,6 +108,7 @@ def test_run_passes_every_option(pipeline: Pipeline):
         "output": Path("out"),
         "solver": "pinn",
         "overrides": ("solver.order=5", "parameters.κ=2"),
+        "profile": "quick",
         "seed": 3,
     }
     assert result.stderr.startswith("nodes: 0.00 s (1,663 nodes)")
@@ -317,7 +318,8 @@ def test_the_fake_has_the_signatures_of_the_pipeline():
         fake = list(inspect.signature(getattr(Pipeline, name)).parameters)[1:]
         wanted = list(inspect.signature(getattr(real, name)).parameters)
         if name == "run":
-            assert wanted == ["source", "output", "solver", "overrides", "seed", "observer"]
+            options = ["output", "solver", "overrides", "profile", "seed", "observer"]
+            assert wanted == ["source", *options]
         else:
             assert wanted == fake
     assert {"module", "problem", "system"} <= set(real.STAGES)
