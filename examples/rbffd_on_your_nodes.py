@@ -14,7 +14,7 @@ from pdesl.lowering.rbffd import laplacian, make_weights, to_csr
 
 def errors(nodes: int, order: int) -> tuple[float, float]:
     """Relative l2 errors of Δ and ∂x away from the edge of the square."""
-    points = qmc.Halton(2, seed=1).random(nodes)
+    points = qmc.Halton(2, scramble=False).random(nodes)
     weights = make_weights(points, points, [laplacian(2), {(1, 0): 1.0}], order=order)
     x, y = points.T
     u = np.sin(3 * x) * np.cos(2 * y)
