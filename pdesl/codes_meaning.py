@@ -360,6 +360,10 @@ _NUMERICS = (
     Code("E700", "a failure while solving",
          "The computation could not go on; the message says at which step.",
          "Follow the advice of the message."),
+    Code("E702", "a boundary condition without nodes",
+         "The condition holds on a part of the boundary that is smaller than the distance of the "
+         "nodes.",
+         "Take more nodes, or a larger part of the boundary."),
     Code("E703", "a solution that is not finite",
          "The trained network gives no finite value at some test points.",
          "Choose precision = float64, or a smaller network."),

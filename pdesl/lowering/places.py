@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import sympy
 
+from pdesl.diagnostics import SolverError
 from pdesl.ir.samples import condition_mask
 from pdesl.ir.system import Row, System
 from pdesl.symbolic.operators import NORMAL
@@ -67,8 +68,20 @@ def on_slices(points: np.ndarray, normals: np.ndarray | None, times: np.ndarray 
 def boundary_indices(
     row: Row, system: System, cloud: Cloud, region: Region, values: Mapping[sympy.Symbol, float]
 ) -> np.ndarray:
-    """Which boundary nodes a boundary condition holds at, as indices into `cloud.boundary`."""
+    """Which boundary nodes a boundary condition holds at, as indices into `cloud.boundary`.
+
+    Raises:
+        SolverError: E702, it holds at none of them.
+    """
     mask = np.zeros(len(cloud.boundary), dtype=bool)
     for spec in row.regions:
         mask |= condition_mask(spec, region, system, cloud.boundary, cloud.part, values)
+    if not mask.any():
+        where = ", ".join(spec.text or spec.name for spec in row.regions)
+        raise SolverError(
+            f"none of the {len(cloud.boundary):,} boundary nodes lies on `{where}`, where "
+            f"{row.name} holds",
+            code="E702",
+            advice="take more nodes, or a larger part of the boundary",
+        )
     return np.flatnonzero(mask)

@@ -95,7 +95,8 @@ def solve(task: Task, reporter: Reporter) -> SolverResult:
         note.text = f"{nodal.nonzeros:,} nonzeros, order {options.order}"
     orders, derivatives, inputs = 1, None, cloud.points
     if times is not None:
-        orders = 1 + max(system.order_in_time(f) for f in system.fields)
+        jets = (j for row in system.all_rows for j in row.jets(system.space))
+        orders = 1 + max(system.time_order(jet) for jet in jets)
         derivatives = time_plan(task, orders)
         inputs = on_slices(cloud.points, None, times).inputs(system)
     data = Data(

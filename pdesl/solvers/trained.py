@@ -11,6 +11,7 @@ import jax.numpy as jnp
 import numpy as np
 from jax import Array
 
+from pdesl.diagnostics import SolverError
 from pdesl.lowering.cloud import Cloud, make_cloud
 from pdesl.solvers.base import Evaluate, Reporter, SolverResult, Task, TrainingReport, input_box
 from pdesl.solvers.networks import Network, NetworkOptions, count_parameters, make_network
@@ -133,9 +134,12 @@ def train(
         return progress.best_loss <= floors[-1]
 
     with reporter.stage("training") as note:
-        result = minimise(
-            loss, network, data, optimiser=optimiser, stopping=stopping, callback=callback
-        )
+        try:
+            result = minimise(
+                loss, network, data, optimiser=optimiser, stopping=stopping, callback=callback
+            )
+        except SolverError as error:
+            raise _named(error, loss(network, data)[1]) from None
         reason = str(result.stop_reason)
         if result.stop_reason is StopReason.CALLBACK:
             reason = "the residual has fallen to the error of the RBF-FD operators"
@@ -190,3 +194,12 @@ def total_loss(
     """Σ weight · part, with the parts for the report."""
     terms = [weights[name] * part for name, part in parts.items()]
     return sum(terms[1:], start=terms[0]), parts
+
+
+def _named(error: SolverError, parts: Mapping[str, Array]) -> SolverError:
+    """An error of the training, with the parts of the loss that are not finite from the start."""
+    wrong = [name for name, value in parts.items() if not np.isfinite(float(value))]
+    if error.code != "E701" or not wrong:
+        return error
+    message = f"{error.message}, in the part: {', '.join(wrong)}"
+    return SolverError(message, code=error.code, advice=error.advice)

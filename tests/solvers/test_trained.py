@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from pdesl.diagnostics import CapabilityError, ProblemError, Source
+from pdesl.diagnostics import CapabilityError, ProblemError, SolverError, Source
 from pdesl.run.pipeline import Solution, load_source, run, solve
 
 SMALL = ["solver.nodes=300", "solver.width=20", "solver.depth=2"]
@@ -178,6 +178,24 @@ def test_options_are_checked_before_any_work():
         solved(load_source("linear_poisson_disk"), "dt_pinn", "solver.ordr=5", "solver.nodes=1.5")
     assert {d.code for d in caught.value.diagnostics} == {"E502", "E503"}
     assert any("order" in h for d in caught.value.diagnostics for h in d.helps)
+
+
+def test_a_loss_that_is_not_finite_names_its_part():
+    text = HIGH.replace("^4", "^2").replace("∇²u + u = f", "∇²u + log(u - 5) = f")
+    text = text.replace("sin(sum(x)/2)", "6 + sin(sum(x)/2)")
+    with pytest.raises(SolverError, match="equations") as caught:
+        solved(Source("test.pde", text), "dt_pinn", *SMALL)
+    assert caught.value.code == "E701"
+
+
+def test_a_condition_without_nodes_says_so():
+    text = FLOW.replace("v = exact(v)    on ∂Ω", "v = exact(v)    on x > 0.002\n"
+                        "    v = exact(v)    on x < 0.002")  # fmt: skip
+    text = text.replace("x, y ∈ [0, 1]", "Ω = disk(center=(1, 0), radius=1)\n    x, y ∈ Ω")
+    with pytest.raises(SolverError) as caught:
+        solved(Source("test.pde", text), "dt_pinn", "solver.nodes=100", "solver.order=2")
+    assert caught.value.code == "E702"
+    assert "x < 0.002" in str(caught.value)
 
 
 def test_an_interrupt_leaves_no_result(tmp_path: Path):
