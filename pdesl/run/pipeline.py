@@ -288,7 +288,13 @@ def run(
             )
         bounds = results.judge_bounds(problem, errors)
         metrics = results.collect_metrics(
-            ready.task, ready.method.name, result, errors, overrides=ready.settings, timings=timings
+            ready.task,
+            ready.method.name,
+            result,
+            errors,
+            points=points,
+            overrides=ready.settings,
+            timings=timings,
         )
         metrics |= {"bounds": bounds, "files": folder.digests()}
         files = folder.commit(metrics)

@@ -165,6 +165,7 @@ def collect_metrics(
     result: SolverResult,
     errors: Mapping[str, FieldError],
     *,
+    points: int,
     overrides: Sequence[str],
     timings: Mapping[str, float],
 ) -> dict[str, object]:
@@ -184,7 +185,7 @@ def collect_metrics(
         precision=result.precision,
         errors=errors,
         losses=result.losses,
-        counts=result.counts,
+        counts={**result.counts, "test_points": points},
         timings=timings,
         stop_reason=result.stop_reason,
         notes=result.notes,
