@@ -234,6 +234,8 @@ def _draw_ladder(path: Path, problem: Problem, option: str, rungs: Rungs) -> Non
     for mark, field in zip("os^Dv<>p" * 8, rungs[0][1], strict=False):
         errors = [e[field].relative_l2 or e[field].linf for _, e, _ in rungs]
         axes.loglog(values, errors, marker=mark, label=field)
+    axes.set_xticks(values, [f"{value:,g}" for value in values])
+    axes.tick_params(axis="x", which="minor", bottom=False, labelbottom=False)
     axes.set_xlabel(option)
     axes.set_ylabel("relative l2 error")
     axes.set_title(f"{problem.name}: convergence")
@@ -362,13 +364,22 @@ def _draw_comparison(path: Path, problem: Problem, rows: Sequence[Mapping[str, A
         worst = [max(e["relative_l2"] or e["linf"] for e in row["errors"].values()) for row in rows]
         panels.insert(0, ("relative l2 error", worst))
     for axes, (title, values) in zip(figure.subplots(1, len(panels)), panels, strict=True):
-        axes.barh(names, values, color="#4477aa")
+        # Marks and not bars: on a logarithmic scale the length of a bar means nothing.
+        axes.plot(values, names, "o", color="#4477aa")
         axes.set_title(title, fontsize=9)
-        axes.invert_yaxis()
         axes.set_xscale("log")
-        axes.margins(x=0.3)
+        axes.invert_yaxis()
+        axes.margins(x=0.35, y=0.25)
+        axes.tick_params(axis="y", labelsize=7)
+        axes.tick_params(axis="x", which="both", bottom=False, labelbottom=False)
+        axes.grid(visible=True, axis="y", linewidth=0.3)
+        for side in ("top", "right", "bottom"):
+            axes.spines[side].set_visible(False)
         for position, value in enumerate(values):
-            axes.annotate(f" {value:.2g}", (value, position), va="center", fontsize=7)
-        axes.tick_params(labelsize=7)
+            label = f"{value:,.0f}" if value >= 100 else f"{value:.2g}"
+            axes.annotate(
+                label, (value, position), xytext=(0, 6), textcoords="offset points",
+                ha="center", fontsize=7,
+            )  # fmt: skip
     figure.suptitle(problem.name, fontsize=10)
     figure.savefig(path)
