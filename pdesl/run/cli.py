@@ -33,6 +33,7 @@ from pdesl.diagnostics import (
 from pdesl.run.cli_options import (
     JSON,
     Status,
+    answer,
     say_json,
     settings,
 )
@@ -289,14 +290,7 @@ def run(
             seed=seed,
             observer=observer,
         )
-    if as_json:
-        say_json(report.metrics)
-        return
-    if not quiet:
-        for file in report.files:
-            click.echo(f"wrote {file}")
-    for line in report.lines:
-        click.echo(line)
+    answer(report, as_json=as_json, quiet=quiet)
 
 
 @commands.command(short_help="Print what the compiler makes of a problem.")

@@ -3,14 +3,25 @@
 from __future__ import annotations
 
 from enum import IntEnum
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 import click
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+    from pathlib import Path
 
-__all__ = ["JSON", "Status", "as_json", "problem", "profile", "say_json", "settings", "solver"]
+__all__ = [
+    "JSON",
+    "Status",
+    "answer",
+    "as_json",
+    "problem",
+    "profile",
+    "say_json",
+    "settings",
+    "solver",
+]
 
 
 class Status(IntEnum):
@@ -34,6 +45,29 @@ def say_json(value: object) -> None:
     from pdesl.run.metrics import to_json
 
     click.echo(to_json(value), nl=False)
+
+
+class Report(Protocol):
+    """What a command that writes a folder answers with."""
+
+    @property
+    def metrics(self) -> dict[str, object]: ...
+    @property
+    def files(self) -> tuple[Path, ...]: ...
+    @property
+    def lines(self) -> tuple[str, ...]: ...
+
+
+def answer(report: Report, *, as_json: bool, quiet: bool) -> None:
+    """Write the metrics as JSON, or the files and the closing lines."""
+    if as_json:
+        say_json(report.metrics)
+        return
+    if not quiet:
+        for file in report.files:
+            click.echo(f"wrote {file}")
+    for line in report.lines:
+        click.echo(line)
 
 
 def _checked(_: click.Context, parameter: click.Parameter, values: Sequence[str]) -> Any:

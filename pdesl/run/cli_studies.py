@@ -7,7 +7,7 @@ from pathlib import Path
 
 import click
 
-from pdesl.run.cli_options import JSON, Status, as_json, problem, say_json, settings, solver
+from pdesl.run.cli_options import JSON, Status, answer, as_json, problem, settings, solver
 
 __all__ = ["compare", "verify"]
 
@@ -62,7 +62,7 @@ def verify(
         report = studies.verify(
             source, output=output, solver=solver, overrides=overrides, observer=observer
         )
-    _answer(report, as_json=as_json, quiet=quiet)
+    answer(report, as_json=as_json, quiet=quiet)
     ctx.exit(Status.DONE if report.met else Status.BOUND)
 
 
@@ -113,18 +113,4 @@ def compare(
         report = studies.compare(
             problem, names, output=output, overrides=overrides, seed=seed, observer=observer
         )
-    _answer(report, as_json=as_json, quiet=quiet)
-
-
-def _answer(report: object, *, as_json: bool, quiet: bool) -> None:
-    from pdesl.run.studies import StudyReport
-
-    assert isinstance(report, StudyReport)
-    if as_json:
-        say_json(report.metrics)
-        return
-    if not quiet:
-        for file in report.files:
-            click.echo(f"wrote {file}")
-    for line in report.lines:
-        click.echo(line)
+    answer(report, as_json=as_json, quiet=quiet)

@@ -30,7 +30,7 @@ from pdesl.run.results import judge_bounds
 from pdesl.solvers.methods import choose_method, method_named
 from pdesl.symbolic.domain import numeric_value
 from pdesl.symbolic.elaborate import elaborate_source
-from pdesl.symbolic.options import describe_options
+from pdesl.symbolic.options import describe_options, show_option
 from pdesl.symbolic.problem import Problem
 
 __all__ = ["StudyReport", "compare", "observed_order", "verify"]
@@ -137,7 +137,7 @@ def _ladder(problem: Problem, solver: str | None) -> tuple[str, list[Any], list[
         if isinstance(value, tuple):
             ladders.append((name, list(value)))
         else:
-            fixed.append(f"solver.{name}={value}")
+            fixed.append(f"solver.{name}={show_option(value)}")
     if len(ladders) > 1 or (ladders and len(ladders[0][1]) < 2):
         message = "a ladder is one option with two or more values"
         raise ProblemError([Diagnostic("E517", message, helps=("nodes = [400, 800, 1600]",))])

@@ -24,7 +24,15 @@ from pdesl.symbolic.operators import OPERATORS
 from pdesl.symbolic.problem import Choice, OptionValue
 from pdesl.symbolic.scope import components, mistake
 
-__all__ = ["bind", "describe_options", "option", "option_value", "plain", "settings_of"]
+__all__ = [
+    "bind",
+    "describe_options",
+    "option",
+    "option_value",
+    "plain",
+    "settings_of",
+    "show_option",
+]
 
 T = TypeVar("T")
 
@@ -198,7 +206,7 @@ def bind(
             diagnostics.append(
                 Diagnostic(
                     "E503", f"`{name}` must be {_wanted(annotations[name])}", span,
-                    helps=(f"its default is `{name}={_show(fields[name].default)}`",),
+                    helps=(f"its default is `{name}={show_option(fields[name].default)}`",),
                 )
             )  # fmt: skip
             continue
@@ -206,7 +214,7 @@ def bind(
         if problem:
             diagnostics.append(
                 Diagnostic("E504", f"`{name}` must be {problem}", span,
-                           helps=(f"its default is `{name}={_show(fields[name].default)}`",))
+                           helps=(f"its default is `{name}={show_option(fields[name].default)}`",))
             )  # fmt: skip
             continue
         bound[name] = converted
@@ -215,12 +223,12 @@ def bind(
     return options(**bound)
 
 
-def _show(value: Any) -> str:
+def show_option(value: Any) -> str:
     """A value as a file would have it."""
     if value is None:
         return "none"
     if isinstance(value, Choice):
-        inner = ", ".join(f"{name}={_show(v)}" for name, v in value.options)
+        inner = ", ".join(f"{name}={show_option(v)}" for name, v in value.options)
         return f"{value.name}({inner})" if inner else value.name
     return str(value).lower() if isinstance(value, bool) else str(value)
 
@@ -248,7 +256,8 @@ def _out_of_range(value: Any, metadata: Mapping[str, Any]) -> str:
 def describe_options(options: type) -> tuple[tuple[str, str, str], ...]:
     """(name, default, what it means) of every option, for help and documentation."""
     return tuple(
-        (f.name, _show(f.default), f.metadata.get("words", "")) for f in dataclasses.fields(options)
+        (f.name, show_option(f.default), f.metadata.get("words", ""))
+        for f in dataclasses.fields(options)
     )
 
 
@@ -257,5 +266,5 @@ def settings_of(options: Any) -> dict[str, object]:
     found: dict[str, object] = {}
     for entry in dataclasses.fields(options):
         value = getattr(options, entry.name)
-        found[entry.name] = _show(value) if isinstance(value, Choice) else value
+        found[entry.name] = show_option(value) if isinstance(value, Choice) else value
     return found

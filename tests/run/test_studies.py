@@ -62,6 +62,20 @@ def test_verify_climbs_the_ladder_of_the_file(tmp_path: Path):
     assert (tmp_path / "out" / "convergence.png").stat().st_size > 10_000
 
 
+def test_other_settings_of_verify_hold_on_every_rung(tmp_path: Path):
+    file = tmp_path / "robin.pde"
+    text = ROBIN.replace("rbf_fd(order=3)", "dt_pinn(order=3, width=8, depth=1, iterations=20)")
+    text = text.replace(
+        "    order(u) ≥ 2.7\n    linf(u) ≤ 1e-4\n", "    optimiser = lbfgs(history=7)\n"
+    )
+    file.write_text(text.replace("[200, 400, 800]", "[150, 200]"), encoding="utf-8")
+    result = invoke("verify", str(file), "-o", str(tmp_path / "out"))
+    assert result.exit_code == Status.DONE, result.output
+    assert result.stderr.count("training") == 2
+    file.write_text(text.replace("history=7", "history=0"), encoding="utf-8")
+    assert invoke("verify", str(file), "-o", str(tmp_path / "out")).exit_code != Status.DONE
+
+
 def test_a_missed_bound_is_a_status_of_its_own(tmp_path: Path):
     file = tmp_path / "robin.pde"
     file.write_text(ROBIN.replace("≥ 2.7", "≥ 9"), encoding="utf-8")
