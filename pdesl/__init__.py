@@ -2,9 +2,9 @@
 
 The names of the Python face are loaded when they are first used: `Problem`, `on`, `unknown`,
 `periodic`, `load`, `mlp`, `recipe`, every operator (`lap`, `div`, `dn`, `stiff`, `exact`, …),
-shape (`disk`, `box`, …) and method (`dt_pinn`, `pinn`, …), and `check`, `compile`,
-`load_source` and `solve` of the pipeline. `Problem.run` writes a result folder as the command
-line does.
+shape (`disk`, `box`, …) and method (`dt_pinn`, `pinn`, …), `check`, `compile`,
+`load_source` and `solve` of the pipeline, and `Monitor` to watch a training. `Problem.run` writes
+a result folder as the command line does.
 """
 
 from __future__ import annotations
@@ -27,6 +27,8 @@ def __getattr__(name: str) -> Any:
     from importlib import import_module
 
     # Submodules come through the import system, never through here.
+    if name == "Monitor":
+        return import_module("pdesl.solvers.base").Monitor
     if name in _PIPELINE:
         return getattr(import_module("pdesl.run.pipeline"), name)
     if name in _SUBMODULES:

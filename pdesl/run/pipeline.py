@@ -55,7 +55,14 @@ from pdesl.symbolic.problem import Choice, Problem
 
 if TYPE_CHECKING:
     from pdesl.run.metrics import FieldError
-    from pdesl.solvers.base import Reporter, SolverResult, Task, TrainingReport
+    from pdesl.solvers.base import (
+        Monitor,
+        Reporter,
+        Snapshot,
+        SolverResult,
+        Task,
+        TrainingReport,
+    )
 
 __all__ = [
     "STAGES",
@@ -309,11 +316,21 @@ def solve(
     profile: str | None = None,
     seed: int | None = None,
     observer: Observer | None = None,
+    monitor: Monitor | None = None,
 ) -> Solution:
-    """Solve a problem and keep the solution in memory; arguments and errors as for `run`."""
+    """Solve a problem and keep the solution in memory; arguments and errors as for `run`.
+
+    Args:
+        monitor: watches the training from outside its clock.
+
+    Raises:
+        ValueError: a monitor, and a method that does not train.
+    """
     observer = SilentObserver() if observer is None else observer
     timings: dict[str, float] = {}
     ready = _prepare(source, solver, overrides, profile, seed, observer, timings)
+    if monitor is not None:
+        ready = replace(ready, task=_monitored(ready, monitor))
     result = _solve(ready, observer, timings)
     from pdesl.run import results
 
@@ -404,6 +421,23 @@ def _solve(ready: _Ready, observer: Observer, timings: dict[str, float]) -> Solv
     if result.interrupted:
         raise KeyboardInterrupt
     return result
+
+
+def _monitored(ready: _Ready, monitor: Monitor) -> Task:
+    """The task with a monitor whose snapshots can measure their errors."""
+    if not ready.method.trains:
+        raise ValueError(f"`{ready.method.name}` does not train: there is nothing to monitor")
+    from pdesl.run.results import make_measure
+
+    measured = make_measure(ready.task)
+
+    def look(snapshot: Snapshot) -> bool | None:
+        def errors() -> Mapping[str, FieldError]:
+            return measured(snapshot.evaluate)[0]
+
+        return monitor.function(replace(snapshot, errors=errors))
+
+    return replace(ready.task, monitor=replace(monitor, function=look))
 
 
 def _shared(choice: Choice, method: Method, observer: Observer) -> Choice:

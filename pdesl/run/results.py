@@ -15,7 +15,7 @@ from pdesl.lowering.places import Places, join_time
 from pdesl.run.io import FieldData, ResultData
 from pdesl.run.metrics import FieldError, field_error, make_metrics
 from pdesl.run.report import PictureData, plot_solution
-from pdesl.solvers.base import SolverResult, Task
+from pdesl.solvers.base import Evaluate, SolverResult, Task
 from pdesl.symbolic.domain import numeric_value
 from pdesl.symbolic.options import settings_of
 from pdesl.symbolic.problem import Problem
@@ -27,6 +27,7 @@ __all__ = [
     "draw_picture",
     "exact_solution",
     "judge_bounds",
+    "make_measure",
     "measure",
     "result_data",
 ]
@@ -59,8 +60,8 @@ def exact_solution(task: Task) -> Callable[[np.ndarray], dict[str, np.ndarray]] 
     return exact
 
 
-def measure(task: Task, result: SolverResult) -> tuple[Mapping[str, FieldError], int]:
-    """Errors against the known solution on test points that the solution has not seen."""
+def make_measure(task: Task) -> Callable[[Evaluate], tuple[Mapping[str, FieldError], int]]:
+    """A function that measures errors of a solution of the task, all on the same test points."""
     points = np.asarray(make_test_points(task.region, TEST_POINTS, task.options.seed + 1))
     span = task.time_span
     words = (
@@ -71,19 +72,29 @@ def measure(task: Task, result: SolverResult) -> tuple[Mapping[str, FieldError],
         times = np.random.default_rng(task.options.seed + 1).uniform(*span, len(points))
         words += ", at random times"
     inputs = join_time(task.system, points, times)
-    computed = result.evaluate(inputs)
-    for name, values in computed.items():
-        if not np.all(np.isfinite(values)):
-            raise SolverError(
-                f"the solution `{name}` is not finite at some test points",
-                code="E703",
-                advice="choose precision = float64, or a smaller network",
-            )
     exact = exact_solution(task)
-    if exact is None:
-        return {}, len(points)
-    known = exact(inputs)
-    return {f: field_error(computed[f], known[f], words) for f in task.system.fields}, len(points)
+    known = None if exact is None else exact(inputs)
+
+    def measured(evaluate: Evaluate) -> tuple[Mapping[str, FieldError], int]:
+        computed = evaluate(inputs)
+        for name, values in computed.items():
+            if not np.all(np.isfinite(values)):
+                raise SolverError(
+                    f"the solution `{name}` is not finite at some test points",
+                    code="E703",
+                    advice="choose precision = float64, or a smaller network",
+                )
+        if known is None:
+            return {}, len(inputs)
+        fields = task.system.fields
+        return {f: field_error(computed[f], known[f], words) for f in fields}, len(inputs)
+
+    return measured
+
+
+def measure(task: Task, result: SolverResult) -> tuple[Mapping[str, FieldError], int]:
+    """Errors against the known solution on test points that the solution has not seen."""
+    return make_measure(task)(result.evaluate)
 
 
 # -- writing -------------------------------------------------------------------------------

@@ -16,9 +16,64 @@ if TYPE_CHECKING:
     from pdesl.lowering.cloud import Cloud
     from pdesl.symbolic.geometry import Region
 
-__all__ = ["Reporter", "SolverResult", "Task", "TrainingReport", "input_box"]
+__all__ = [
+    "Evaluate",
+    "Monitor",
+    "Reporter",
+    "Snapshot",
+    "SolverResult",
+    "Task",
+    "TrainingReport",
+    "input_box",
+]
 
+#: Inputs (n, coordinates of the problem, in its order) → field → (n,), float64.
 Evaluate = Callable[[np.ndarray], dict[str, np.ndarray]]
+
+
+def _no_errors() -> Mapping[str, Any]:
+    return {}
+
+
+@dataclass(frozen=True, slots=True)
+class Snapshot:
+    """A training as it stands: what a `Monitor` is given.
+
+    Attributes:
+        iteration, evaluations: done so far; an evaluation is a loss with its gradient.
+        seconds: wall-clock seconds of training so far, without compilation and without the
+            monitor's own time.
+        cpu_seconds: the same in CPU seconds of all threads.
+        loss: the lowest loss so far.
+        evaluate: the network of that loss, which would be returned now.
+        errors: of this network by field, against the known solution on the test points of the
+            run (`relative_l2`, `linf`); empty where no solution is known.
+    """
+
+    iteration: int
+    evaluations: int
+    seconds: float
+    cpu_seconds: float
+    loss: float
+    evaluate: Evaluate
+    errors: Callable[[], Mapping[str, Any]] = _no_errors
+
+
+@dataclass(frozen=True, slots=True)
+class Monitor:
+    """Watches a training from outside its clock.
+
+    Attributes:
+        function: called with a `Snapshot`; returning True stops the training.
+        every: iterations between two calls; a last call comes at the end.
+    """
+
+    function: Callable[[Snapshot], bool | None]
+    every: int = 50
+
+    def __post_init__(self) -> None:
+        if not isinstance(self.every, int) or isinstance(self.every, bool) or self.every < 1:
+            raise ValueError(f"a monitor looks every 1, 2, … iterations, not {self.every!r}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,12 +99,16 @@ class Reporter:
 
 @dataclass(frozen=True, slots=True)
 class Task:
-    """A system to be solved: `values` holds a number for every parameter."""
+    """A system to be solved: `values` holds a number for every parameter.
+
+    `monitor` is for methods that train (`Method.trains`).
+    """
 
     system: System
     region: Region
     values: Mapping[sympy.Symbol, float]
     options: Any
+    monitor: Monitor | None = None
 
     @property
     def periods(self) -> list[float | None] | None:

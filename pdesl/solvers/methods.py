@@ -51,6 +51,7 @@ class Method:
 
     `stencils` tells whether spatial derivatives are RBF-FD products (else exact, of the network);
     `steady` whether only steady problems can be solved;
+    `trains` whether it is iterative training that a `Monitor` can watch;
     `module` is where its `solve(task, reporter)` is.
     """
 
@@ -60,6 +61,7 @@ class Method:
     module: str
     stencils: bool
     steady: bool = False
+    trains: bool = False
 
     def solve(self, task: Task, reporter: Reporter) -> SolverResult:
         """Run the method; imports JAX."""
@@ -76,6 +78,7 @@ METHODS: dict[str, Method] = {
             DtPinnOptions,
             "pdesl.solvers.dt_pinn",
             stencils=True,
+            trains=True,
         ),
         Method(
             "pinn",
@@ -83,6 +86,7 @@ METHODS: dict[str, Method] = {
             PinnOptions,
             "pdesl.solvers.pinn",
             stencils=False,
+            trains=True,
         ),
         Method(
             "rbf_fd",

@@ -13,7 +13,15 @@ from jax import Array
 
 from pdesl.diagnostics import SolverError
 from pdesl.lowering.cloud import Cloud, make_cloud
-from pdesl.solvers.base import Evaluate, Reporter, SolverResult, Task, TrainingReport, input_box
+from pdesl.solvers.base import (
+    Evaluate,
+    Reporter,
+    Snapshot,
+    SolverResult,
+    Task,
+    TrainingReport,
+    input_box,
+)
 from pdesl.solvers.networks import Network, NetworkOptions, count_parameters, make_network
 from pdesl.solvers.options import TrainedOptions
 from pdesl.solvers.training import CHECK, OPTIMISERS, Progress, Stopping, StopReason, minimise
@@ -59,10 +67,14 @@ def new_network(task: Task) -> Network:
     )
 
 
+@eqx.filter_jit
+def _values(network: Network, points: Array) -> Array:
+    return network(points)
+
+
 def make_evaluate(network: Network, fields: tuple[str, ...]) -> Evaluate:
     """The network as a function of NumPy arrays, in chunks of one size."""
     dtype = network.weights[0].dtype
-    compiled = eqx.filter_jit(lambda net, x: net(x))
 
     def evaluate(inputs: np.ndarray) -> dict[str, np.ndarray]:
         inputs = np.atleast_2d(np.asarray(inputs, dtype=float))
@@ -71,7 +83,7 @@ def make_evaluate(network: Network, fields: tuple[str, ...]) -> Evaluate:
         for start in range(0, len(inputs), size):
             part = inputs[start : start + size]
             padded = np.concatenate([part, np.repeat(part[-1:], size - len(part), axis=0)])
-            values = np.asarray(compiled(network, jnp.asarray(padded, dtype)), dtype=float)
+            values = np.asarray(_values(network, jnp.asarray(padded, dtype)), dtype=float)
             parts.append(values[: len(part)])
         table = np.concatenate(parts) if parts else np.zeros((0, len(fields)))
         return {name: table[:, i] for i, name in enumerate(fields)}
@@ -133,15 +145,36 @@ def train(
         floors.append(floor(progress.parameters()))
         return progress.best_loss <= floors[-1]
 
+    def monitor(progress: Progress) -> bool | None:
+        assert task.monitor is not None
+        present = make_evaluate(progress.parameters(), task.system.fields)
+        return task.monitor.function(
+            Snapshot(
+                progress.iteration,
+                progress.evaluations,
+                progress.training_seconds,
+                progress.cpu_seconds,
+                progress.best_loss,
+                present,
+            )
+        )
+
     with reporter.stage("training") as note:
         try:
             result = minimise(
-                loss, network, data, optimiser=optimiser, stopping=stopping, callback=callback
+                loss,
+                network,
+                data,
+                optimiser=optimiser,
+                stopping=stopping,
+                callback=callback,
+                monitor=None if task.monitor is None else monitor,
+                every=CHECK if task.monitor is None else task.monitor.every,
             )
         except SolverError as error:
             raise _named(error, loss(network, data)[1]) from None
         reason = str(result.stop_reason)
-        if result.stop_reason is StopReason.CALLBACK:
+        if result.stop_reason is StopReason.CALLBACK and floors and result.loss <= floors[-1]:
             reason = "the residual has fallen to the error of the RBF-FD operators"
         note.text = f"{result.iterations:,} iterations, {reason}"
     trained: Network = result.parameters

@@ -9,7 +9,8 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any
@@ -117,7 +118,11 @@ class Stopping:
 
 @dataclass(frozen=True, slots=True)
 class Progress:
-    """What a callback learns between two blocks; `parameters()` are the best ones so far."""
+    """What a callback learns between two blocks; `parameters()` are the best ones so far.
+
+    `seconds` is wall-clock time, compilation included; `training_seconds` and `cpu_seconds` (of
+    all threads) leave compilation out. None of them counts time spent in a monitor.
+    """
 
     iteration: int
     evaluations: int
@@ -125,6 +130,8 @@ class Progress:
     best_loss: float
     gradient_norm: float
     seconds: float
+    training_seconds: float
+    cpu_seconds: float
     parameters: Callable[[], Any]
 
 
@@ -132,7 +139,8 @@ class Progress:
 class History:
     """One entry for each iteration, the evaluation of the start included.
 
-    `seconds` is interpolated within a block and counts from the start, compilation included.
+    `seconds` is interpolated within a block and counts from the start, compilation included and
+    a monitor's time left out.
     """
 
     loss: np.ndarray
@@ -150,7 +158,7 @@ class TrainingResult:
         loss, aux: of these parameters.
         iterations, evaluations: how many were done; one evaluation is a loss with its gradient.
         stop_reason: why it ended.
-        seconds: wall-clock time, compilation included.
+        seconds: wall-clock time, compilation included, a monitor's own time left out.
         compile_seconds: the part that went into compilation.
         restarts: how often curvature was forgotten after a failed line search.
     """
@@ -218,6 +226,29 @@ class _Log:
         return History(table[:, 0], table[:, 1], table[:, 2].astype(np.int64), times)
 
 
+class _Clock:
+    """Wall-clock and CPU seconds since the start, without what was spent within `paused`."""
+
+    def __init__(self) -> None:
+        self.wall = time.perf_counter()
+        self.cpu = time.process_time()
+
+    def seconds(self) -> float:
+        return time.perf_counter() - self.wall
+
+    def cpu_seconds(self) -> float:
+        return time.process_time() - self.cpu
+
+    @contextmanager
+    def paused(self) -> Iterator[None]:
+        wall, cpu = time.perf_counter(), time.process_time()
+        try:
+            yield
+        finally:
+            self.wall += time.perf_counter() - wall
+            self.cpu += time.process_time() - cpu
+
+
 class _Program:
     """Compiled blocks of one optimiser; a state of another shape compiles another one."""
 
@@ -228,17 +259,19 @@ class _Program:
         )
         self.compiled: dict[Any, Any] = {}
         self.seconds = 0.0
+        self.cpu_seconds = 0.0
 
     def __call__(self, state: Any, stop_at: int) -> Any:
         end = jnp.asarray(np.int32(stop_at))
         leaves, structure = jax.tree.flatten(state)
         key = (structure, tuple((leaf.shape, leaf.dtype) for leaf in leaves))
         if key not in self.compiled:
-            begin = time.perf_counter()
+            clock = _Clock()
             # The state is donated: its large arrays are updated in place.
             jitted = jax.jit(self.block, donate_argnums=0)
             self.compiled[key] = jitted.lower(state, self.data, end).compile()
-            self.seconds += time.perf_counter() - begin
+            self.seconds += clock.seconds()
+            self.cpu_seconds += clock.cpu_seconds()
         return jax.block_until_ready(self.compiled[key](state, self.data, end))
 
 
@@ -255,6 +288,8 @@ def minimise(
     stopping: Stopping | None = None,
     callback: Callable[[Progress], bool | None] | None = None,
     report_seconds: float = 0.25,
+    monitor: Callable[[Progress], bool | None] | None = None,
+    every: int = CHECK,
 ) -> TrainingResult:
     """Minimise loss(parameters, data).
 
@@ -269,6 +304,9 @@ def minimise(
         callback: called between blocks; returning True stops the training.
         report_seconds: about how long a block may last, as far as one iteration allows. It has
             no influence on the result.
+        monitor: called every `every` iterations and at the end; its time counts nowhere.
+            Returning True stops the training.
+        every: iterations between two calls of the monitor.
 
     Returns:
         The best parameters by loss. An interrupt from the keyboard ends the training with the
@@ -278,7 +316,7 @@ def minimise(
         SolverError: E701 when the loss or its gradient is not finite, with the iteration.
         TypeError: parameters that are no floating-point arrays.
     """
-    begin = time.perf_counter()
+    clock = _Clock()
     optimiser = LBFGS() if optimiser is None else optimiser
     stopping = Stopping() if stopping is None else stopping
     flat = _Flattening(parameters)
@@ -310,15 +348,39 @@ def minimise(
     length = 1
     reason: StopReason | None = None
 
-    def seconds() -> float:
-        return time.perf_counter() - begin
+    def progress() -> Progress:
+        best = safe[0]
+        return Progress(
+            iteration,
+            evaluations,
+            float(log.rows[-1][-1, 0]),
+            safe[2],
+            float(log.rows[-1][-1, 1]),
+            clock.seconds(),
+            clock.seconds() - program.seconds,
+            clock.cpu_seconds() - program.cpu_seconds,
+            lambda: flat.tree(best),
+        )
 
+    def monitored() -> bool:
+        """Let the monitor look; whether it asks to stop."""
+        nonlocal seen
+        if monitor is None or iteration == seen:
+            return False
+        seen = iteration
+        now = progress()
+        with clock.paused():
+            return bool(monitor(now))
+
+    seen = 0
     try:
         while reason is None:
             goal = min((iteration // CHECK + 1) * CHECK, iteration + length, stopping.iterations)
-            before, compiling = seconds(), program.seconds
+            if monitor is not None:
+                goal = min(goal, (iteration // every + 1) * every)
+            before, compiling = clock.seconds(), program.seconds
             state, records = program(state, goal)
-            after = seconds()
+            after = clock.seconds()
             before += program.seconds - compiling
             done = int(state.iteration) - iteration
             log.append(np.asarray(records)[:done].astype(np.float64), before, after)
@@ -332,14 +394,10 @@ def minimise(
             # Faster or slower blocks change when Python is asked, never what is computed.
             pace = report_seconds / max(after - before, 1e-6)
             length = max(1, min(CHECK, int(done * min(pace, 8.0))))
-            if callback is not None and done:
-                best = safe[0]
-                progress = Progress(
-                    iteration, evaluations, float(log.rows[-1][-1, 0]), safe[2],
-                    float(log.rows[-1][-1, 1]), after, lambda best=best: flat.tree(best),
-                )  # fmt: skip
-                if callback(progress):
-                    reason = StopReason.CALLBACK
+            if callback is not None and done and callback(progress()):
+                reason = StopReason.CALLBACK
+            if iteration % every == 0 and monitored():
+                reason = reason or StopReason.CALLBACK
             if status == MEMORY_FULL:
                 state = eqx.tree_at(
                     lambda s: (s.memory, s.status), state,
@@ -353,7 +411,8 @@ def minimise(
                     state = restarted(state)
                 else:
                     reason = reason or StopReason.LINE_SEARCH
-            reason = reason or _decision(stopping, log, iteration, seconds())
+            reason = reason or _decision(stopping, log, iteration, clock.seconds())
+        monitored()
     except KeyboardInterrupt:
         reason = StopReason.INTERRUPTED
 
@@ -366,7 +425,7 @@ def minimise(
         iterations=iteration,
         evaluations=evaluations,
         stop_reason=reason,
-        seconds=seconds(),
+        seconds=clock.seconds(),
         compile_seconds=program.seconds,
         restarts=restarts,
     )

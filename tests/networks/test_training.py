@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+import time
 
 import jax
 import jax.numpy as jnp
@@ -119,6 +120,46 @@ def test_the_same_seed_gives_the_same_bits_at_any_pace(optimiser):
     np.testing.assert_array_equal(runs[0].history.loss, runs[1].history.loss)
     for a, b in zip(*(jax.tree.leaves(r.parameters) for r in runs), strict=True):
         np.testing.assert_array_equal(a, b)
+
+
+def test_a_monitor_looks_at_set_iterations_and_is_on_no_clock():
+    seen = []
+
+    def look(progress):
+        begin = time.perf_counter()
+        while time.perf_counter() - begin < 0.2:
+            pass
+        seen.append(progress)
+
+    whole = time.perf_counter()
+    watched = minimise(
+        rosenbrock, jnp.zeros(10), np.asarray(100.0), stopping=Stopping(61, decrease=0.0),
+        monitor=look, every=7,
+    )  # fmt: skip
+    whole = time.perf_counter() - whole
+    alone = minimise(
+        rosenbrock, jnp.zeros(10), np.asarray(100.0), stopping=Stopping(61, decrease=0.0)
+    )
+    np.testing.assert_array_equal(watched.history.loss, alone.history.loss)
+    assert [p.iteration for p in seen] == [*range(7, 61, 7), 61]
+    assert watched.seconds < whole - 0.2 * len(seen)
+    assert watched.history.seconds[-1] <= watched.seconds
+    for progress, later in zip(seen, [*seen[1:], None], strict=True):
+        best = np.min(watched.history.loss[: progress.iteration])
+        assert progress.best_loss == best
+        np.testing.assert_allclose(rosenbrock(progress.parameters(), 100.0)[0], best)
+        assert 0.0 < progress.training_seconds < progress.seconds
+        assert progress.cpu_seconds > 0.0
+        assert later is None or progress.training_seconds <= later.training_seconds
+
+
+def test_a_monitor_can_stop():
+    result = minimise(
+        rosenbrock, jnp.zeros(10), np.asarray(100.0), monitor=lambda p: p.best_loss < 1.0, every=3
+    )
+    assert result.stop_reason is StopReason.CALLBACK
+    assert result.loss < 1.0
+    assert result.iterations % 3 == 0
 
 
 def test_it_stops_when_the_loss_hardly_falls():

@@ -7,6 +7,7 @@ import pytest
 
 from pdesl.diagnostics import CapabilityError, ProblemError, SolverError, Source
 from pdesl.run.pipeline import Solution, load_source, run, solve
+from pdesl.solvers.base import Monitor
 
 SMALL = ["solver.nodes=300", "solver.width=20", "solver.depth=2"]
 
@@ -213,3 +214,29 @@ def test_an_interrupt_leaves_no_result(tmp_path: Path):
             observer=Impatient(),
         )
     assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize("method", ["dt_pinn", "pinn"])
+def test_a_monitor_sees_the_errors_of_the_present_network(method):
+    seen = []
+
+    def look(snapshot):
+        seen.append((snapshot.iteration, snapshot.loss, snapshot.errors()["u"].relative_l2))
+        return snapshot.iteration == 120
+
+    settings = [*SMALL, "solver.iterations=200"]
+    source = load_source("linear_poisson_disk")
+    solution = solve(source, solver=method, overrides=settings, monitor=Monitor(look, every=40))
+    assert [iteration for iteration, _, _ in seen] == [40, 80, 120]
+    assert solution.result.counts["iterations"] == 120
+    assert solution.result.stop_reason == "stopped by the caller"
+    assert seen[0][1] > seen[1][1] >= seen[2][1] == solution.result.losses["total"]
+    assert seen[2][2] == solution.errors["u"].relative_l2
+
+
+def test_a_monitor_is_refused_where_nothing_trains():
+    with pytest.raises(ValueError, match="`rbf_fd` does not train"):
+        solve(load_source("linear_poisson_disk"), solver="rbf_fd", monitor=Monitor(print))
+    for every in (0, -1, 1.5, True):
+        with pytest.raises(ValueError, match="every 1, 2"):
+            Monitor(print, every=every)
