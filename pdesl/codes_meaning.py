@@ -354,6 +354,21 @@ _CAPABILITIES = (
          'Write at end: u -> "u.h5".'),
     Code("E621", "output of something that is no field", "Fields can be written yet.",
          "Name the fields; what is made of them can be computed from the file."),
+    Code("E626", "no evolution equation",
+         "A method that steps in time needs a time derivative of every field from the equations; "
+         "a constraint such as ∇·v = 0 gives none.",
+         "Give every field an equation with its time derivative, or choose a method that solves "
+         "all times at once."),
+    Code("E627", "a highest time derivative that stands nonlinearly",
+         "Evolution form solves the equations for the highest time derivatives, which needs them "
+         "to stand linearly, (1 + u²) ∂t u rather than (∂t u)².",
+         "Solve the equation for the highest time derivative by hand."),
+    Code("E628", "an equation in space at every moment",
+         "A spatial derivative of the highest time derivative of the same field, ∂t∂x² u, or a "
+         "field without time derivative in its own Laplacian would have to be solved for at every "
+         "moment.",
+         "Choose a method that solves all times at once, or solve for the highest time derivative "
+         "by hand."),
 )  # fmt: skip
 
 _NUMERICS = (

@@ -28,7 +28,7 @@ from pdesl.symbolic.domain import make_region, numeric_value
 from pdesl.symbolic.functions import UnsupportedExpression, make_function, numpy_namespace
 from pdesl.symbolic.problem import Problem
 
-__all__ = ["Facts", "condition_mask", "facts", "shape_mistakes", "verify"]
+__all__ = ["Facts", "condition_mask", "count_mistakes", "facts", "shape_mistakes", "verify"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,7 +95,7 @@ def verify(system: System) -> tuple[Diagnostic, ...]:
     found: list[Diagnostic] = []
     for row in system.all_rows:
         found += _row_mistakes(system, row)
-    found += _counts(system)
+    found += count_mistakes(system)
     found += initial_mistakes(system)
     try:
         values = system.problem.parameter_values()
@@ -206,7 +206,8 @@ def _row_mistakes(system: System, row: Row) -> list[Diagnostic]:
     return stiff_mistakes(system, row)
 
 
-def _counts(system: System) -> list[Diagnostic]:
+def count_mistakes(system: System) -> list[Diagnostic]:
+    """More or fewer equations than fields (E324), and fields that no equation holds (E325)."""
     found = []
     held = {j.field for row in system.rows for j in row.jets(system.space)}
     if len(system.rows) != len(system.fields):

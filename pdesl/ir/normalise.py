@@ -24,7 +24,7 @@ from pdesl.symbolic.metric import metric_of
 from pdesl.symbolic.operators import ErasureError, Frame, erase, marker
 from pdesl.symbolic.problem import Condition, Equation, Problem
 
-__all__ = ["exact_jets", "normalise", "parts_agree", "solution_diagnostic"]
+__all__ = ["exact_jets", "make_row", "normalise", "parts_agree", "solution_diagnostic"]
 
 # A product of sums is multiplied out when that gives at most so many terms.
 MAXIMUM_PRODUCT = 64
@@ -78,7 +78,7 @@ def normalise(problem: Problem) -> System:
         except ErasureError as error:
             diagnostics.append(solution_diagnostic(problem, error, equation))
         else:
-            rows[kind].append(_row(name, kind, equation, residual, stiff, frame))
+            rows[kind].append(make_row(name, kind, equation, residual, stiff, frame))
     if diagnostics:
         raise ProblemError(dict.fromkeys(diagnostics))
     return System(
@@ -334,10 +334,20 @@ def _sources(
 # -- taking a residual apart ---------------------------------------------------------------
 
 
-def _row(
+def make_row(
     name: str, kind: str, equation: Equation, residual: sympy.Expr, stiff: sympy.Expr | None,
     frame: Frame,
 ) -> Row:  # fmt: skip
+    """A residual in jets taken apart into mass, linear, nonlinear part and forcing.
+
+    Args:
+        name: what messages call the row.
+        kind: `interior`, `boundary` or `initial`.
+        equation: where it comes from; a boundary condition also gives the regions.
+        residual: what vanishes.
+        stiff: the part of it that is marked as stiff.
+        frame: the jet space, and which of its axes is time.
+    """
     space = frame.space
     linear: dict[sympy.Symbol, list[sympy.Expr]] = {}
     nonlinear: list[sympy.Expr] = []

@@ -75,8 +75,8 @@ def stiff_mistakes(system: System, row: Row) -> list[Diagnostic]:
         return []
     messages: list[str] = []
     for jet in space.jets(stiff):
-        if system.time_order(jet):
-            messages.append("the stiff part holds a time derivative")
+        if system.time_order(jet) >= max(system.order_in_time(jet.field), 1):
+            messages.append("the stiff part holds a highest time derivative")
         elif space.jets(sympy.diff(stiff, space.symbol(jet))):
             messages.append(f"the stiff part is not linear in `{jet.field}`")
     marked = next(

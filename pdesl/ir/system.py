@@ -80,6 +80,10 @@ class System:
     `fields` are the scalar unknowns in the order of a solver's columns; `exact` a known solution
     by field; `sources` the derived source terms, already substituted in the rows; `closures` the
     names of learned terms, which stand in the rows as jets of order zero.
+
+    In evolution form (see `evolution`) `derivatives` tells which time derivative of the problem
+    a field stands for, as a jet of the problem's own jet space, and `eliminated` gives fields of
+    the problem that are no unknowns of their own, as expressions in jets.
     """
 
     problem: Problem
@@ -91,6 +95,8 @@ class System:
     exact: Mapping[str, sympy.Expr] = field(default_factory=dict)
     sources: Mapping[str, sympy.Expr] = field(default_factory=dict)
     closures: tuple[str, ...] = ()
+    derivatives: Mapping[str, Jet] = field(default_factory=dict)
+    eliminated: Mapping[str, sympy.Expr] = field(default_factory=dict)
 
     @property
     def space(self) -> JetSpace:

@@ -10,7 +10,7 @@ from sympy.printing.str import StrPrinter
 
 from pdesl.ir.system import Row, System
 from pdesl.symbolic.jets import JetSpace, format_jet
-from pdesl.symbolic.latex import MathPrinter
+from pdesl.symbolic.latex import MathPrinter, latex_name
 
 __all__ = ["format_expression", "format_system", "latex_system"]
 
@@ -73,6 +73,10 @@ def format_system(system: System) -> str:
         f"coordinates  {', '.join(s.name for s in system.space.coordinates)}",
         f"fields       {', '.join(system.fields)}",
     ]
+    for name, jet in system.derivatives.items():
+        lines.append(f"derivative   {name} = {format_jet(jet, system.space.coordinates)}")
+    for name, expression in system.eliminated.items():
+        lines.append(f"eliminated   {name} = {format_expression(expression, system)}")
     for name, expression in system.sources.items():
         lines.append(f"source       {name} = {format_expression(expression, system)}")
     for row in system.all_rows:
@@ -103,10 +107,17 @@ def latex_system(system: System) -> str:
     """Every row as a displayed equation, its parts in the order mass, linear, rest."""
     printer = MathPrinter(jets=system.space)
     lines = []
+    for name, jet in system.derivatives.items():
+        symbols = (system.space.jet(name), jet)
+        new, old = (printer.doprint(system.space.symbol(j)) for j in symbols)
+        lines.append(rf"{new} &= {old} && \text{{new field}}")
+    for name, expression in system.eliminated.items():
+        lines.append(rf"{latex_name(name)} &= {printer.doprint(expression)} && \text{{eliminated}}")
     for row in system.all_rows:
         text = ""
         for part in _latex_terms(row, printer, system.space):
             sign = "-" if part.startswith("-") else "+"
             text += part if not text else f" {sign} {part.removeprefix('-').lstrip()}"
-        lines.append(rf"{text or '0'} &= 0 && \text{{{row.name}}}")
+        label = row.name.replace("_", r"\_")
+        lines.append(rf"{text or '0'} &= 0 && \text{{{label}}}")
     return "\\begin{aligned}\n" + " \\\\\n".join(lines) + "\n\\end{aligned}"

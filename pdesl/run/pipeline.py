@@ -28,6 +28,7 @@ from pdesl.diagnostics import (
     Source,
     render,
 )
+from pdesl.ir.evolution import to_evolution
 from pdesl.ir.facts import facts, shape_mistakes, verify
 from pdesl.ir.normalise import normalise
 from pdesl.ir.split import split
@@ -77,7 +78,7 @@ __all__ = [
     "solve",
 ]
 
-STAGES: tuple[str, ...] = ("module", "problem", "system", "split")
+STAGES: tuple[str, ...] = ("module", "problem", "system", "split", "evolution")
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,7 +127,8 @@ def compile(source: Source | Problem, target: str = "system", overrides: Sequenc
     """A text or a problem as far as `target`, one of `STAGES`.
 
     Returns:
-        A `Module`, a `Problem`, a `System`, or the `Splitting` of every row.
+        A `Module`, a `Problem`, a `System` (as stated, or in evolution form), or the `Splitting`
+        of every row.
 
     Raises:
         ProblemError: the text or the problem is wrong; every mistake found is in it.
@@ -150,6 +152,8 @@ def compile(source: Source | Problem, target: str = "system", overrides: Sequenc
     if target == "problem":
         return problem
     system = normalise(problem)
+    if target == "evolution":
+        return to_evolution(system)
     return split(system) if target == "split" else system
 
 
@@ -218,7 +222,7 @@ def show(source: Source, stage: str, form: str) -> str:
         return format_module(result)
     if stage == "problem":
         return result._repr_latex_() if form == "latex" else result.to_pde()
-    if stage == "system":
+    if stage in ("system", "evolution"):
         return latex_system(result) if form == "latex" else format_system(result)
     system = compile(source, "system")
     lines = []

@@ -51,7 +51,7 @@ def test_files_of_a_result_have_the_names_of_the_problem(tmp_path: Path):
 
 
 def test_every_stage_shows_text_and_latex():
-    source = load_source("nonlinear_poisson_disk")
+    source = load_source("heat_disk")
     for stage in STAGES:
         assert "u" in show(source, stage, "text")
     assert r"\nabla^{2}" in show(source, "problem", "latex")
