@@ -96,11 +96,14 @@ def metric_block(
         translator.scope.refuse_unknown_space()
         value = translator.value(right)
         size = len(coordinates)
-        if not isinstance(value, sympy.MatrixBase) or value.shape != (size, size):
+        space = sum(c.kind == "space" for c in coordinates)  # time may be left apart
+        shape = value.shape if isinstance(value, sympy.MatrixBase) else ()
+        if not isinstance(value, sympy.MatrixBase) or shape not in ((size, size), (space, space)):
             raise mistake(
                 "E335", f"the metric is no {size}×{size} matrix", right.span,
                 f"write a row for each of {', '.join(c.name for c in coordinates)}",
             )  # fmt: skip
+        size = value.rows
         if value != value.T:
             raise mistake("E335", "the metric is not symmetric", right.span,
                           "write the same in row i, column j and in row j, column i")  # fmt: skip
@@ -112,7 +115,11 @@ def metric_block(
     choice = option_value(right, translator)
     if not isinstance(choice, Choice):
         raise mistake("E322", form[0], right.span, *form[1])
-    return MetricSpec(choice.name, None, choice.options, text, span=statement.span)
+    if choice.positional:
+        raise mistake("E322", f"the options of `{choice.name}` are given by name", choice.span,
+                      f"{choice.name}(chart=…)")  # fmt: skip
+    spans = choice.spans
+    return MetricSpec(choice.name, None, choice.options, text, spans, span=statement.span)
 
 
 def _is_line_element(node: ast.Expression) -> bool:

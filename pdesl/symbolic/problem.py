@@ -104,12 +104,16 @@ class Field(Stated):
 
 @dataclass(frozen=True, slots=True)
 class MetricSpec(Stated):
-    """The metric as stated: a line element's matrix over all coordinates, or a named one."""
+    """The metric as stated: a matrix, the matrix of a line element, or a name with options.
+
+    A line element's matrix is over all coordinates; another may be over those of space alone.
+    """
 
     name: str
     matrix: tuple[tuple[sympy.Expr, ...], ...] | None = None
     arguments: tuple[tuple[str, OptionValue], ...] = ()
     statement: str = field(default="", compare=False)
+    spans: Mapping[str, Span | None] = field(default_factory=dict, compare=False, repr=False)
 
 
 @dataclass(frozen=True, slots=True)
