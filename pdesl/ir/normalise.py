@@ -253,7 +253,7 @@ def _residual(
 
 def _bounded(residual: sympy.Expr, equation: Equation) -> sympy.Expr:
     try:
-        refuse_large(residual, derivative=True)
+        refuse_large(residual, derivative=True, whole=True)
     except TooLarge:
         raise ErasureError(
             equation.lhs, "with its derivatives worked out, this has too many terms", code="E306",

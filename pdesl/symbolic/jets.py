@@ -29,6 +29,12 @@ __all__ = [
 # The work that a file can ask for: nodes of an expression's tree and operations inside one
 # another. Beyond some 100 of these SymPy reaches the end of Python's stack.
 MAXIMUM_SIZE = 10_000
+# An expression of few distinct parts, such as a metric, may be larger as a tree, since equal parts
+# are worked on once: by this factor where its derivative holds at most so many terms and factors,
+# counted for each distinct part. What a metric makes of a whole equation may be larger still.
+MAXIMUM_WORK = 2_000
+SHARED = 3
+WHOLE_WORK, WHOLE_SHARED = 6_000, 40
 MAXIMUM_DEPTH = 80
 
 _SUPERSCRIPTS = str.maketrans("0123456789", "⁰¹²³⁴⁵⁶⁷⁸⁹")
@@ -47,11 +53,16 @@ class TooLarge(PdeslError):
     """An expression that would ask for too much work."""
 
 
-def refuse_large(expression: sympy.Expr, *, derivative: bool = False) -> None:
+def refuse_large(
+    expression: sympy.Expr, *, derivative: bool = False, whole: bool = False
+) -> None:
     """Raises `TooLarge` for an expression (or one whose derivative) is too large to work with.
 
     The size of a derivative is foreseen by the rules of differentiation, without computing it.
+    `whole` is for the sides of an equation, which no further derivative is taken of but in jets.
     """
+    work = 0
+    most, factor = (WHOLE_WORK, WHOLE_SHARED) if whole else (MAXIMUM_WORK, SHARED)
     measures: dict[sympy.Basic, tuple[int, int, int]] = {}  # size, of the derivative, depth
     stack: list[sympy.Basic] = [expression]
     while stack:
@@ -65,13 +76,16 @@ def refuse_large(expression: sympy.Expr, *, derivative: bool = False) -> None:
             continue
         inner = [measures[a] for a in node.args]
         size = 1 + sum(m[0] for m in inner)
+        work += len(inner) ** 2 if isinstance(node, sympy.Mul) else len(inner)
         slope = 1 + sum(m[1] for m in inner)
         if isinstance(node, sympy.Mul):
             slope += (len(inner) - 1) * (size - 1)
         elif inner and not isinstance(node, sympy.Add):
             slope += size
         depth = 1 + max((m[2] for m in inner), default=0)
-        if max(size, slope if derivative else 0) > MAXIMUM_SIZE or depth > MAXIMUM_DEPTH:
+        tree = max(size, slope if derivative else 0)
+        is_large = tree > MAXIMUM_SIZE and (work > most or tree > factor * MAXIMUM_SIZE)
+        if is_large or depth > MAXIMUM_DEPTH:
             raise TooLarge("this would grow beyond what can be worked with")
         measures[node] = (size, slope, depth)
         stack.pop()
