@@ -43,16 +43,22 @@ from pdesl.lowering.stencils import (
 )
 
 __all__ = [
+    "KernelDerivatives",
     "LinearOperator",
+    "MultiIndex",
     "Weights",
+    "available_cores",
     "biharmonic",
     "default_exponent",
     "directional_derivative",
+    "fill_kernel",
     "laplacian",
+    "legendre_values",
     "make_weights",
     "polynomial_degree",
     "stencil_nodes",
     "to_csr",
+    "total_degree",
 ]
 
 MultiIndex = tuple[int, ...]
@@ -173,11 +179,11 @@ def make_weights(
     terms = _Terms.make(operators, count, dimension)
     theta = terms.derivative_order
     ell = polynomial_degree(order, theta) if degree is None else degree
-    powers = _total_degree(ell, dimension)
+    powers = total_degree(ell, dimension)
     size = stencil_nodes(ell, dimension) if stencil_size is None else stencil_size
     m = default_exponent(ell, theta) if exponent is None else exponent
     _check_choice(nodes, places, order, theta, ell, m, size, len(powers))
-    workers = threads or _available_cores()
+    workers = threads or available_cores()
     lengths = period_lengths(periods, dimension)
     indices, radius = nearest_nodes(nodes, places, size, lengths, workers)
 
@@ -280,7 +286,7 @@ class _StencilSystem:
         offsets /= radius[:, None, None]
         batch, size, _ = offsets.shape
         matrix = matrix[:batch]
-        _fill_kernel(offsets, self.exponent, kernel[:, :batch], matrix[:, :size, :size])
+        fill_kernel(offsets, self.exponent, kernel[:, :batch], matrix[:, :size, :size])
         self._fill_polynomials(offsets, matrix)
         right = self._right_side(part, offsets, matrix.shape[1])
         try:
@@ -307,7 +313,7 @@ class _StencilSystem:
     def _fill_polynomials(self, offsets: FloatArray, matrix: FloatArray) -> None:
         size = offsets.shape[1]
         degree = int(self.powers.max())
-        tables = [_legendre_values(offsets[:, :, i], degree) for i in range(offsets.shape[2])]
+        tables = [legendre_values(offsets[:, :, i], degree) for i in range(offsets.shape[2])]
         for row, powers in enumerate(self.powers, start=size):
             target = matrix[:, row, :size]
             target[...] = tables[0][powers[0]]
@@ -321,7 +327,7 @@ class _StencilSystem:
         batch, size, _ = offsets.shape
         right = np.zeros((batch, rows, self.terms.operators + 1))
         right[:, :, -1] = np.random.default_rng(0).choice((-1.0, 1.0), rows)
-        kernel = _KernelDerivatives(offsets, self.exponent)
+        kernel = KernelDerivatives(offsets, self.exponent)
         for term, (index, uses) in enumerate(
             zip(self.terms.multi_indices, self.terms.uses, strict=True)
         ):
@@ -335,7 +341,7 @@ class _StencilSystem:
         return right
 
 
-class _KernelDerivatives:
+class KernelDerivatives:
     """∂^α of r^m at the centre, for each node of each stencil.
 
     With e = x/r,  ∂^α r^m = r^(m−|α|) Σ_j (m/2)_k Π_i α_i!/(j_i! (α_i−2j_i)!) (2e_i)^(α_i−2j_i)
@@ -369,7 +375,7 @@ def _falling(value: float, factors: int) -> float:
     return math.prod(value - i for i in range(factors))
 
 
-def _fill_kernel(
+def fill_kernel(
     offsets: FloatArray, exponent: int, workspace: FloatArray, target: FloatArray
 ) -> None:
     """‖s_i − s_j‖^m for odd m, by one product [s, |s|², 1]·[−2s, 1, |s|²]ᵀ per stencil.
@@ -394,7 +400,7 @@ def _fill_kernel(
     np.multiply(power, squared if exponent > 1 else 1.0, out=target)
 
 
-def _legendre_values(coordinate: FloatArray, degree: int) -> list[FloatArray]:
+def legendre_values(coordinate: FloatArray, degree: int) -> list[FloatArray]:
     """P_0 to P_ℓ at an array of coordinates, by the three-term recurrence."""
     values = [np.ones_like(coordinate), coordinate]
     for k in range(1, degree):
@@ -417,7 +423,7 @@ def _polynomials_at_zero(
     return table
 
 
-def _total_degree(degree: int, dimension: int) -> npt.NDArray[np.intp]:
+def total_degree(degree: int, dimension: int) -> npt.NDArray[np.intp]:
     """All powers (q, d) of total degree up to ℓ, q = C(ℓ + d, d), by degree."""
     powers = [p for p in itertools.product(range(degree + 1), repeat=dimension) if sum(p) <= degree]
     return np.array(sorted(powers, key=sum), dtype=np.intp).reshape(-1, dimension)
@@ -473,7 +479,7 @@ def _multi_index(dimension: int, *axes: int) -> MultiIndex:
     return tuple(axes.count(axis) for axis in range(dimension))
 
 
-def _available_cores() -> int:
+def available_cores() -> int:
     if hasattr(os, "sched_getaffinity"):
         return len(os.sched_getaffinity(0))
     return os.cpu_count() or 1

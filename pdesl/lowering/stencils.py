@@ -13,6 +13,7 @@ from pdesl.diagnostics import SolverError
 
 __all__ = [
     "FloatArray",
+    "into_box",
     "misuse",
     "nearest_nodes",
     "period_lengths",
@@ -39,7 +40,7 @@ def nearest_nodes(
         tree, targets = KDTree(nodes), centres
     else:
         box = np.where(np.isfinite(periods), periods, 0.0)
-        tree, targets = KDTree(_into_box(nodes, periods), boxsize=box), _into_box(centres, periods)
+        tree, targets = KDTree(into_box(nodes, periods), boxsize=box), into_box(centres, periods)
     distance, found = map(np.asarray, tree.query(targets, size, workers=workers))
     shape = (len(centres), size)
     indices = np.sort(found.reshape(shape).astype(np.int32), axis=1)
@@ -89,7 +90,8 @@ def wrap(offsets: FloatArray, periods: FloatArray) -> None:
         offsets[..., axis] -= periods[axis] * np.round(offsets[..., axis] / periods[axis])
 
 
-def _into_box(nodes: FloatArray, periods: FloatArray) -> FloatArray:
+def into_box(nodes: FloatArray, periods: FloatArray) -> FloatArray:
+    """Places (N, d) moved by whole periods into [0, period)."""
     result = nodes.copy()
     for axis in np.flatnonzero(np.isfinite(periods)):
         inside = np.mod(nodes[:, axis], periods[axis])
