@@ -45,6 +45,8 @@ MOST_ITERATIONS = 200
 RESIDUAL = 1e-13
 # Backward error, relative to |A| |x| + |b|, that is rounding in float64.
 ROUNDING = 4e-16
+# Share of the right-hand side that rounding of |A| |x| may reach in an iterated solution.
+GROWTH = 1e-4
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,8 +147,11 @@ class LinearSolver:
             )
             # |A| |x| + |b|, the part of which that rounding takes is left in the residual.
             size = abs(matrix) @ np.abs(found.solution) + np.abs(right)
-            rounding = ROUNDING * float(np.linalg.norm(factors.weights * size))
-            if found.converged or found.residual <= (1e3 if factors.exact else 10.0) * rounding:
+            whole = float(np.linalg.norm(factors.weights * size))
+            limit = (1e3 if factors.exact else 10.0) * ROUNDING * whole
+            # Without a condition number, the growth of the solution tells a singular matrix.
+            grown = whole * ROUNDING > GROWTH * float(np.linalg.norm(factors.weights * right))
+            if (found.converged or found.residual <= limit) and (factors.exact or not grown):
                 return found.solution, factors
             if factors.exact:
                 raise singular()

@@ -127,7 +127,7 @@ def solve(task: Task, reporter: Reporter) -> SolverResult:
     interpolant = NodalInterpolant(
         cloud.points,
         values,
-        degree=options.order,
+        degree=interpolation_degree(task),
         centres=len(cloud.evaluation),
         periods=task.periods,
     )
@@ -174,7 +174,7 @@ def coarse_start(task: Task, cloud: Cloud, reporter: Reporter) -> np.ndarray | N
         values = NodalInterpolant(
             coarse.cloud.points,
             found.values,
-            degree=options.order,
+            degree=interpolation_degree(task),
             centres=len(coarse.cloud.evaluation),
             periods=task.periods,
         )(cloud.points)
@@ -185,6 +185,16 @@ def coarse_start(task: Task, cloud: Cloud, reporter: Reporter) -> np.ndarray | N
 @contextmanager
 def _no_stage(name: str) -> Iterator[Any]:
     yield SimpleNamespace(text="")
+
+
+def interpolation_degree(task: Task) -> int:
+    """ℓ of the interpolant: that of the operators, p + θ − 1, but no more than p + 1.
+
+    With p + 1 the interpolation is of order p + 2, its gradient of order p + 1: below the error of
+    the nodal values.
+    """
+    theta = max(task.system.order_in_space(f) for f in task.system.fields)
+    return task.options.order + min(max(theta, 1), 2) - 1
 
 
 def make_evaluate(interpolant: NodalInterpolant, fields: tuple[str, ...]) -> Evaluate:

@@ -4,7 +4,9 @@ import numpy as np
 import pytest
 
 from pdesl.diagnostics import CapabilityError, SolverError, Source
+from pdesl.lowering.interpolant import NodalInterpolant
 from pdesl.run.pipeline import Solution, load_source, solve
+from pdesl.solvers import linear, rbf_fd
 
 PLATE = """
 domain:
@@ -38,6 +40,52 @@ boundary:
 manufactured:
     a = 1 + sin(x + y)
     b = cos(x - y)
+"""
+
+QUASILINEAR = """
+domain:
+    Ω = disk(radius=1)
+    x, y ∈ Ω
+fields:
+    u(x, y) : scalar
+    f(x, y) : source
+equations:
+    ∇·((1 + u²) ∇u) = f
+boundary:
+    u = exact(u)    on x > 0
+    ∂n u = ∂n exact(u)    on x ≤ 0
+manufactured:
+    u = sin(x) cos(2 y)
+"""
+
+BALL = """
+domain:
+    Ω = ball(radius=1)
+    x, y, z ∈ Ω
+fields:
+    a(x, y, z), b(x, y, z) : scalar
+    f(x, y, z), g(x, y, z) : source
+equations:
+    ∇²a - b = f
+    ∇²b + a = g
+boundary:
+    a = exact(a)    on ∂Ω
+    ∂n b + b = ∂n exact(b) + exact(b)    on ∂Ω
+manufactured:
+    a = sin(x) cos(2 y) + z
+    b = cos(x z)
+"""
+
+TORUS = """
+domain:
+    x, y ∈ periodic(0, 2π)
+fields:
+    u(x, y) : scalar
+    f(x, y) : source
+equations:
+    ∇²u - u = f
+manufactured:
+    u = sin(x) cos(2 y)
 """
 
 NEUMANN = """
@@ -109,8 +157,8 @@ def test_newton_converges_quadratically():
 
 @pytest.mark.parametrize(
     ("text", "bound"),
-    [(PLATE, 1e-5), (SYSTEM, 1e-6), (PERIODIC, 1e-5)],
-    ids=["plate", "system", "periodic"],
+    [(PLATE, 1e-5), (SYSTEM, 1e-6), (PERIODIC, 1e-5), (TORUS, 1e-4), (QUASILINEAR, 1e-6)],
+    ids=["plate", "system", "periodic", "torus", "quasilinear"],
 )
 def test_other_problems(text: str, bound: float):
     assert error(text, nodes=1500, order=4) < bound
@@ -146,3 +194,51 @@ def test_time_is_refused_with_a_reason():
     text += "initial:\n    u = 0\n"
     with pytest.raises(CapabilityError, match="steady"):
         solve(Source("test.pde", text), solver="rbf_fd")
+
+
+def test_many_nodes_in_space_are_iterated(monkeypatch):
+    exact = solve(Source("test.pde", BALL), solver="rbf_fd", overrides=["solver.order=3"])
+    monkeypatch.setattr(linear, "MOST_OPERATIONS", 1e6)
+    found = solve(Source("test.pde", BALL), solver="rbf_fd", overrides=["solver.order=3"])
+    assert "LU (nested dissection)" in exact.result.stop_reason
+    assert "incomplete LU" in found.result.stop_reason
+    assert found.result.counts["factor_entries"] < exact.result.counts["factor_entries"] / 2
+    difference = np.abs(found.result.arrays["values"] - exact.result.arrays["values"])
+    assert difference.max() < 1e-9
+    assert size(found) < 1e-3
+
+
+def test_newton_starts_from_fewer_nodes_and_factorises_once(monkeypatch):
+    source = load_source("nonlinear_poisson_disk")
+    plain = solve(source, solver="rbf_fd")
+    monkeypatch.setattr(rbf_fd, "FEW_NODES", 1000)
+    started = solve(source, solver="rbf_fd")
+    assert plain.result.counts["factorisations"] == 1
+    assert started.result.counts["factorisations"] == 1
+    assert started.result.counts["iterations"] < plain.result.counts["iterations"]
+    assert "207 nodes" in started.result.stop_reason
+    difference = np.abs(started.result.arrays["values"] - plain.result.arrays["values"])
+    assert difference.max() < 1e-9
+
+
+def test_a_start_that_fails_is_done_without(monkeypatch):
+    monkeypatch.setattr(rbf_fd, "FEW_NODES", 100)
+    settings = ["solver.nodes=150", "solver.order=4"]  # 18 nodes hold no stencil
+    source = load_source("nonlinear_poisson_disk")
+    found = solve(source, solver="rbf_fd", overrides=settings)
+    assert "started" not in found.result.stop_reason
+    assert size(found) < 1e-2
+
+
+def test_the_solution_is_rebuilt_from_its_arrays():
+    solution = solve(Source("test.pde", PERIODIC), solver="rbf_fd")
+    result = solution.result
+    again = NodalInterpolant.rebuild(
+        result.arrays,
+        degree=int(result.attributes["degree"]),
+        centres=int(result.attributes["centres"]),
+    )
+    places = np.random.default_rng(0).uniform(0.0, 1.0, (50, 2))
+    assert np.array_equal(again(places)[0], solution(*places.T))
+    slope = again(places, (1, 0))[0]
+    assert np.abs(slope - np.cos(places[:, 0]) * np.exp(places[:, 1])).max() < 1e-4
