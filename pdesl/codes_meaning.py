@@ -393,6 +393,10 @@ _NUMERICS = (
     Code("E706", "a matrix that does not determine every field",
          "There are not as many conditions at the nodes as values to be found.",
          "Check the boundary conditions of each field."),
+    Code("E709", "factors that do not fit in memory",
+         "A direct solver keeps the triangular factors of its matrix. In the plane they hold about "
+         "N log N numbers for N nodes, in space N^(4/3), times the width of the stencils.",
+         "Take fewer nodes or a lower order, or a method that trains a network."),
     Code("E707", "a compared method that failed",
          "A comparison needs the result of every method that it names; the message of the one "
          "that failed is part of this one.",
@@ -414,6 +418,13 @@ _WARNINGS = (
          "At the start, the initial data do not satisfy the boundary condition. The solution jumps "
          "there, and no method is accurate near a jump.",
          "Make one of them fit the other, or let the boundary data start from the initial ones."),
+    Code("W940", "a solution that is free by a constant",
+         "The equations and conditions of a steady problem hold only derivatives of a field (as "
+         "with Neumann conditions on the whole boundary, or periodic directions alone), so that "
+         "with one solution every sum with a constant is another. There may also be none, unless "
+         "sources and fluxes balance. A direct solver finds a singular matrix; a trained network "
+         "takes any of the solutions.",
+         "Fix the value of the field on a part of the boundary, or add a term in the field."),
 )  # fmt: skip
 
 MEANING: tuple[Code, ...] = (

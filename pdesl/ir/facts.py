@@ -18,6 +18,7 @@ from pdesl.ir.conditions import (
     corner_warnings,
     initial_mistakes,
 )  # fmt: skip
+from pdesl.ir.invariance import constant_warnings
 from pdesl.ir.known_solution import row_sample, solution_mistakes, value_mistakes
 from pdesl.ir.normalise import parts_agree
 from pdesl.ir.samples import boundary_sample, condition_mask, interior_sample
@@ -90,7 +91,8 @@ def verify(system: System) -> tuple[Diagnostic, ...]:
     part that is not linear (E316), initial conditions (E406, E422, E423, E425), an empty range
     of time (E416), a region that cannot be (E44x), boundary conditions (E403 to E405, E407,
     E409, E424, E425), values that are not finite (E326), a known solution that does not satisfy
-    a row (E408). Warnings: initial and boundary data that disagree at the start (W920).
+    a row (E408). Warnings: initial and boundary data that disagree at the start (W920), a solution
+    that is free by a constant (W940).
     """
     found: list[Diagnostic] = []
     for row in system.all_rows:
@@ -109,6 +111,8 @@ def verify(system: System) -> tuple[Diagnostic, ...]:
         found += _at_points(system, values, span, is_sound=not _wrong(found))
     except ProblemError as error:
         found += error.diagnostics
+    if not _wrong(found):
+        found += constant_warnings(system, values)
     return tuple(found)
 
 

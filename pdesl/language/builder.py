@@ -373,12 +373,15 @@ class _Builder:
                     "E160", "the order of a derivative is a whole number", number.span, remedy
                 )
             order = int(number.text)
-        self.check_order(order, span)
+        self.check_order(order, name[1:], span)
         return make_derivative(((name[1:], order),), arguments[0], span)
 
-    def check_order(self, order: int, span: Span) -> None:
+    def check_order(self, order: int, name: str, span: Span) -> None:
         if not 1 <= order <= MAXIMUM_ORDER:
-            self.fail("E160", f"the order of a derivative is between 1 and {MAXIMUM_ORDER}", span)
+            self.fail(
+                "E160", f"the order of a derivative is between 1 and {MAXIMUM_ORDER}", span,
+                f"write `∂{name} u` for the first derivative, `∂{name}²u` for the second",
+            )  # fmt: skip
 
     def make_call_power(self, span: Span, parts: list[Node]) -> ast.Binary:
         token, power, bracket, arguments = parts
@@ -438,7 +441,7 @@ class _Builder:
         underscore, name, order = derivative_parts(sign)
         if power != 1:
             order = power if order == 1 else 0
-        self.check_order(order, place)
+        self.check_order(order, name, place)
         if name == NORMAL:
             for _ in range(order):
                 operand = ast.Call("dn", (operand,), span=span)

@@ -294,10 +294,14 @@ def _incomplete(scaled: _Scaled, order: _Order, drop: float) -> Factors | None:
     return Factors(apply, scaled.rows, False, int(factor.nnz), "GMRES with incomplete LU")
 
 
-def singular() -> SolverError:
-    """The error for equations that do not determine their solution."""
+def singular(free: str = "") -> SolverError:
+    """The error for equations that do not determine their solution.
+
+    `free` names the fields that are known to be free by a constant.
+    """
+    reason = f"{free} is free by a constant" if free else "their matrix is singular"
     return SolverError(
-        "the equations do not determine the solution: their matrix is singular",
+        f"the equations do not determine the solution: {reason}",
         code="E704",
         advice="with Neumann conditions alone the solution is free by a constant: fix a value on "
         "a part of the boundary, or add a term in the field itself",

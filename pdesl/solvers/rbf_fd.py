@@ -17,12 +17,13 @@ from typing import Any
 import numpy as np
 
 from pdesl.diagnostics import SolverError
+from pdesl.ir.invariance import free_constants
 from pdesl.lowering.cloud import Cloud, make_cloud
 from pdesl.lowering.interpolant import NodalInterpolant
 from pdesl.lowering.nodal import to_nodal
 from pdesl.solvers.assembly import Assembly
 from pdesl.solvers.base import Evaluate, Reporter, SolverResult, Task
-from pdesl.solvers.linear import LinearSolver
+from pdesl.solvers.linear import LinearSolver, singular
 from pdesl.solvers.newton import newton
 from pdesl.solvers.options import RbfFdOptions
 from pdesl.symbolic.functions import numpy_namespace
@@ -109,6 +110,9 @@ def solve(task: Task, reporter: Reporter) -> SolverResult:
     """
     options: RbfFdOptions = task.options
     system = task.system
+    free = free_constants(system, task.values)
+    if free:
+        raise singular(", ".join(f"`{f}`" for f in dict.fromkeys(f for c in free for f in c)))
     fine = collocate(task, options.nodes, reporter)
     cloud, assembly, solver = fine.cloud, fine.assembly, fine.solver
     linear = assembly.is_linear

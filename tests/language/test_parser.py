@@ -358,6 +358,9 @@ def test_the_empty_file() -> None:
         ("∂²u/∂x²", "E145", ("write `∂x²u` or `dx(u, 2)`",)),
         ("sin⁻¹(x)", "E148", ("write `asin(x)`", "or `1/sin(x)`")),
         ("sin x", "E167", ("write `sin(x)`",)),
+        ("∂x¹⁰⁰u", "E160", ("write `∂x u` for the first derivative, `∂x²u` for the second",)),
+        ("dx(u, 0)", "E160", ("write `∂x u` for the first derivative, `∂x²u` for the second",)),
+        ("dx(u, c)", "E160", ("write `dx(u)` or, for the second derivative, `dx(u, 2)`",)),
     ],
 )  # fmt: skip
 def test_what_paper_leaves_open_is_refused_with_readings(
