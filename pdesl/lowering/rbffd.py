@@ -8,7 +8,8 @@ on the n nodes s_j next to x, solve
     [ Pᵀ  0 ] [ λ ] = [ L q_k(x)       ],       q_k a basis of the polynomials up to degree ℓ,
 
 so that Σ_j w_j u(s_j) = (L u)(x) for polynomials up to ℓ = p + θ − 1, and to O(h^p) for smooth
-u, with θ the order of the highest derivative in L and n = 2·C(ℓ+d, d) + 1 nodes.  Every stencil
+u, with θ the order of the highest derivative in L and n = 2·C(ℓ+d, d) + 1 nodes (more for ℓ ≤ 2, see
+`stencil_nodes`).  Every stencil
 is shifted to its centre and scaled to the unit ball; all operators that share a stencil share
 one factorisation.  NumPy and SciPy only, always in float64.
 
@@ -126,8 +127,15 @@ def polynomial_degree(order: int, derivative_order: int) -> int:
 
 
 def stencil_nodes(degree: int, dimension: int) -> int:
-    """n = 2·C(ℓ + d, d) + 1, the number of nodes of a stencil."""
-    return 2 * math.comb(degree + dimension, dimension) + 1
+    """n = 2·C(ℓ + d, d) + 1, the number of nodes of a stencil; from two dimensions on at least
+    3·C(2 + d, d) + 1.
+
+    With ℓ ≤ 2 the smaller stencil leaves out nodes on one side where the nodes are uneven, as next
+    to a boundary: the largest error of a first derivative or Robin row of order 2 then fell by
+    order 1.3 to 1.8 on jittered nodes, by 2.0 with 19 nodes instead of 13, to less than a half.
+    """
+    size = 2 * math.comb(degree + dimension, dimension) + 1
+    return size if dimension < 2 else max(size, 3 * math.comb(2 + dimension, dimension) + 1)
 
 
 def default_exponent(degree: int, derivative_order: int) -> int:
@@ -161,7 +169,7 @@ def make_weights(
     mappings from multi-indices (d entries) to a number or an array (N,).  A sum of terms is one
     operator; operators given together share stencils and factorisations, so that all of them
     take ℓ and n of the highest derivative among them.  `order` is p.
-    `degree` ℓ is p + θ − 1 unless given, `stencil_size` n is 2·C(ℓ+d, d) + 1, `exponent` m is
+    `degree` ℓ is p + θ − 1 unless given, `stencil_size` n is `stencil_nodes(ℓ, d)`, `exponent` m is
     `default_exponent(ℓ, θ)`; m must be odd and θ < m ≤ 2ℓ + 1, because r^m is used with
     derivatives up to θ at r = 0, where they vanish only for m > θ.
     `periods`, one entry per direction, the length after which the nodes repeat or None.

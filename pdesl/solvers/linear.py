@@ -10,6 +10,7 @@ the tolerance, so that a factorisation of a matrix nearby serves as well.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
@@ -26,9 +27,10 @@ from pdesl.solvers.matching import match_at_nodes
 
 __all__ = ["Factors", "LinearSolver", "singular"]
 
-# Operations of an exact factorisation beyond which an incomplete one is tried first: a few
-# seconds of one core. In the plane that is beyond 100,000 nodes, in space at some thousand.
-MOST_OPERATIONS = 6e10
+# Operations of an exact factorisation beyond which an incomplete one is tried first, by dimension.
+# In space that is from some 10,000 nodes on: a few seconds of one core. In the plane incomplete
+# factors need many more iterations, and exact ones serve up to a million nodes.
+MOST_OPERATIONS = {1: math.inf, 2: 2e12, 3: 3e10}
 # A scaled matrix with a larger condition number determines nothing in float64.
 UNUSABLE_CONDITION = 1e14
 # A diagonal entry is a pivot if it has this share of its column: stability is then restored by
@@ -92,7 +94,8 @@ class LinearSolver:
             self._order = _Order.make(self, scaled.matrix)
         order = self._order
         self.factorisations += 1
-        if order.dissection is None or order.dissection.operations <= MOST_OPERATIONS:
+        most = MOST_OPERATIONS[self.points.shape[1]]
+        if order.dissection is None or order.dissection.operations <= most:
             self._level = len(DROP_SHARES)
         while self._level < len(DROP_SHARES):
             found = _incomplete(scaled, order, DROP_SHARES[self._level])

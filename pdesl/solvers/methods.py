@@ -183,7 +183,8 @@ def size_mistakes(
     """Sizes and orders that cannot be: fewer nodes than a stencil of the order has (E514).
 
     A stencil has n = 2 C(ℓ + d, d) + 1 nodes with ℓ = p + θ − 1, for order p, derivatives up to
-    order θ and d dimensions (R. Sharma and V. Shankar, 2022, section 2.1).
+    order θ and d dimensions (R. Sharma and V. Shankar, 2022, section 2.1), from two dimensions on
+    at least 3 C(2 + d, d) + 1.
     """
     dimension = len(system.frame.space_axes)
     if not method.stencils or not 1 <= dimension <= HIGHEST_STENCIL_DIMENSION:
@@ -194,7 +195,7 @@ def size_mistakes(
     )
     if theta == 0:
         return ()
-    least = 2 * comb(options.order + theta - 1 + dimension, dimension) + 1
+    least = smallest_stencil(options.order + theta - 1, dimension)
     if options.nodes >= least:
         return ()
     spans = (choice.spans.get(name) for name in ("nodes", "order"))
@@ -208,6 +209,12 @@ def size_mistakes(
             helps=(f"choose a lower order, or many more nodes, `nodes={10 * least}`",),
         ),
     )
+
+
+def smallest_stencil(degree: int, dimension: int) -> int:
+    """The nodes of a stencil, as `lowering.rbffd.stencil_nodes`, without SciPy's start."""
+    size = 2 * comb(degree + dimension, dimension) + 1
+    return size if dimension < 2 else max(size, 3 * comb(2 + dimension, dimension) + 1)
 
 
 def requirements(method: Method, system: System) -> tuple[Diagnostic, ...]:

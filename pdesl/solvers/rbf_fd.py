@@ -16,7 +16,7 @@ from typing import Any
 
 import numpy as np
 
-from pdesl.diagnostics import SolverError
+from pdesl.diagnostics import PdeslError, SolverError
 from pdesl.ir.invariance import free_constants
 from pdesl.lowering.cloud import Cloud, make_cloud
 from pdesl.lowering.interpolant import NodalInterpolant
@@ -172,7 +172,7 @@ def coarse_start(task: Task, cloud: Cloud, reporter: Reporter) -> np.ndarray | N
         try:
             coarse = collocate(task, nodes, silent)
             found = newton(coarse.assembly, coarse.solver, options, silent)
-        except SolverError as error:
+        except PdeslError as error:  # too few nodes for the order, a gap, no solution
             note.text = f"none from {nodes:,} nodes ({error})"
             return None
         values = NodalInterpolant(

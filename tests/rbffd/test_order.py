@@ -69,6 +69,25 @@ def test_order_of_robin_rows(order: int):
     assert np.polyfit(np.log(SPACINGS), np.log(errors), 1)[0] >= order - 0.3
 
 
+@pytest.mark.parametrize("rows", ["derivative", "robin"])
+@pytest.mark.parametrize("order", [2, 3, 4])
+def test_order_in_the_maximum_norm_up_to_the_boundary(rows: str, order: int):
+    spacings, errors = (0.1, 0.05, 0.025, 0.0125), []
+    for spacing in spacings:
+        interior, boundary, ghost = disk(spacing)
+        points = np.concatenate([interior, boundary, ghost])
+        if rows == "robin":
+            centres, operator = boundary, directional_derivative(boundary, value=2.0)
+            slope = boundary[:, 0] * field(boundary, 1, 0) + boundary[:, 1] * field(boundary, 0, 1)
+            exact = 2.0 * field(boundary) + slope
+        else:
+            centres, operator = np.concatenate([interior, boundary]), {(1, 0): 1.0}
+            exact = field(centres, 1, 0)
+        matrix = to_csr(make_weights(points, centres, [operator], order=order))
+        errors.append(np.abs(matrix @ field(points) - exact).max())
+    assert np.polyfit(np.log(spacings), np.log(errors), 1)[0] >= order - 0.2
+
+
 @pytest.mark.parametrize(("dimension", "order"), [(1, 2), (1, 4), (1, 6), (3, 2), (3, 3)])
 def test_order_in_one_and_three_dimensions(dimension: int, order: int):
     counts = {1: (40, 60, 90, 130), 3: (1500, 3000, 6000, 12000)}[dimension]

@@ -104,7 +104,7 @@ def test_gmres_restarts_and_stops_where_nothing_is_won():
 @pytest.mark.parametrize("dimension", [2, 3])
 @pytest.mark.parametrize("most", [0.0, 1e99], ids=["incomplete", "exact"])
 def test_solutions_are_exact_to_rounding(dimension: int, most: float, monkeypatch):
-    monkeypatch.setattr(linear, "MOST_OPERATIONS", most)
+    monkeypatch.setattr(linear, "MOST_OPERATIONS", dict.fromkeys((2, 3), most))
     points, matrix = grid(20 if dimension == 2 else 9, dimension)
     # Two fields in units of very different size, in rows of any size.
     one, random = scipy.sparse.eye_array(len(points)), np.random.default_rng(0)
@@ -134,7 +134,7 @@ def test_old_factors_serve_a_matrix_nearby():
 
 
 def test_a_useless_incomplete_factorisation_gives_way_to_an_exact_one(monkeypatch):
-    monkeypatch.setattr(linear, "MOST_OPERATIONS", 0.0)
+    monkeypatch.setattr(linear, "MOST_OPERATIONS", dict.fromkeys((2, 3), 0.0))
     monkeypatch.setattr(linear, "DROP_SHARES", (0.9, 0.5))
     points, matrix = grid(40)
     # Indefinite, as in the Helmholtz equation: dropped entries leave nothing to iterate with.
@@ -156,7 +156,7 @@ def test_rows_that_belong_to_no_node_are_left_to_another_order():
 
 @pytest.mark.parametrize("most", [0.0, 1e99], ids=["incomplete", "exact"])
 def test_singular_matrices_are_told(most: float, monkeypatch):
-    monkeypatch.setattr(linear, "MOST_OPERATIONS", most)
+    monkeypatch.setattr(linear, "MOST_OPERATIONS", dict.fromkeys((2, 3), most))
     side = 15
     points, matrix = grid(side)
     free = matrix.tolil()
