@@ -167,6 +167,19 @@ _EXPRESSIONS = (
          "The matrix of a metric has a row and a column for every coordinate, is symmetric and "
          "not degenerate, and mixes at most four coordinates with one another.",
          "Check the matrix: g[i, j] = g[j, i], and a determinant that does not vanish."),
+    Code("E336", "coordinates that do not fit the metric",
+         "A metric by name is one of space-time or of space, with a number of coordinates in an "
+         "order that its chart fixes. Where they have names of their own, the order is theirs "
+         "under domain:, or that of the option coordinates.",
+         "Declare the coordinates in the order that the message shows, or write "
+         "coordinates=[r, θ, φ]."),
+    Code("E337", "a metric whose signature changes",
+         "The numbers of negative and positive eigenvalues are the same at every point where a "
+         "metric is one; between points where they differ its determinant vanishes.",
+         "Correct a sign, or choose a domain in which the determinant keeps its sign."),
+    Code("E338", "a domain that its chart does not cover",
+         "A chart has ranges: r ≥ 0, 0 ≤ θ ≤ π, an angle once around.",
+         "Choose a domain inside the chart, or another chart."),
     Code("E399", "parts that do not sum to the equation",
          "An equation is taken apart into linear, nonlinear and other terms, and the parts are "
          "compared with it at random values. They differ, which is a defect of pdesl.",
@@ -414,6 +427,17 @@ _WARNINGS = (
     Code("W910", "a name that is never used",
          "It may be a slip: another name may stand where this one was meant.",
          "Remove it, or use it."),
+    Code("W930", "a chart that degenerates inside the domain",
+         "An entry of the metric or of its inverse grows without bound: at the horizon of a black "
+         "hole in coordinates that end there, on the axis of polar coordinates, at a singularity. "
+         "No method is accurate near such a place.",
+         "Choose a chart that is regular there, such as kerr_schild, or a domain that leaves the "
+         "place out."),
+    Code("W931", "an equation that is ill-posed in time",
+         "The highest derivatives of an equation in time decide whether data at the start "
+         "determine a solution. Where it is elliptic, or short waves grow without bound, they do "
+         "not; inside a horizon, for one, the time of Schwarzschild's coordinates is no time.",
+         "Check the signs of the highest derivatives, or choose a domain in which they are right."),
     Code("W920", "initial and boundary data that disagree",
          "At the start, the initial data do not satisfy the boundary condition. The solution jumps "
          "there, and no method is accurate near a jump.",

@@ -4,7 +4,7 @@ domain:
     x, y ∈ [0, 1]
 
 metric:
-    g = kerr(mass=1)
+    g = alcubierre(speed=1)
 
 fields:
     u(x, y) : scalar

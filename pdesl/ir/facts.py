@@ -13,6 +13,7 @@ import numpy as np
 import sympy
 
 from pdesl.diagnostics import Diagnostic, ProblemError, Severity, Span
+from pdesl.ir.character import character
 from pdesl.ir.conditions import (
     boundary_mistakes,
     corner_warnings,
@@ -29,7 +30,10 @@ from pdesl.symbolic.domain import make_region, numeric_value
 from pdesl.symbolic.functions import UnsupportedExpression, make_function, numpy_namespace
 from pdesl.symbolic.problem import Problem
 
-__all__ = ["Facts", "condition_mask", "count_mistakes", "facts", "shape_mistakes", "verify"]
+__all__ = [
+    "Facts", "character_lines", "condition_mask", "count_mistakes", "facts", "shape_mistakes",
+    "verify",
+]  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,8 +95,9 @@ def verify(system: System) -> tuple[Diagnostic, ...]:
     part that is not linear (E316), initial conditions (E406, E422, E423, E425), an empty range
     of time (E416), a region that cannot be (E44x), boundary conditions (E403 to E405, E407,
     E409, E424, E425), values that are not finite (E326), a known solution that does not satisfy
-    a row (E408). Warnings: initial and boundary data that disagree at the start (W920), a solution
-    that is free by a constant (W940).
+    a row (E408), a metric whose signature changes (E337). Warnings: initial and boundary data
+    that disagree at the start (W920), a chart that degenerates inside the domain (W930), an
+    equation that is ill-posed in time (W931), a solution that is free by a constant (W940).
     """
     found: list[Diagnostic] = []
     for row in system.all_rows:
@@ -118,6 +123,21 @@ def verify(system: System) -> tuple[Diagnostic, ...]:
 
 def _wrong(found: list[Diagnostic]) -> bool:
     return any(d.severity is Severity.ERROR for d in found)
+
+
+def character_lines(system: System) -> tuple[str, ...]:
+    """What there is to say of the metric and of the types of the equations, in lines of text.
+
+    The system is one that `verify` found no error in.
+    """
+    shape = system.problem.shape
+    if shape is None:
+        return ()
+    values = system.problem.parameter_values()
+    region = make_region(shape, system.space_symbols, values)
+    span, _ = _time_span(system, values)
+    with np.errstate(all="ignore"):
+        return character(system, region, interior_sample(region), values, span).lines
 
 
 def shape_mistakes(problem: Problem) -> tuple[Diagnostic, ...]:
@@ -152,6 +172,7 @@ def _at_points(
             places = row_sample(row, system, region, sample, inside, values)
             own = value_mistakes(row, system, places, values, span)
             found += own or solution_mistakes(row, system, places, inside, values, span)
+        found += character(system, region, inside, values, span).diagnostics
         if span is not None and not _wrong(found):
             found += corner_warnings(system, region, sample, inside, values, span[0])
     except ArithmeticError:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from pdesl.ir.facts import Facts, facts
+from pdesl.ir.facts import Facts, character_lines, facts
 from pdesl.ir.system import System
 from pdesl.solvers.methods import Method
 from pdesl.symbolic.domain import make_region
@@ -21,6 +21,7 @@ def describe(system: System, method: Method, options: Any) -> tuple[str, ...]:
         time = f", order {entry.order_in_time} in time" if not found.steady else ""
         lines.append(f"  {entry.name}: order {entry.order_in_space} in space{time}")
     lines.append(f"  domain: {_domain(system)}")
+    lines += [f"  {line}" for line in character_lines(system)]
     if found.nonlinear_terms:
         lines.append(f"  nonlinear: {'; '.join(found.nonlinear_terms)}")
     if system.sources:

@@ -183,7 +183,7 @@ def test_a_metric_from_a_line_element_a_matrix_and_a_name() -> None:
     named = pdesl.Problem(**blocks, metric=pdesl.schwarzschild(mass=1))
     with pytest.raises(ProblemError) as caught:
         normalise(named)
-    assert caught.value.diagnostics[0].code == "E322"
+    assert caught.value.diagnostics[0].code == "E336"
 
 
 def test_the_conservative_form_stays() -> None:

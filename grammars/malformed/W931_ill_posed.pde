@@ -1,0 +1,17 @@
+# expect W931 at 11:5
+# stage: check
+domain:
+    x ∈ [0, 1]
+    t ∈ [0, 1]
+
+fields:
+    u(t, x) : scalar
+
+equations:
+    ∂t u = -∂x²u
+
+boundary:
+    u = 0    on ∂Ω
+
+initial:
+    u = sin(π x)
