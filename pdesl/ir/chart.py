@@ -12,7 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import sympy
@@ -93,7 +93,7 @@ class Place:
 
 @dataclass(frozen=True, slots=True)
 class ChartFacts:
-    """`signatures` are the numbers of negative and positive eigenvalues found, each with a point."""
+    """`signatures`: numbers of negative and positive eigenvalues, each with a point of it."""
 
     signatures: Mapping[tuple[int, int], np.ndarray]
     places: tuple[Place, ...]
@@ -156,7 +156,7 @@ class _Entries:
         self.values = values
         pairs = [(i, j) for i in range(self.size) for j in range(i, self.size)]
         self.pairs = [p for p in pairs if metric.matrix[p] != 0 or metric.inverse[p] != 0]
-        entries = [metric.matrix[p] for p in self.pairs] + [metric.inverse[p] for p in self.pairs]
+        entries: list[Any] = [m[p] for m in (metric.matrix, metric.inverse) for p in self.pairs]
         self._function = make_function(entries, [*coordinates, *values], numpy_namespace())
 
     def __call__(self, table: np.ndarray) -> np.ndarray:

@@ -12,7 +12,7 @@ from pdesl.ir.system import Row, System
 from pdesl.symbolic.jets import JetSpace, format_jet
 from pdesl.symbolic.latex import MathPrinter, latex_name
 
-__all__ = ["format_expression", "format_system", "latex_system"]
+__all__ = ["format_expression", "format_system", "latex_system", "make_text_printer"]
 
 _NAMES = {"Max": "max", "Min": "min", "Abs": "abs", "LambertW": "lambertw", "ceiling": "ceil"}
 
@@ -48,6 +48,11 @@ class _TextPrinter(StrPrinter):
         if jet is not None and jet.order and level >= PRECEDENCE["Pow"]:
             return f"({self._print(item)})"
         return super().parenthesize(item, level, strict)
+
+
+def make_text_printer(space: JetSpace) -> StrPrinter:
+    """A printer of expressions with jets over some coordinates."""
+    return _TextPrinter(space)
 
 
 def format_expression(expression: sympy.Expr, system: System) -> str:

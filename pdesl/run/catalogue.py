@@ -49,6 +49,12 @@ def _functions() -> Rows:
     return tuple((function.name, function.words) for function in FUNCTIONS.values())
 
 
+def _metrics() -> Rows:
+    from pdesl.symbolic.metric import describe_metrics
+
+    return describe_metrics()
+
+
 def _solvers() -> Rows:
     from pdesl.solvers.methods import METHODS
     from pdesl.symbolic.options import describe_options
@@ -72,6 +78,7 @@ KINDS: Mapping[str, Callable[[], Rows]] = MappingProxyType(
         "problems": _problems,
         "operators": _operators,
         "functions": _functions,
+        "metrics": _metrics,
         "solvers": _solvers,
         "codes": _codes,
     }

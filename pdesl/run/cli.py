@@ -300,7 +300,7 @@ def run(
     type=StageType(),
     default="problem",
     show_default=True,
-    help="Where to stop: module, problem, system and further; a wrong name lists them all.",
+    help="Where to stop: module, problem, metric, system and further; a wrong name lists all.",
 )
 @click.option("--latex", is_flag=True, help="Print LaTeX in place of text.")
 def show(problem: str, stage: str, latex: bool) -> None:
@@ -417,13 +417,14 @@ def _wrap(text: str) -> str:
     return "\n\n".join(paragraphs)
 
 
-@commands.command("list", short_help="List problems, operators, functions, solvers, codes.")
+@commands.command("list", short_help="List problems, operators, functions, metrics and more.")
 @click.argument(
-    "kind", type=click.Choice(["problems", "operators", "functions", "solvers", "codes"])
+    "kind",
+    type=click.Choice(["problems", "operators", "functions", "metrics", "solvers", "codes"]),
 )
 @as_json_flag
 def list_(kind: str, as_json: bool) -> None:
-    """List the problems, operators, functions, solvers or codes that pdesl knows."""
+    """List the problems, operators, functions, metrics, solvers or codes that pdesl knows."""
     from pdesl.run.catalogue import rows
 
     found = rows(kind)

@@ -30,6 +30,7 @@ from pdesl.diagnostics import (
 )
 from pdesl.ir.evolution import to_evolution
 from pdesl.ir.facts import facts, shape_mistakes, verify
+from pdesl.ir.metric_text import format_metric, latex_metric, metric_of_system
 from pdesl.ir.normalise import normalise
 from pdesl.ir.split import split
 from pdesl.ir.system import System
@@ -78,7 +79,7 @@ __all__ = [
     "solve",
 ]
 
-STAGES: tuple[str, ...] = ("module", "problem", "system", "split", "evolution")
+STAGES: tuple[str, ...] = ("module", "problem", "metric", "system", "split", "evolution")
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,8 +128,8 @@ def compile(source: Source | Problem, target: str = "system", overrides: Sequenc
     """A text or a problem as far as `target`, one of `STAGES`.
 
     Returns:
-        A `Module`, a `Problem`, a `System` (as stated, or in evolution form), or the `Splitting`
-        of every row.
+        A `Module`, a `Problem`, a `Metric`, a `System` (as stated, or in evolution form), or the
+        `Splitting` of every row.
 
     Raises:
         ProblemError: the text or the problem is wrong; every mistake found is in it.
@@ -152,6 +153,8 @@ def compile(source: Source | Problem, target: str = "system", overrides: Sequenc
     if target == "problem":
         return problem
     system = normalise(problem)
+    if target == "metric":
+        return metric_of_system(system)
     if target == "evolution":
         return to_evolution(system)
     return split(system) if target == "split" else system
@@ -215,6 +218,9 @@ def show(source: Source, stage: str, form: str) -> str:
     Raises:
         ProblemError: the text is wrong.
     """
+    if stage == "metric":
+        system = compile(source, "system")
+        return latex_metric(system) if form == "latex" else format_metric(system)
     result = compile(source, stage)
     if stage == "module":
         from pdesl.language.printer import format_module

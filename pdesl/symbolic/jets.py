@@ -53,9 +53,7 @@ class TooLarge(PdeslError):
     """An expression that would ask for too much work."""
 
 
-def refuse_large(
-    expression: sympy.Expr, *, derivative: bool = False, whole: bool = False
-) -> None:
+def refuse_large(expression: sympy.Expr, *, derivative: bool = False, whole: bool = False) -> None:
     """Raises `TooLarge` for an expression (or one whose derivative) is too large to work with.
 
     The size of a derivative is foreseen by the rules of differentiation, without computing it.

@@ -8,6 +8,7 @@ determinant belongs to its matrix is tested at random points in exact arithmetic
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from typing import Any
 
 import sympy
@@ -27,9 +28,15 @@ ORIGIN = "the centre, r = 0"
 AXIS = "the axis, sin({}) = 0"
 
 
-def _with_volume(metric: Metric, volume: Expr, *landmarks: Landmark) -> Metric:
+def _with_volume(
+    metric: Metric, volume: Expr, *landmarks: Landmark, radius: Expr | None = None
+) -> Metric:
+    """A metric with its √|det g| and landmarks; `radius` is named r where it is a square root."""
+    roots: tuple[tuple[str | Expr, Expr], ...] = metric.roots
+    if isinstance(radius, sympy.Pow) and radius.exp == sympy.Rational(1, 2):
+        roots = (("r", radius.base),)
     return Metric(metric.matrix, metric.inverse, metric.determinant, volume, metric.space,
-                  landmarks or metric.landmarks)  # fmt: skip
+                  landmarks, roots)  # fmt: skip
 
 
 def _arms(space: Symbols, center: Sequence[Expr]) -> list[Expr]:
@@ -172,7 +179,8 @@ def static(
         here = _scaled(flat, stretch, volume)
         result = _joined(lapse**2, here)
         # √|g| = |N| √γ, and N changes its sign at the horizon
-        return _with_volume(result, sympy.Abs(lapse) * volume, place, *landmarks[1:])
+        return _with_volume(result, sympy.Abs(lapse) * volume, place, *landmarks[1:],
+                            radius=r)  # fmt: skip
     if form == "painleve_gullstrand":
         speed = sympy.sqrt(fall)
         result = _from_shift(sympy.S.One, [speed * n for n in normal], flat)
@@ -180,26 +188,27 @@ def static(
             ends = Landmark("the end of the chart, r = Q²/(2 M) =", 2 * mass * r - charge**2,
                             charge**2 / (2 * mass))  # fmt: skip
             landmarks = (*landmarks, ends)
-        return _with_volume(result, flat.volume, *landmarks[1:])
+        return _with_volume(result, flat.volume, *landmarks[1:], radius=r)
     if form == "kerr_schild":
         inner_space = flat.plus_dyad(fall, normal, raised=normal, square=sympy.S.One)
         result = flat.with_time().plus_dyad(
             fall, [sympy.S.One, *normal], raised=[-sympy.S.One, *normal], square=sympy.S.Zero,
             space=_with_volume(inner_space, flat.volume * sympy.sqrt(1 + fall)),
         )  # fmt: skip
-        return _with_volume(result, flat.volume, *landmarks[1:])
+        return _with_volume(result, flat.volume, *landmarks[1:], radius=r)
     # (1/f − 1) with one subtraction, that of the horizon
     rise = (2 * mass * r - charge**2) / (r**2 - 2 * mass * r + charge**2)
     if charge == 0:
         rise = 2 * mass / (r - 2 * mass)
     inner_space = flat.plus_dyad(rise, normal, raised=normal, square=sympy.S.One)
     if round_chart:
-        inner_space = Metric.diagonal(1 / f, flat.matrix[1, 1], flat.matrix[2, 2])
+        around: list[Any] = [flat.matrix[1, 1], flat.matrix[2, 2]]
+        inner_space = Metric.diagonal(1 / f, *around)
     else:
         inverse = Matrix(3, 3, lambda i, j: flat.inverse[i, j] - fall * (normal[i] * normal[j]))
         inner_space = Metric(inner_space.matrix, inverse, 1 / f)
     result = _joined(f, inner_space)
-    return _with_volume(result, flat.volume, *landmarks)
+    return _with_volume(result, flat.volume, *landmarks, radius=r)
 
 
 def _scaled(metric: Metric, factor: Expr, volume: Expr) -> Metric:
@@ -235,7 +244,8 @@ def kerr_schild(
     x, y, z = _arms(space, center)
     # With R² = x² + y² + z²: r² = ((R² − a²) + √((R² − a²)² + 4a²z²))/2.
     part = x**2 + y**2 + z**2 - spin**2
-    r = sympy.sqrt((part + sympy.sqrt(part**2 + 4 * spin**2 * z**2)) / 2)
+    square = (part + sympy.sqrt(part**2 + 4 * spin**2 * z**2)) / 2
+    r = sympy.sqrt(square)
     normal: list[Expr] = [
         (r * x + spin * y) / (r**2 + spin**2), (r * y - spin * x) / (r**2 + spin**2), z / r,
     ]  # fmt: skip
@@ -247,7 +257,13 @@ def kerr_schild(
         space=_with_volume(inner, sympy.sqrt(1 + fall)),
     )  # fmt: skip
     ring = Landmark("the disk of the ring singularity, r = 0", r)
-    return _with_volume(result, sympy.S.One, ring)
+    named = sympy.Symbol("r", positive=True)
+    roots = (
+        ("w", part**2 + 4 * spin**2 * z**2),
+        ("r", square),
+        (named**2 + spin**2, r**2 + spin**2),
+    )
+    return replace(result, volume=sympy.S.One, landmarks=(ring,), roots=roots)
 
 
 def kerr_schild_spherical(

@@ -45,7 +45,9 @@ class Metric:
     """g_{μν} over some coordinates, with g^{μν} and det g.
 
     `volume` is √|det g| where it is known in closed form; `space` the metric on all coordinates
-    but the first, likewise. Both follow from the matrix and take no part in comparisons.
+    but the first, likewise. `roots` names square roots that occur, each with what is under it,
+    such as r with x² + y² + z², or another expression with what it is in terms of earlier names.
+    These follow from the matrix and take no part in comparisons.
     """
 
     matrix: Matrix
@@ -54,16 +56,19 @@ class Metric:
     volume: sympy.Expr | None = field(default=None, compare=False)
     space: Metric | None = field(default=None, compare=False, repr=False)
     landmarks: tuple[Landmark, ...] = field(default=(), compare=False, repr=False)
+    roots: tuple[tuple[str | sympy.Expr, sympy.Expr], ...] = field(
+        default=(), compare=False, repr=False
+    )
 
     @staticmethod
     def of(matrix: Matrix) -> Metric:
         """The metric of a symmetric matrix."""
-        return _of(Matrix(matrix))
+        return _found(Matrix(matrix))
 
     @staticmethod
     def diagonal(*entries: sympy.Expr) -> Metric:
         """Σ entry_i dx_i²."""
-        return _of(Matrix(sympy.diag(*entries)))
+        return _found(Matrix(sympy.diag(*entries)))
 
     def plus_dyad(
         self,
@@ -123,7 +128,7 @@ class Metric:
 
         return Metric(
             joined(self.matrix), joined(self.inverse), -self.determinant, self.volume, self,
-            self.landmarks,
+            self.landmarks, self.roots,
         )  # fmt: skip
 
     def permuted(self, order: Sequence[int]) -> Metric:
@@ -137,7 +142,7 @@ class Metric:
         return Metric(
             Matrix(self.matrix.extract(places, places)),
             Matrix(self.inverse.extract(places, places)),
-            self.determinant, self.volume, space, self.landmarks,
+            self.determinant, self.volume, space, self.landmarks, self.roots,
         )  # fmt: skip
 
     def refined(self, ranges: Ranges) -> Metric:
@@ -151,7 +156,7 @@ class Metric:
         space = self.space.refined(ranges) if self.space is not None else None
         return Metric(
             Matrix(matrix), Matrix(inverse), determinant, refine(volume, ranges), space,
-            self.landmarks,
+            self.landmarks, self.roots,
         )  # fmt: skip
 
     @property
@@ -174,8 +179,12 @@ def blocks(matrix: Matrix) -> list[list[int]]:
     return found
 
 
+def _found(matrix: Any) -> Metric:
+    return _of(matrix)
+
+
 @lru_cache(maxsize=128)
-def _of(matrix: Matrix) -> Metric:
+def _of(matrix: Any) -> Metric:
     size = matrix.rows
     inverse = sympy.zeros(size, size).as_mutable()
     factors: list[sympy.Expr] = []
@@ -189,14 +198,15 @@ def _of(matrix: Matrix) -> Metric:
     return Metric(matrix, Matrix(inverse), _signed_product(factors))
 
 
-def _inverted(block: Matrix) -> Metric:
+def _inverted(block: Any) -> Metric:
     if block.rows == 1:
-        return Metric(block, Matrix([[1 / block[0, 0]]]) if block[0, 0] != 0 else block,
-                      block[0, 0])  # fmt: skip
+        return Metric(
+            block, block if block[0, 0] == 0 else Matrix([[1 / block[0, 0]]]), block[0, 0]
+        )
     return _dyad(block) or _adjugate(block)
 
 
-def _dyad(block: Matrix) -> Metric | None:
+def _dyad(block: Any) -> Metric | None:
     """A block D + f l lᵀ with D diagonal and of fewer operations than the block, else None.
 
     Off the diagonal g_ij = f l_i l_j, so with l_0 = 1 the factor is f = g_01 g_02/g_12.
@@ -216,11 +226,11 @@ def _dyad(block: Matrix) -> Metric | None:
             gap = factor * covector[i] * covector[j] - block[i, j]
             if gap != 0 and not vanishes(gap):
                 return None
-    found = _of(Matrix(sympy.diag(*rest))).plus_dyad(factor, covector)
+    found = _found(Matrix(sympy.diag(*rest))).plus_dyad(factor, covector)
     return Metric(block, found.inverse, found.determinant)
 
 
-def _adjugate(block: Matrix) -> Metric:
+def _adjugate(block: Any) -> Metric:
     """By the adjugate, with a plain symbol for every entry, so that the work does not grow."""
     size = block.rows
     names = {
@@ -234,13 +244,12 @@ def _adjugate(block: Matrix) -> Metric:
     values = {s: block[i, j] for (i, j), s in names.items() if s != 0}
     determinant: Any = plain.det(method="berkowitz")
     adjugate = plain.adjugate()
-    whole = determinant.xreplace(values)
-    return Metric(
-        block,
-        Matrix(size, size, lambda i, j: adjugate[i, j].xreplace(values) / whole)
-        if whole != 0 else block,
-        whole,
-    )  # fmt: skip
+    whole: Any = determinant.xreplace(values)
+    if whole.is_zero:
+        return Metric(block, block, whole)  # degenerate: its reader tells so
+    rows = range(size)
+    entries = [[adjugate[i, j].xreplace(values) / whole for j in rows] for i in rows]
+    return Metric(block, Matrix(entries), whole)
 
 
 def _signed_product(factors: Sequence[sympy.Expr]) -> sympy.Expr:

@@ -11,7 +11,7 @@ import sympy
 from pdesl.symbolic.metric import charts
 from pdesl.symbolic.metric.matrix import Metric
 
-__all__ = ["METRICS", "Chart", "MetricOption", "NamedMetric", "Role"]
+__all__ = ["METRICS", "Chart", "MetricOption", "NamedMetric", "Role", "describe_metrics"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,7 +99,7 @@ _CENTER = MetricOption(
 _RADIUS = MetricOption("number", sympy.S.One, "radius", positive=True)
 
 _FLAT = {
-    "cartesian": Chart(charts.cartesian, words="any number of coordinates"),
+    "cartesian": Chart(charts.cartesian),
     "polar": Chart(charts.polar, (RADIUS, AZIMUTH)),
     "cylindrical": Chart(charts.cylindrical, (RADIUS, AZIMUTH, HEIGHT)),
     "spherical": Chart(charts.spherical, _ROUND),
@@ -132,11 +132,11 @@ _STATIC_WORDS = {
     "cartesian": "x = r n, with the time and radius of `spherical`",
     "spherical": "Schwarzschild's coordinates",
     "isotropic": "space is conformally flat",
-    "isotropic_spherical": "the same with r, θ, φ",
+    "isotropic_spherical": "the radius of `isotropic`",
     "painleve_gullstrand": "the time of an observer who falls from rest; space is flat",
-    "painleve_gullstrand_spherical": "the same with r, θ, φ",
+    "painleve_gullstrand_spherical": "the time of `painleve_gullstrand`",
     "kerr_schild": "ingoing, regular at the horizon",
-    "kerr_schild_spherical": "the same with r, θ, φ",
+    "kerr_schild_spherical": "the time of `kerr_schild`",
 }
 
 METRICS: dict[str, NamedMetric] = {
@@ -160,7 +160,7 @@ METRICS: dict[str, NamedMetric] = {
             "kerr",
             {
                 "kerr_schild": Chart(charts.kerr_schild, (), _THREE,
-                                     "Cartesian, regular at the horizon"),
+                                     "regular at the horizon"),
                 "kerr_schild_spherical": Chart(charts.kerr_schild_spherical, _ROUND, _THREE,
                                                "spheroidal coordinates, regular at the horizon"),
                 "boyer_lindquist": Chart(charts.boyer_lindquist, _ROUND, _THREE,
@@ -174,7 +174,7 @@ METRICS: dict[str, NamedMetric] = {
             "flrw",
             {
                 "cartesian": Chart(charts.flrw_cartesian, (), (1, 64),
-                                   "isotropic coordinates, any number"),
+                                   "isotropic coordinates"),
                 "spherical": Chart(charts.flrw_spherical, _ROUND),
             },
             {
@@ -188,7 +188,7 @@ METRICS: dict[str, NamedMetric] = {
         NamedMetric(
             "anti_de_sitter",
             {
-                "global": Chart(charts.anti_de_sitter_global, _ROUND, words="static, r, θ, φ"),
+                "global": Chart(charts.anti_de_sitter_global, _ROUND, words="static"),
                 "poincare": Chart(charts.anti_de_sitter_poincare, (), (1, 64),
                                   "half space, the last coordinate z > 0",
                                   Role("z", lower=sympy.S.Zero)),
@@ -220,3 +220,25 @@ METRICS: dict[str, NamedMetric] = {
         ),
     )
 }  # fmt: skip
+
+
+def describe_metrics() -> tuple[tuple[str, str], ...]:
+    """(name, words) of every metric, of its options and of its charts, for help and documents."""
+    found: list[tuple[str, str]] = []
+    for entry in METRICS.values():
+        found.append((entry.name, entry.words + ("" if entry.time else "; a metric of space")))
+        for name, own in entry.options.items():
+            default = own.default
+            if isinstance(default, tuple):
+                default = f"({', '.join(map(str, default))})"
+            end = "must be given" if default is None else f"{default} by default"
+            found.append((f"{entry.name}.{name}", f"{own.words}; {end}"))
+        for name, chart in entry.charts.items():
+            least, most = chart.count
+            roles = ", ".join(r.name for r in chart.roles)
+            number = (
+                "any number of coordinates" if most > least else f"{least} Cartesian coordinates"
+            )
+            words = "; ".join(w for w in (roles or number, chart.words) if w)
+            found.append((f'"{name}"', f"chart of {entry.name}: {words}"))
+    return tuple(found)

@@ -185,10 +185,10 @@ def _option(
     """An option's value as the chart's function takes it. Raises `ProblemError` (E322)."""
     own = entry.options[name]
     span = spec.spans.get(name)
-    value = _symbolic(given.get(name, own.default))
+    value: Any = _symbolic(given.get(name, own.default))
     if value is None:
         raise _wrong(spec, "E322", f"`{spec.name}` needs `{name}`, the {own.words}",
-                     f"{spec.name}({name}={'t^(2/3)' if own.sort == 'function' else 1})")  # fmt: skip
+                     f"{spec.name}({name}={_example(own)})")  # fmt: skip
     if own.sort == "point" and name in given and entry.charts[chart].roles:
         raise _wrong(
             spec, "E322", f'the chart "{chart}" is about r = 0 and has no `{name}`',
@@ -198,7 +198,7 @@ def _option(
     if own.sort == "function" and problem.time is not None:
         allowed.add(problem.time.symbol)
     wanted = _wanted(own)
-    numbers = value if isinstance(value, tuple) else (value,)
+    numbers: tuple[Any, ...] = value if isinstance(value, tuple) else (value,)
     fits = (isinstance(value, tuple) and len(value) == len(own.default)) if own.sort == "point" \
         else not isinstance(value, tuple)  # fmt: skip
     if own.sort == "word":
@@ -208,7 +208,7 @@ def _option(
         fits = fits and all(v.free_symbols <= allowed and not v.atoms(AppliedUndef)
                             for v in numbers)  # fmt: skip
     if fits and own.positive:
-        fits = not _value(value, ranges) <= 0.0
+        fits = not _value(numbers[0], ranges) <= 0.0
     if not fits:
         raise _wrong(spec, "E322", f"`{name}` of `{spec.name}` must be {wanted}",
                      f"{name}={_example(own)}", span=span)  # fmt: skip
