@@ -42,11 +42,11 @@ class Box:
     region: Region
     span: tuple[float, float] | None
 
-    def points(self, inside: Sample, seed: int = 0) -> np.ndarray:
+    def points(self, inside: Sample, seed: int = 1) -> np.ndarray:
         """Points of the domain at random times."""
         return self.at(inside.points, seed)
 
-    def at(self, points: np.ndarray, seed: int = 0) -> np.ndarray:
+    def at(self, points: np.ndarray, seed: int = 1) -> np.ndarray:
         table = np.empty((len(points), len(self.system.space.coordinates)))
         table[:, list(self.system.frame.space_axes)] = points
         axis = self.system.frame.time_axis
