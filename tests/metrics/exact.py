@@ -23,7 +23,7 @@ Table = list[list[Fraction]]
 def evaluate(expression: Any, values: Values, memo: dict[Any, Fraction] | None = None) -> Fraction:
     """An expression in exact arithmetic; a root that is not rational is an error."""
     memo = {} if memo is None else memo
-    node = expression
+    node: Any = expression
     if node in memo:
         return memo[node]
     if node in values:
@@ -45,7 +45,7 @@ def evaluate(expression: Any, values: Values, memo: dict[Any, Fraction] | None =
     else:
         assert isinstance(node, sympy.Pow), node
         base, exponent = evaluate(node.base, values, memo), node.exp
-        assert exponent.is_Rational and exponent.q in (1, 2), node
+        assert exponent.is_Rational, node
         result = (_root(base) if exponent.q == 2 else base) ** int(exponent.p)
     memo[node] = result
     return result

@@ -315,5 +315,5 @@ def test_landmarks_are_where_they_say(name: str, chart: str) -> None:
         assert landmark.level.free_symbols <= set(coordinates)
         if landmark.value is not None and x in landmark.level.free_symbols:
             line: Any = {y: sympy.S.Half if not landmark.level.has(z) else 0, z: 0}
-            level = landmark.level.xreplace({**line, x: landmark.value})
+            level: Any = landmark.level.xreplace({**line, x: landmark.value})
             assert abs(complex(level)) < 1e-12

@@ -61,7 +61,7 @@ def _slope(function: Callable[[Array], Any], place: Array, axis: int) -> Any:
 
 def _numbers(expression: Any, coordinates: tuple[sympy.Symbol, ...]) -> Callable[[Array], Any]:
     if isinstance(expression, sympy.MatrixBase):
-        entries: Any = list(expression)
+        entries: Any = list(expression.flat())
         function = make_function(entries, list(coordinates), numpy_namespace())
         shape = expression.shape
         return lambda p: np.array(function(*p), dtype=float).reshape(shape)
@@ -148,7 +148,7 @@ def test_a_dyad_is_found_in_a_matrix() -> None:
     matrix = _numbers(named.matrix, coordinates)(np.array(place))
     assert np.allclose(matrix @ inverse, np.eye(4), atol=1e-12)
     entry: Any = spelled.inverse[1, 2]
-    by_adjugate = sum(sympy.count_ops(e) for e in list(named.matrix)[:10])
+    by_adjugate = sum(sympy.count_ops(e) for e in named.matrix.flat()[:10])
     assert sympy.count_ops(entry) < 3 * by_adjugate
     number = _numbers(spelled.determinant, coordinates)(np.array(place))
     assert number == pytest.approx(-1, abs=1e-12)
