@@ -86,6 +86,10 @@ class DiscreteSystem(eqx.Module):
     boundary: tuple[StencilRow, ...]
     initial: tuple[StencilRow, ...]
 
+    @property
+    def all(self) -> tuple[StencilRow, ...]:
+        return (*self.interior, *self.boundary, *self.initial)
+
 
 def to_discrete(nodal: NodalSystem, dtype: Any = np.float64) -> DiscreteSystem:
     """The rows of a nodal system with their arrays in `dtype` on the default device.

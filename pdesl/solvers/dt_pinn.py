@@ -8,12 +8,13 @@ physics-informed neural networks using meshless discretizations, NeurIPS 2022),
 with ũ the network at interior, boundary and ghost nodes, the PDE enforced at interior and
 boundary nodes, the boundary operator at boundary nodes. Problems with time minimise equation
 (16): the same on all time slices at once, time derivatives of the network exact, and a term for
-the initial condition. A system adds up its equations.
+the initial condition. A system adds up its equations. The terms of conditions are weighted by the
+sizes of their operators (`weights`), unless options set weights.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import equinox as eqx
@@ -22,18 +23,18 @@ import numpy as np
 from jax import Array
 
 from pdesl.ir.system import Row
-from pdesl.lowering.cloud import Cloud
-from pdesl.lowering.discrete import DiscreteSystem, StencilRow, to_discrete
+from pdesl.lowering.discrete import DiscreteSystem, to_discrete
 from pdesl.lowering.emit import jax_namespace
 from pdesl.lowering.nodal import to_nodal
-from pdesl.lowering.places import boundary_indices, on_slices
+from pdesl.lowering.places import Places, on_slices
 from pdesl.lowering.pointwise import PointRow, to_pointwise
 from pdesl.lowering.rows import chunked_rows
 from pdesl.lowering.taylor import Derivative, Plan, plan
 from pdesl.solvers.base import Reporter, SolverResult, Task
 from pdesl.solvers.methods import HIGHEST_POINTWISE_ORDER
 from pdesl.solvers.options import DtPinnOptions
-from pdesl.solvers.trained import make_nodes, new_network, time_slices, total_loss, train
+from pdesl.solvers.trained import make_nodes, new_network, time_slices, train
+from pdesl.solvers.weights import Term, describe_weights, make_terms, row_places, weighted_sum
 
 __all__ = ["solve"]
 
@@ -46,7 +47,7 @@ class Data(eqx.Module):
     derivatives: Plan | None = eqx.field(static=True)
     time_orders: int = eqx.field(static=True)
     slices: int = eqx.field(static=True)
-    boundary_count: int = eqx.field(static=True)
+    terms: tuple[Term, ...] = eqx.field(static=True)
 
 
 def nodal_values(network: Any, data: Data) -> list[list[Array]]:
@@ -57,6 +58,17 @@ def nodal_values(network: Any, data: Data) -> list[list[Array]]:
     table = [values.reshape(-1, data.slices) for values in flat]
     fields = len(table) // data.time_orders
     return [table[k * fields : (k + 1) * fields] for k in range(data.time_orders)]
+
+
+def residuals(network: Any, data: Data) -> list[Array]:
+    """Residuals of every row at its nodes: interior, boundary, initial."""
+    values = nodal_values(network, data)
+    return [row(values) for row in data.rows.all]
+
+
+def loss(network: Any, data: Data) -> tuple[Array, Any]:
+    """The weighted sum of mean squares, and its parts."""
+    return weighted_sum(data.terms, [jnp.sum(r**2) for r in residuals(network, data)])
 
 
 def solve(task: Task, reporter: Reporter) -> SolverResult:
@@ -92,7 +104,10 @@ def solve(task: Task, reporter: Reporter) -> SolverResult:
             periods=task.periods,
         )
         rows = to_discrete(nodal, dtype)
-        note.text = f"{nodal.nonzeros:,} nonzeros, order {options.order}"
+        placed = row_places(task, cloud, times, cloud.evaluation)
+        terms = make_terms(task, placed)
+        words = (f"{nodal.nonzeros:,} nonzeros, order {options.order}", describe_weights(terms))
+        note.text = "; ".join(filter(None, words))
     orders, derivatives, inputs = 1, None, cloud.points
     if times is not None:
         jets = (j for row in system.all_rows for j in row.jets(system.space))
@@ -105,27 +120,8 @@ def solve(task: Task, reporter: Reporter) -> SolverResult:
         derivatives,
         orders,
         1 if times is None else len(times),
-        len(cloud.boundary),
+        terms,
     )
-    weights = {
-        "equations": 1.0,
-        "boundary": options.boundary_weight,
-        "initial": options.initial_weight,
-    }
-
-    def loss(network: Any, data: Data) -> tuple[Array, Any]:
-        values = nodal_values(network, data)
-        parts = {"equations": _sum([jnp.mean(row(values) ** 2) for row in data.rows.interior])}
-        if data.rows.boundary:
-            # Every boundary node weighs the same, whatever part it lies on.
-            scale = 1.0 / (data.boundary_count * data.slices)
-            parts["boundary"] = scale * _sum(
-                [jnp.sum(row(values) ** 2) for row in data.rows.boundary]
-            )
-        if data.rows.initial:
-            parts["initial"] = _sum([jnp.mean(row(values) ** 2) for row in data.rows.initial])
-        return total_loss(parts, weights)
-
     return train(
         task,
         network,
@@ -136,20 +132,20 @@ def solve(task: Task, reporter: Reporter) -> SolverResult:
         times=times,
         reporter=reporter,
         counts={"operator_nonzeros": nodal.nonzeros, "time_slices": data.slices},
-        floor=make_floor(task, cloud, times, data, weights),
+        floor=make_floor(task, data, placed),
+        notes=tuple(filter(None, [describe_weights(terms)])),
     )
 
 
 class Exact(eqx.Module):
-    """The rows of the loss with the network's own derivatives, beside the RBF-FD ones."""
+    """The rows of equations and boundary with the network's own derivatives."""
 
-    interior: tuple[PointRow, ...]
-    boundary: tuple[PointRow, ...]
+    rows: tuple[PointRow, ...]
     data: Data
 
 
 def make_floor(
-    task: Task, cloud: Cloud, times: np.ndarray | None, data: Data, weights: dict[str, float]
+    task: Task, data: Data, placed: Sequence[tuple[Row, Places, int]]
 ) -> Callable[[Any], float] | None:
     """What the error of the operators contributes to the loss of a network.
 
@@ -164,34 +160,22 @@ def make_floor(
     if options.floor == 0.0 or max(orders) > HIGHEST_POINTWISE_ORDER:
         return None
     dtype = np.dtype(options.precision)
-
-    def point_row(row: Row, points: np.ndarray, normals: np.ndarray | None) -> PointRow:
-        return to_pointwise(row, system, on_slices(points, normals, times), task.values, dtype)
-
-    boundary = []
-    for row in system.boundary:
-        own = boundary_indices(row, system, cloud, task.region, task.values)
-        boundary.append(point_row(row, cloud.boundary[own], cloud.normals[own]))
-    interior = tuple(point_row(row, cloud.evaluation, None) for row in system.rows)
+    rows = tuple(
+        to_pointwise(row, system, places, task.values, dtype)
+        for row, places, _ in placed
+        if row.kind != "initial"
+    )
 
     @eqx.filter_jit
     def share(network: Any, exact: Exact) -> Array:
-        values = nodal_values(network, exact.data)
+        ours = residuals(network, exact.data)[: len(exact.rows)]
+        squares = []
+        for residual, row in zip(ours, exact.rows, strict=True):
+            known = chunked_rows(row.residual, network, row.data)
+            squares.append(jnp.sum((residual.ravel() - known) ** 2))
+        return weighted_sum(exact.data.terms[: len(squares)], squares)[0]
 
-        def squares(stencil: StencilRow, point: PointRow) -> Array:
-            known = chunked_rows(point.residual, network, point.data)
-            return jnp.sum((stencil(values).ravel() - known) ** 2)
-
-        rows = exact.data.rows
-        total = jnp.zeros((), data.inputs.dtype)
-        for stencil, point in zip(rows.interior, exact.interior, strict=True):
-            total += squares(stencil, point) / len(point.data.forcing)
-        scale = weights["boundary"] / max(data.boundary_count * data.slices, 1)
-        for stencil, point in zip(rows.boundary, exact.boundary, strict=True):
-            total += scale * squares(stencil, point)
-        return total
-
-    exact = Exact(interior, tuple(boundary), data)
+    exact = Exact(rows, data)
     return lambda network: options.floor * float(share(network, exact))
 
 
@@ -204,7 +188,3 @@ def time_plan(task: Task, orders: int) -> Plan:
         index = tuple(k if i == axis else 0 for i in range(width))
         requests += [Derivative(index, f) for f in range(len(task.system.fields))]
     return plan(requests)
-
-
-def _sum(terms: list[Array]) -> Array:
-    return sum(terms[1:], start=terms[0])

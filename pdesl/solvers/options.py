@@ -75,8 +75,16 @@ class TrainedOptions:
         most=0.999,
     )
     window: int = option(500, "iterations over which `decrease` is measured", least=1)
-    boundary_weight: float = option(1.0, "weight of the boundary terms in the loss", above=0.0)
-    initial_weight: float = option(1.0, "weight of the initial terms in the loss", above=0.0)
+    boundary_weight: float | None = option(
+        None,
+        "weight of every boundary term in the loss; none: by the sizes of the operators",
+        above=0.0,
+    )
+    initial_weight: float | None = option(
+        None,
+        "weight of every initial term in the loss; none: by the sizes of the operators",
+        above=0.0,
+    )
     precision: str = option("float64", "numbers of the training", choices=("float64", "float32"))
     seed: int = option(0, "seed of nodes, network and test points", least=0, most=2**32 - 1)
 

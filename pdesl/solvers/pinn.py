@@ -6,7 +6,8 @@ and G. E. Karniadakis (2019),
     e(w) = 1/Ni Σ_interior (residual of the PDE)²  +  1/Nb Σ_boundary (residual of B u = g)²,
 
 with the derivatives by collapsed Taylor propagation, points taken in chunks. With time, the nodes
-are repeated on equidistant time slices and a mean over the initial condition is added.
+are repeated on equidistant time slices and a mean over the initial condition is added. The terms
+of conditions are weighted by the sizes of their operators (`weights`), unless options set weights.
 """
 
 from __future__ import annotations
@@ -17,24 +18,31 @@ import equinox as eqx
 import numpy as np
 from jax import Array
 
-from pdesl.lowering.places import boundary_indices, on_slices
 from pdesl.lowering.pointwise import PointRow, to_pointwise
 from pdesl.lowering.rows import sum_of_squares
 from pdesl.solvers.base import Reporter, SolverResult, Task
+from pdesl.solvers.networks import Network
 from pdesl.solvers.options import PinnOptions
-from pdesl.solvers.trained import make_nodes, new_network, time_slices, total_loss, train
+from pdesl.solvers.trained import make_nodes, new_network, time_slices, train
+from pdesl.solvers.weights import Term, describe_weights, make_terms, row_places, weighted_sum
 
 __all__ = ["solve"]
 
 
 class Data(eqx.Module):
-    """The rows of every part of the loss."""
+    """The rows of the loss with their weights: interior, boundary, initial."""
 
-    equations: tuple[PointRow, ...]
-    boundary: tuple[PointRow, ...]
-    initial: tuple[PointRow, ...]
-    boundary_count: int = eqx.field(static=True)
+    rows: tuple[PointRow, ...]
+    terms: tuple[Term, ...] = eqx.field(static=True)
     chunk: int = eqx.field(static=True)
+
+
+def loss(network: Network, data: Data) -> tuple[Array, Any]:
+    """The weighted sum of mean squares, and its parts."""
+    squares = [
+        sum_of_squares(row.residual, network, row.data, chunk=data.chunk)[0] for row in data.rows
+    ]
+    return weighted_sum(data.terms, squares)
 
 
 def solve(task: Task, reporter: Reporter) -> SolverResult:
@@ -58,44 +66,15 @@ def solve(task: Task, reporter: Reporter) -> SolverResult:
     cloud = make_nodes(task, ghost=False, reporter=reporter)
     times = time_slices(task)
 
-    with reporter.stage("rows"):
-        interior = on_slices(cloud.interior, None, times)
-        equations = tuple(
-            to_pointwise(row, system, interior, task.values, dtype) for row in system.rows
+    with reporter.stage("rows") as note:
+        placed = row_places(task, cloud, times, cloud.interior)
+        rows = tuple(
+            to_pointwise(row, system, places, task.values, dtype) for row, places, _ in placed
         )
-        boundary = []
-        for row in system.boundary:
-            own = boundary_indices(row, system, cloud, task.region, task.values)
-            where = on_slices(cloud.boundary[own], cloud.normals[own], times)
-            boundary.append(to_pointwise(row, system, where, task.values, dtype))
-        start = on_slices(cloud.evaluation, None, None if times is None else times[:1])
-        initial = tuple(
-            to_pointwise(row, system, start, task.values, dtype) for row in system.initial
-        )
+        terms = make_terms(task, placed)
+        note.text = describe_weights(terms)
     slices = 1 if times is None else len(times)
-    data = Data(equations, tuple(boundary), initial, len(cloud.boundary) * slices, options.chunk)
-    weights = {
-        "equations": 1.0,
-        "boundary": options.boundary_weight,
-        "initial": options.initial_weight,
-    }
-
-    def loss(network: Any, data: Data) -> tuple[Array, Any]:
-        def squares(row: PointRow) -> Array:
-            return sum_of_squares(row.residual, network, row.data, chunk=data.chunk)[0]
-
-        def mean(rows: tuple[PointRow, ...]) -> Array:
-            terms = [squares(row) / len(row.data.forcing) for row in rows]
-            return sum(terms[1:], start=terms[0])
-
-        parts = {"equations": mean(data.equations)}
-        if data.boundary:
-            terms = [squares(row) / data.boundary_count for row in data.boundary]
-            parts["boundary"] = sum(terms[1:], start=terms[0])
-        if data.initial:
-            parts["initial"] = mean(data.initial)
-        return total_loss(parts, weights)
-
+    data = Data(rows, terms, options.chunk)
     return train(
         task,
         network,
@@ -106,4 +85,5 @@ def solve(task: Task, reporter: Reporter) -> SolverResult:
         times=times,
         reporter=reporter,
         counts={"time_slices": slices},
+        notes=tuple(filter(None, [describe_weights(terms)])),
     )

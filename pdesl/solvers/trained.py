@@ -27,7 +27,7 @@ from pdesl.solvers.options import TrainedOptions
 from pdesl.solvers.training import CHECK, OPTIMISERS, Progress, Stopping, StopReason, minimise
 from pdesl.symbolic.options import bind
 
-__all__ = ["make_evaluate", "make_nodes", "new_network", "time_slices", "total_loss", "train"]
+__all__ = ["make_evaluate", "make_nodes", "new_network", "time_slices", "train"]
 
 # Points evaluated at a time; one size, so that one program is compiled.
 EVALUATION_CHUNK = 8192
@@ -102,6 +102,7 @@ def train(
     counts: Mapping[str, int],
     times: np.ndarray | None,
     reporter: Reporter,
+    notes: tuple[str, ...] = (),
     floor: Callable[[Network], float] | None = None,
 ) -> SolverResult:
     """Minimise the loss and put the result together.
@@ -218,15 +219,8 @@ def train(
         compile_seconds=result.compile_seconds,
         precision=options.precision,
         times=times,
+        notes=notes,
     )
-
-
-def total_loss(
-    parts: Mapping[str, Array], weights: Mapping[str, float]
-) -> tuple[Array, Mapping[str, Array]]:
-    """Σ weight · part, with the parts for the report."""
-    terms = [weights[name] * part for name, part in parts.items()]
-    return sum(terms[1:], start=terms[0]), parts
 
 
 def _named(error: SolverError, parts: Mapping[str, Array]) -> SolverError:
