@@ -14,6 +14,7 @@ from __future__ import annotations
 import random
 from collections.abc import Mapping
 from fractions import Fraction
+from typing import Any
 
 import sympy
 
@@ -43,7 +44,7 @@ def free_constants(
         return []
     numbers = {s: sympy.nsimplify(v, rational=True) for s, v in values.items()}
     try:
-        slopes = [
+        slopes: list[list[Any]] = [
             [_slope(system, row, field).xreplace(numbers) for field in system.fields]
             for row in (*system.rows, *system.boundary)
         ]
@@ -93,7 +94,7 @@ def _slope(system: System, row: Row, field: str) -> sympy.Expr:
     return total
 
 
-def _candidates(slopes: list[list[sympy.Expr]], fields: int) -> list[tuple[sympy.Rational, ...]]:
+def _candidates(slopes: list[list[Any]], fields: int) -> list[tuple[Any, ...]]:
     """Rational constants for which all rows vanish at some random places.
 
     Places are rational, so that polynomials and quotients are compared exactly; other functions
@@ -101,7 +102,7 @@ def _candidates(slopes: list[list[sympy.Expr]], fields: int) -> list[tuple[sympy
     """
     source = random.Random(0)
     symbols = sorted(set().union(*(e.free_symbols for line in slopes for e in line)), key=str)
-    lines: list[list[sympy.Expr]] = []
+    lines: list[list[Any]] = []
     for _ in range(PLACES if symbols else 1):
         place = {s: sympy.Rational(source.randint(100, 900), 997) for s in symbols}
         for line in slopes:
@@ -115,19 +116,19 @@ def _candidates(slopes: list[list[sympy.Expr]], fields: int) -> list[tuple[sympy
     return [tuple(_whole(vector)) for vector in table.nullspace()]
 
 
-def _rational(number: sympy.Expr) -> sympy.Rational:
+def _rational(number: Any) -> Any:
     """The fraction with a small denominator next to a number of 40 digits."""
     near = Fraction(str(number)).limit_denominator(10**12)
     return sympy.Rational(near.numerator, near.denominator)
 
 
-def _whole(vector: sympy.Matrix) -> list[sympy.Rational]:
+def _whole(vector: Any) -> list[Any]:
     """The multiple of a vector whose first entry that is not zero is one."""
     first = next(entry for entry in vector if entry != 0)
     return [entry / first for entry in vector]
 
 
-def _vanishes(constants: tuple[sympy.Rational, ...], line: list[sympy.Expr]) -> bool:
+def _vanishes(constants: tuple[Any, ...], line: list[Any]) -> bool:
     total = sympy.Add(*(c * e for c, e in zip(constants, line, strict=True)))
     if total == 0:
         return True

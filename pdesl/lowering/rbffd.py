@@ -8,10 +8,9 @@ on the n nodes s_j next to x, solve
     [ Pᵀ  0 ] [ λ ] = [ L q_k(x)       ],       q_k a basis of the polynomials up to degree ℓ,
 
 so that Σ_j w_j u(s_j) = (L u)(x) for polynomials up to ℓ = p + θ − 1, and to O(h^p) for smooth
-u, with θ the order of the highest derivative in L and n = 2·C(ℓ+d, d) + 1 nodes (more for ℓ ≤ 2, see
-`stencil_nodes`).  Every stencil
-is shifted to its centre and scaled to the unit ball; all operators that share a stencil share
-one factorisation.  NumPy and SciPy only, always in float64.
+u, with θ the order of the highest derivative in L and n = 2·C(ℓ+d, d) + 1 nodes (more for ℓ ≤ 2,
+see `stencil_nodes`).  Every stencil is shifted to its centre and scaled to the unit ball; all
+operators that share a stencil share one factorisation.  NumPy and SciPy only, always in float64.
 
 Sources: Sharma and Shankar (2022), section 2.2, equations (8) to (11); Bayona, Flyer, Fornberg
 and Barnett, J. Comput. Phys. 332 (2017) 257 (polyharmonic splines with polynomials).

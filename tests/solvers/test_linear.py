@@ -18,7 +18,8 @@ def grid(side: int, dimension: int = 2) -> tuple[np.ndarray, scipy.sparse.csr_ma
     """Nodes of a grid and the 5-point (7-point) matrix of 2 d u - Σ neighbours + u/10."""
     axes = np.meshgrid(*[np.arange(side)] * dimension, indexing="ij")
     points = np.stack([a.ravel() for a in axes], axis=1).astype(float)
-    line = scipy.sparse.diags_array([-1.0, 2.0, -1.0], offsets=[-1, 0, 1], shape=(side, side))
+    beside = scipy.sparse.csr_matrix(np.eye(side, k=1) + np.eye(side, k=-1))
+    line = 2.0 * scipy.sparse.eye_array(side) - beside
     one = scipy.sparse.eye_array(side)
     total = scipy.sparse.csr_matrix((side**dimension,) * 2)
     for axis in range(dimension):
