@@ -239,6 +239,7 @@ def closing_lines(
 ) -> tuple[str, ...]:
     """The last lines: the accuracy reached and how it was measured."""
     lines = [f"stopped: {result.stop_reason} ({result.counts.get('iterations', 0):,} iterations)"]
+    lines += result.notes
     if not errors:
         total = result.losses.get("total", float("nan"))
         lines.append(

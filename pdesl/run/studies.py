@@ -143,6 +143,8 @@ def _ladder(problem: Problem, solver: str | None) -> tuple[str, list[Any], list[
         raise ProblemError([Diagnostic("E517", message, helps=("nodes = [400, 800, 1600]",))])
     if ladders:
         return ladders[0][0], ladders[0][1], fixed
+    if "nodes" not in known:
+        return "features", [100, 200, 400, 800], fixed
     given = choice.get("nodes")
     most = int(given) if isinstance(given, int) else int(known["nodes"])
     return "nodes", [max(most // 4, 4), max(most // 2, 5), most], fixed
@@ -325,6 +327,7 @@ def _measured_run(
         "peak_memory_mb": _megabytes(usage),
         "iterations": metrics["counts"].get("iterations"),
         "stop_reason": metrics["stop_reason"],
+        "notes": metrics["notes"],
     }
 
 
@@ -335,10 +338,13 @@ def _megabytes(usage: resource.struct_rusage) -> float:
 
 def _comparison_lines(rows: Sequence[Mapping[str, Any]]) -> tuple[str, ...]:
     fields = list(rows[0]["errors"])
-    head = f"{'method':<10}" + "".join(f" {f + ' rel. l2':>14} {'largest':>10}" for f in fields)
+    width = max(10, *(len(row["solver"]) for row in rows))
+    head = f"{'method':<{width}}" + "".join(
+        f" {f + ' rel. l2':>14} {'largest':>10}" for f in fields
+    )
     lines = [head + f" {'wall s':>8} {'solve s':>8} {'compile s':>9} {'memory MB':>10}"]
     for row in rows:
-        line = f"{row['solver']:<10}"
+        line = f"{row['solver']:<{width}}"
         for field in fields:
             error = row["errors"][field]
             size = "" if error["relative_l2"] is None else f"{error['relative_l2']:.2e}"
@@ -347,6 +353,7 @@ def _comparison_lines(rows: Sequence[Mapping[str, Any]]) -> tuple[str, ...]:
             f"{line} {row['wall_s']:>8.1f} {row['solve_s']:>8.2f} {row['compile_s']:>9.2f} "
             f"{row['peak_memory_mb']:>10.0f}"
         )
+    lines += [f"{row['solver']}: {note}" for row in rows for note in row["notes"]]
     if fields:
         lines.append(f"errors on {rows[0]['errors'][fields[0]]['measured_on']}")
     lines.append("solve s holds compile s; wall s holds the start of Python and all files")

@@ -5,7 +5,7 @@ Nothing here imports JAX, so that a problem can be checked against a method with
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from importlib import import_module
 from math import comb
@@ -21,6 +21,7 @@ from pdesl.solvers.options import (
     OPTIMISER_OPTIONS,
     DtPinnOptions,
     PinnOptions,
+    RandomFeaturesOptions,
     RbfFdOptions,
     TrainedOptions,
 )
@@ -52,6 +53,8 @@ class Method:
     `stencils` tells whether spatial derivatives are RBF-FD products (else exact, of the network);
     `steady` whether only steady problems can be solved;
     `trains` whether it is iterative training that a `Monitor` can watch;
+    `exact_order` the highest derivative of its network that it takes (None: any);
+    `periodic` whether its network can be periodic;
     `module` is where its `solve(task, reporter)` is.
     """
 
@@ -62,6 +65,8 @@ class Method:
     stencils: bool
     steady: bool = False
     trains: bool = False
+    exact_order: int | None = HIGHEST_POINTWISE_ORDER
+    periodic: bool = False
 
     def solve(self, task: Task, reporter: Reporter) -> SolverResult:
         """Run the method; imports JAX."""
@@ -95,6 +100,15 @@ METHODS: dict[str, Method] = {
             "pdesl.solvers.rbf_fd",
             stencils=True,
             steady=True,
+        ),
+        Method(
+            "random_features",
+            "one hidden layer of random features, its last layer solved by least squares",
+            RandomFeaturesOptions,
+            "pdesl.solvers.random_features",
+            stencils=False,
+            exact_order=None,
+            periodic=True,
         ),
     )
 }
@@ -180,13 +194,18 @@ def bind_options(method: Method, choice: Choice, values: dict[sympy.Symbol, floa
 def size_mistakes(
     method: Method, system: System, choice: Choice, options: Any
 ) -> tuple[Diagnostic, ...]:
-    """Sizes and orders that cannot be: fewer nodes than a stencil of the order has (E514).
+    """Sizes and orders that cannot be, one with another.
+
+    Fewer nodes than a stencil of the order has, or fewer points than features (E514); features
+    that are not periodic where a coordinate is (E616).
 
     A stencil has n = 2 C(ℓ + d, d) + 1 nodes with ℓ = p + θ − 1, for order p, derivatives up to
     order θ and d dimensions (R. Sharma and V. Shankar, 2022, section 2.1), from two dimensions on
     at least 3 C(2 + d, d) + 1.
     """
     dimension = len(system.frame.space_axes)
+    if isinstance(options, RandomFeaturesOptions):
+        return tuple(_feature_mistakes(system, choice, options))
     if not method.stencils or not 1 <= dimension <= HIGHEST_STENCIL_DIMENSION:
         return ()
     theta = max(
@@ -215,6 +234,27 @@ def smallest_stencil(degree: int, dimension: int) -> int:
     """The nodes of a stencil, as `lowering.rbffd.stencil_nodes`, without SciPy's start."""
     size = 2 * comb(degree + dimension, dimension) + 1
     return size if dimension < 2 else max(size, 3 * comb(2 + dimension, dimension) + 1)
+
+
+def _feature_mistakes(
+    system: System, choice: Choice, options: RandomFeaturesOptions
+) -> Iterable[Diagnostic]:
+    if options.features and options.points and options.points < options.features:
+        yield Diagnostic(
+            "E514",
+            f"{options.features} features need as many collocation points, and there are "
+            f"{options.points}",
+            choice.spans.get("points", choice.span),
+            helps=(f"give none, or `points={3 * options.features}`",),
+        )
+    for coordinate in system.problem.space:
+        if coordinate.periodic and options.kind == "tanh":
+            yield Diagnostic(
+                "E616",
+                f"tanh features are not periodic, and `{coordinate.name}` is",
+                choice.spans.get("kind", choice.span),
+                helps=("choose `kind=sin`, or leave the choice to the method",),
+            )
 
 
 def requirements(method: Method, system: System) -> tuple[Diagnostic, ...]:
@@ -267,7 +307,7 @@ def requirements(method: Method, system: System) -> tuple[Diagnostic, ...]:
             "choose `pinn`, `--solver pinn`",
         )
     for coordinate in problem.space:
-        if coordinate.periodic and not method.stencils:
+        if coordinate.periodic and not (method.stencils or method.periodic):
             refuse(
                 "E616",
                 "has no periodic networks",
@@ -286,10 +326,10 @@ def requirements(method: Method, system: System) -> tuple[Diagnostic, ...]:
     for row in system.all_rows:
         for jet in row.jets(system.space):
             order = jet.order if not method.stencils else system.time_order(jet)
-            if order > HIGHEST_POINTWISE_ORDER:
+            if method.exact_order is not None and order > method.exact_order:
                 refuse(
                     "E618",
-                    f"differentiates networks up to order {HIGHEST_POINTWISE_ORDER}, "
+                    f"differentiates networks up to order {method.exact_order}, "
                     f"and this term has order {order}",
                     _place(row, order),
                     "introduce a field for a time derivative of lower order"

@@ -12,6 +12,7 @@ __all__ = [
     "OPTIMISER_OPTIONS",
     "DtPinnOptions",
     "PinnOptions",
+    "RandomFeaturesOptions",
     "RbfFdOptions",
     "TrainedOptions",
 ]
@@ -122,3 +123,38 @@ class RbfFdOptions:
         1e-10, "Newton stops at steps so small against the solution", above=0.0
     )
     seed: int = option(0, "seed of nodes and test points", least=0, most=2**32 - 1)
+
+
+@dataclass(frozen=True, slots=True)
+class RandomFeaturesOptions:
+    """Options of `random_features`."""
+
+    features: int | None = option(
+        None, "features of the hidden layer; none: doubled until `tolerance` is met", least=4,
+        most=100_000,
+    )  # fmt: skip
+    largest: int = option(
+        2400, "most features times fields that are chosen without `features`", least=16
+    )
+    points: int | None = option(
+        None, "collocation points inside; none: three for each feature", least=8, most=10_000_000
+    )
+    kind: str = option(
+        "best", "the features, best: what does better", choices=("best", "tanh", "sin")
+    )
+    scale: float | None = option(
+        None,
+        "size of the weights for coordinates from -1 to 1; none: chosen for every coordinate by "
+        "the residual on held-out points",
+        above=0.0,
+    )
+    tolerance: float = option(
+        1e-12, "residual on held-out points to aim at, against the terms of its row", above=0.0
+    )
+    windows: int | None = option(
+        None,
+        "windows of time, one after the other; none: as many as it takes, one for given `features`",
+        least=1,
+    )
+    iterations: int = option(50, "most steps of Gauss-Newton's method", least=1)
+    seed: int = option(0, "seed of nodes, features and test points", least=0, most=2**32 - 1)
