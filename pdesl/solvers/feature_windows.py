@@ -96,6 +96,10 @@ class March:
             self.windows.append(self._next(last))
         return tuple(self.windows)
 
+    def points(self, features: int) -> int:
+        """Collocation points inside a window for so many features."""
+        return self._search(Slab(self.task)).points(features)
+
     @property
     def _options(self) -> RandomFeaturesOptions:
         return self.task.options

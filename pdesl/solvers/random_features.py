@@ -66,7 +66,8 @@ def solve(task: Task, reporter: Reporter) -> SolverResult:
             f"{found.count:,} {found.shape.kind} features, residual {worst.held_out:.1e} on "
             "held-out points"
         )
-    points = max(int(np.ceil(len(found.fit.weights) / 2)), 8)
+    # The nodes of the collocation points: a steady problem's own, with time those in space.
+    points = march.points(found.count)
     cloud = make_cloud(task.region, nodes=points, seed=options.seed, ghost=False)
     rank = found.fit.factorisation.rank()
     notes = _notes(system.fields, windows, worst, rank)
