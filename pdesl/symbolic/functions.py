@@ -372,6 +372,7 @@ def make_function(
     expressions: Sequence[sympy.Expr],
     arguments: Sequence[sympy.Symbol],
     namespace: Namespace,
+    definitions: Sequence[tuple[sympy.Symbol, sympy.Expr]] = (),
 ) -> Callable[..., tuple[Any, ...]]:
     """A function of arrays that evaluates expressions, common subexpressions once.
 
@@ -379,6 +380,8 @@ def make_function(
         expressions: what to evaluate, in the symbols `arguments` alone.
         arguments: the symbols that become positional arrays, in order; arrays broadcast.
         namespace: NumPy's or JAX's operations.
+        definitions: further symbols of the expressions with what they stand for, each in the
+            arguments and in those defined before it (see `sharing.share`).
 
     Returns:
         A function `(*arrays) -> tuple of arrays`, one per expression. An expression without
@@ -388,6 +391,8 @@ def make_function(
         UnsupportedExpression: a symbol or function without a numerical form.
     """
     tape = _Tape(arguments)
+    for symbol, value in definitions:
+        tape.slots[symbol] = tape.record(value)
     results = tuple(tape.record(e) for e in expressions)
     instructions = _folded(tape.instructions)
     for operation, payload, _ in instructions:

@@ -118,7 +118,10 @@ def differentiate(expression: sympy.Expr, symbol: sympy.Symbol) -> sympy.Expr:
 
 
 def _slope(expression: sympy.Expr, symbol: sympy.Symbol) -> sympy.Expr:
-    """SymPy's derivative, with W′(g) = exp(−W)/(1 + W) for SymPy's W/(g (1 + W)), 0/0 at g = 0."""
+    """SymPy's derivative, with W′(g) = exp(−W)/(1 + W) for SymPy's W/(g (1 + W)), 0/0 at g = 0.
+
+    Of W(exp(h)) it is W/(1 + W) h′, in which nothing can overflow.
+    """
     branches: set[Any] = expression.atoms(sympy.LambertW)
     if not branches:
         return sympy.diff(expression, symbol)
@@ -127,7 +130,12 @@ def _slope(expression: sympy.Expr, symbol: sympy.Symbol) -> sympy.Expr:
     outer: Any = expression.xreplace(plain)
     terms = [sympy.diff(outer, symbol)]
     for w, dummy in plain.items():
-        inner = _slope(w.args[0], symbol) if outer.has(dummy) else sympy.S.Zero
+        argument: Any = w.args[0]
+        if isinstance(argument, sympy.exp):
+            inner = _slope(argument.args[0], symbol) if outer.has(dummy) else sympy.S.Zero
+            terms.append(sympy.diff(outer, dummy) * dummy / (1 + dummy) * inner)
+            continue
+        inner = _slope(argument, symbol) if outer.has(dummy) else sympy.S.Zero
         terms.append(sympy.diff(outer, dummy) * sympy.exp(-dummy) / (1 + dummy) * inner)
     return sympy.Add(*terms).xreplace(back)  # type: ignore[return-value]
 
