@@ -105,7 +105,7 @@ class Problem(symbolic.Problem):
         boundary: conditions made by `on`.
         initial: `sympy.Eq`s that hold at the start.
         parameters: symbol or name → number, expression or `unknown(start=…)`.
-        let, manufactured: symbol or applied function → expression.
+        let, manufactured, reduce: symbol or applied function → expression.
         metric: a matrix over all coordinates, a recipe such as `schwarzschild(mass=1)`, or the
             line element ds² as an expression in symbols dr, dθ, ….
         closure: applied function or name → network, `mlp(u, hidden=(64, 64))`.
@@ -135,6 +135,7 @@ class Problem(symbolic.Problem):
         parameters: Mapping[Any, Any] | None = None,
         let: Mapping[Any, Any] | None = None,
         manufactured: Mapping[Any, Any] | None = None,
+        reduce: Mapping[Any, Any] | None = None,
         metric: Any = None,
         closure: Mapping[Any, Recipe] | None = None,
         data: Mapping[str, Recipe] | None = None,
@@ -154,6 +155,7 @@ class Problem(symbolic.Problem):
             ("fields", [writer.field(k, v) for k, v in fields.items()]),
             ("closure", [writer.setting(k, v) for k, v in (closure or {}).items()]),
             ("equations", [writer.equation(e) for e in equations]),
+            ("reduce", [writer.setting(k, v) for k, v in (reduce or {}).items()]),
             ("manufactured", [writer.setting(k, v) for k, v in (manufactured or {}).items()]),
             ("boundary", [writer.condition(c) for c in boundary]),
             ("initial", [writer.equation(e) for e in initial]),

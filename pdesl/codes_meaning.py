@@ -163,6 +163,29 @@ _EXPRESSIONS = (
          "A known solution is a formula in coordinates and parameters; fields, normals and "
          "operators have no value in it.",
          "Write it as a formula in the coordinates."),
+    Code("E341", "an ansatz that cannot be",
+         "A line of reduce: gives a field by new fields that depend on fewer of its coordinates, "
+         "ψ = u Y(ℓ, m, θ, φ)/r with u(t, x).",
+         "Declare the new field over the coordinates that shall be left, and build the ansatz of "
+         "new fields, eigenfunctions and formulas."),
+    Code("E342", "an eigenfunction with wrong arguments",
+         "The angles of Y(ℓ, m, θ, φ) and legendre(ℓ, m, θ) are coordinates that no new field "
+         "depends on, the degrees numbers or parameters.",
+         "Write the degrees first, then the angles."),
+    Code("E343", "an equation that does not separate",
+         "With the ansatz every term must have the same factor in the separated coordinates, so "
+         "that it can be divided out; one has another.",
+         "Choose another ansatz, or several new fields with independent functions of the "
+         "separated coordinates."),
+    Code("E344", "a statement that a reduction leaves without meaning",
+         "Behind a reduction there are the new fields and the coordinates that are left, and no "
+         "metric.",
+         "State conditions and known solutions for the new fields, with derivatives along "
+         "coordinates."),
+    Code("E345", "a domain that cannot be separated",
+         "A coordinate is separated off if its range does not depend on the others.",
+         "Give it an interval of its own, or leave it out of domain:, since a separated "
+         "coordinate needs no range."),
     Code("E335", "a metric that cannot be",
          "The matrix of a metric has a row and a column for every coordinate, is symmetric and "
          "not degenerate, and mixes at most four coordinates with one another.",

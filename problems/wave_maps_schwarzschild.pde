@@ -23,3 +23,6 @@ boundary:
 initial:
     φ = exp(-50 ((x - 0.2)² + y² + z²))
     ∂t φ = 0
+
+output:
+    at end: φ -> "wave_maps.h5"

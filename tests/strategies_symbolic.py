@@ -21,11 +21,9 @@ from pdesl.symbolic.problem import Problem
 
 HERE = Path(__file__).parent
 EXAMPLES = sorted((HERE / "symbolic" / "examples").glob("*.pde"))
-# Leaves coordinates out that only its separation ansatz holds.
-ANSATZ = "sketch_schwarzschild_wave"
 ALL_FILES = [
     *EXAMPLES,
-    *(p for p in sorted((HERE / "language" / "examples").glob("*.pde")) if p.stem != ANSATZ),
+    *sorted((HERE / "language" / "examples").glob("*.pde")),
     *sorted(problems_folder().glob("*.pde")),
 ]
 

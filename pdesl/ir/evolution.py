@@ -137,21 +137,6 @@ class _Reduction:
                 values[self.space.symbol(jet)] = self.target.symbol(own)
         return expression.xreplace(values)  # pyright: ignore[reportReturnType]
 
-    def applied(self, expression: sympy.Expr) -> sympy.Expr:
-        """An expression in jets of the result as one in derivatives of applied fields."""
-        values: dict[sympy.Basic, sympy.Basic] = {}
-        places = dict(self.target.fields)
-        coordinates = self.target.coordinates
-        for jet in self.target.jets(expression):
-            field: sympy.Expr = sympy.Function(jet.field)(
-                *(coordinates[i] for i in places[jet.field])
-            )  # type: ignore[assignment]
-            counts = [(c, n) for c, n in zip(coordinates, jet.orders, strict=True) if n]
-            values[self.target.symbol(jet)] = (
-                sympy.Derivative(field, *counts, evaluate=False) if counts else field
-            )
-        return expression.xreplace(values)  # pyright: ignore[reportReturnType]
-
     # -- the parts of the result -----------------------------------------------------------
 
     def result(self) -> System:
@@ -206,7 +191,10 @@ class _Reduction:
         label = " and ".join(r.name for r in own.rows)
         label = label or f"definition of {self.names[name, order + 1]}"
         equation = Equation(
-            self.applied(mass), self.applied(-rest), first.equation.terms, span=first.equation.span
+            self.target.applied(mass),
+            self.target.applied(-rest),
+            first.equation.terms,
+            span=first.equation.span,
         )
         stiff = None if own.stiff is None else self.renamed(own.stiff)
         row = make_row(label, "interior", equation, mass + rest, stiff, self._frame())
@@ -257,7 +245,7 @@ class _Reduction:
         renamed = self.renamed(residual)
         given = row.equation
         equation = Condition(
-            self.applied(renamed), sympy.S.Zero, given.terms, row.regions, span=given.span
+            self.target.applied(renamed), sympy.S.Zero, given.terms, row.regions, span=given.span
         )
         return make_row(name, row.kind, equation, renamed, None, self._frame())
 
@@ -294,7 +282,7 @@ class _Reduction:
             own = solved[jet]
             target = self.target.symbol(self.target.jet(jets[jet]))
             equation = Condition(
-                self.applied(target), own.expression, own.rows[0].equation.terms, (),
+                self.target.applied(target), own.expression, own.rows[0].equation.terms, (),
                 span=own.rows[0].equation.span,
             )  # fmt: skip
             name = " and ".join(r.name for r in own.rows)

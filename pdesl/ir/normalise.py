@@ -9,6 +9,8 @@ import sympy
 from sympy.core.function import AppliedUndef
 
 from pdesl.diagnostics import Diagnostic, ProblemError
+from pdesl.ir.frame import MAXIMUM_PRODUCT, frame_of, summands
+from pdesl.ir.reduction import reduce_problem
 from pdesl.ir.system import LinearTerm, Row, System
 from pdesl.symbolic.functions import make_function, numpy_namespace
 from pdesl.symbolic.jets import (
@@ -20,28 +22,27 @@ from pdesl.symbolic.jets import (
     format_jet,
     refuse_large,
 )  # fmt: skip
-from pdesl.symbolic.metric import metric_of
 from pdesl.symbolic.operators import ErasureError, Frame, erase, marker
 from pdesl.symbolic.problem import Condition, Equation, Problem
 
 __all__ = ["exact_jets", "make_row", "normalise", "parts_agree", "solution_diagnostic"]
 
-# A product of sums is multiplied out when that gives at most so many terms.
-MAXIMUM_PRODUCT = 64
 
 _STIFF = sympy.Symbol("stiff{}", real=True)
 
 
 def normalise(problem: Problem) -> System:
-    """The rows of a problem on jet space.
+    """The rows of a problem on jet space, those of its reduction where it has a `reduce:` block.
 
     Raises:
         ProblemError: a metric that cannot be (E322, E335, E605), an operator without meaning
             (E311, E426, E602, E603, E606), a source without values or one that cannot be derived
             (E313, E333), a known solution that misses a field (E314) or holds one (E334), a stiff
-            part inside a function (E316), with every such mistake of the problem.
+            part inside a function (E316), with every such mistake of the problem; a reduction that
+            cannot be (see `reduction`).
     """
-    frame = _frame(problem)
+    problem = reduce_problem(problem)
+    frame = frame_of(problem)
     diagnostics: list[Diagnostic] = []
     exact = _exact(problem, frame, diagnostics)
     stages: list[tuple[str, str, Equation]] = [
@@ -91,24 +92,6 @@ def normalise(problem: Problem) -> System:
         exact,
         sources,
         tuple(c.name for c in problem.closures),
-    )
-
-
-def _frame(problem: Problem) -> Frame:
-    symbols = tuple(c.symbol for c in problem.coordinates)
-    names = {c.name: c.symbol for c in problem.coordinates}
-    fields = {
-        component: tuple(names[c] for c in f.coordinates)
-        for f in problem.fields
-        for component in f.components
-    }
-    fields |= {closure.name: symbols for closure in problem.closures}
-    time = next((i for i, c in enumerate(problem.coordinates) if c.kind == "time"), None)
-    return Frame.over(
-        JetSpace.over(symbols, fields),
-        tuple(i for i, c in enumerate(problem.coordinates) if c.kind == "space"),
-        time,
-        metric_of(problem),
     )
 
 
@@ -352,7 +335,7 @@ def make_row(
     linear: dict[sympy.Symbol, list[sympy.Expr]] = {}
     nonlinear: list[sympy.Expr] = []
     forcing: list[sympy.Expr] = []
-    for term in _terms(residual, space):
+    for term in summands(residual, space):
         jets = space.jets(term)
         if not jets:
             forcing.append(term)
@@ -423,40 +406,6 @@ def _really_linear(
         found[jet] = found.get(jet, sympy.S.Zero) + slope.xreplace(zero)
     linear = [LinearTerm(c, j) for j, c in found.items() if c != 0]
     return [], linear, [*forcing, total.xreplace(zero)]  # pyright: ignore[reportReturnType]
-
-
-def _terms(expression: sympy.Expr, space: JetSpace) -> list[sympy.Expr]:
-    """Summands, with products distributed over sums that hold jets; coefficients stay whole."""
-    result: list[sympy.Expr] = []
-    waiting = [expression]
-    while waiting:
-        term = waiting.pop()
-        if isinstance(term, sympy.Add):
-            waiting.extend(reversed(term.args))
-            continue
-        if not isinstance(term, sympy.Mul):
-            result.append(term)
-            continue
-        sums = [f for f in term.args if isinstance(f, sympy.Add) and space.jets(f)]
-        held = [f for f in term.args if space.jets(f)]
-        count = 1
-        for factor in sums:
-            count *= len(factor.args)
-        if not sums or (len(held) > 1 and count > MAXIMUM_PRODUCT):
-            result.append(term)
-            continue
-        first = sums[0]
-        rest = sympy.Mul(*(f for f in term.args if f is not first))
-        # Summands without jets stay together, as one coefficient.
-        plain = sympy.Add(*(a for a in first.args if not space.jets(a)))
-        pieces = [a for a in first.args if space.jets(a)]
-        if plain != 0:
-            pieces.append(plain)
-        if len(pieces) == 1 and not space.jets(pieces[0]):
-            result.append(term)
-            continue
-        waiting.extend(reversed([rest * piece for piece in pieces]))
-    return result
 
 
 def parts_agree(system: System, row: Row, seed: int = 0, trials: int = 3) -> bool:

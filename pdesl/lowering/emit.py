@@ -33,9 +33,9 @@ def jax_namespace() -> Namespace:
     import jax.numpy as jnp
     import jax.scipy.special as special
 
-    from pdesl.lowering.special import lambertw
+    from pdesl.lowering.special import lambertw, wrightomega
 
-    return Namespace("JAX", jnp, special, {"lambertw": lambertw})
+    return Namespace("JAX", jnp, special, {"lambertw": lambertw, "wrightomega": wrightomega})
 
 
 @dataclass(frozen=True, slots=True)

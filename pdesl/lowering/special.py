@@ -6,7 +6,7 @@ import jax
 import jax.numpy as jnp
 from jax import Array
 
-__all__ = ["lambertw"]
+__all__ = ["lambertw", "wrightomega"]
 
 
 @jax.custom_jvp
@@ -48,3 +48,28 @@ def _lambertw_jvp(primals: tuple[Array], tangents: tuple[Array]) -> tuple[Array,
     (x,), (dx,) = primals, tangents
     w = lambertw(x)
     return w, dx * jnp.exp(-w) / (1.0 + w)
+
+
+@jax.custom_jvp
+def wrightomega(s: Array) -> Array:
+    """ω(s) = W(exp(s)), the solution of ω + log ω = s, for any real s.
+
+    For s > 1 Newton's iteration on the equation as it stands, which needs no exp(s); else
+    Halley's on ω exp(ω) = exp(s) (R. M. Corless, D. J. Jeffrey, The Wright ω function, 2002,
+    section 2). The result keeps its relative accuracy, also where it underflows gradually.
+    """
+    s = jnp.asarray(s)
+    s = s if jnp.issubdtype(s.dtype, jnp.floating) else s.astype(float)
+    above = jnp.maximum(s, 1.0)
+    far = above - jnp.log(above) * above / (1.0 + above)
+    for _ in range(6):
+        far = far * (1.0 + above - jnp.log(far)) / (1.0 + far)
+    return jnp.where(s > 1.0, far, lambertw(jnp.exp(jnp.minimum(s, 1.0))))
+
+
+@wrightomega.defjvp
+def _wrightomega_jvp(primals: tuple[Array], tangents: tuple[Array]) -> tuple[Array, Array]:
+    """ω′ = ω/(1 + ω)."""
+    (s,), (ds,) = primals, tangents
+    w = wrightomega(s)
+    return w, ds * w / (1.0 + w)

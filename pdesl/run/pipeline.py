@@ -32,6 +32,7 @@ from pdesl.ir.evolution import to_evolution
 from pdesl.ir.facts import facts, shape_mistakes, verify
 from pdesl.ir.metric_text import format_metric, latex_metric, metric_of_system
 from pdesl.ir.normalise import normalise
+from pdesl.ir.reduction import reduce_problem
 from pdesl.ir.split import split
 from pdesl.ir.system import System
 from pdesl.ir.text import format_expression, format_system, latex_system
@@ -178,6 +179,7 @@ def check(source: Source, overrides: Sequence[str] = (), profile: str | None = N
     system: System | None = None
     if attempt.complete:
         try:
+            problem = reduce_problem(problem)
             system = normalise(problem)
             found += verify(system)
         except ProblemError as error:
@@ -402,7 +404,7 @@ def _prepare(
             settings.append(f"solver.method={solver}")
         if isinstance(source, Problem):
             source = Source(source.name, source.to_pde())
-        problem = elaborate_source(source, settings, profile)
+        problem = reduce_problem(elaborate_source(source, settings, profile))
         system = normalise(problem)
         found = verify(system)
         if _is_wrong(found):

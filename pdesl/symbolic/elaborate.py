@@ -8,7 +8,7 @@ with a mistake is reported and left out, and the next one is read.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 
 import sympy
@@ -32,9 +32,11 @@ from pdesl.symbolic.blocks import (
 from pdesl.symbolic.declarations import Declarations
 from pdesl.symbolic.domains import Domains
 from pdesl.symbolic.expressions import Translator
+from pdesl.symbolic.modes import MODES, Mode
 from pdesl.symbolic.overrides import apply_overrides
 from pdesl.symbolic.problem import (
     Condition,
+    Coordinate,
     Equation,
     Given,
     Problem,
@@ -42,6 +44,7 @@ from pdesl.symbolic.problem import (
 )  # fmt: skip
 from pdesl.symbolic.scope import (
     FollowUp,
+    UserFunction,
     Value,
     components,
     mistake,
@@ -153,6 +156,7 @@ class _Elaboration(Declarations):
         self.read_parameters(read("parameters"))
         domains = Domains(self.scope, self.guarded)
         coordinates = domains.coordinates(read("domain"))
+        coordinates = self._with_separated(coordinates)
         self.read_fields(read("fields"), coordinates)
         named = self.read_closure_names(read("closure"), coordinates)
         self.read_definitions(read("let"))
@@ -179,7 +183,7 @@ class _Elaboration(Declarations):
         boundary = self._conditions(read("boundary"), domains, where=True)
         initial = self._conditions(read("initial"), domains, where=False)
         data = data_sets(read("data"), self.scope, self.guarded)
-        reduction = self._givens(read("reduce"))
+        reduction = self._givens(read("reduce"), self._ansatz)
         fit, fit_options = fit_block(read("fit"), self.translator, data, self.guarded)
         solver = solver_block(read("solver"), self.translator, self.guarded)
         exact, verify, verify_options = verify_block(
@@ -303,20 +307,61 @@ class _Elaboration(Declarations):
             return tuple(regions) if len(regions) == len(statement.regions) else None
         return None
 
-    def _given(self, relation: ast.Relation) -> list[Given]:
+    def _given(
+        self, relation: ast.Relation, translator: Translator | None = None
+    ) -> list[Given]:  # fmt: skip
         """`u = formula`, for each component. Raises `Mistake`."""
-        translator = self.translator()
+        translator = translator or self.translator()
         left, right = translator.each((relation.left, relation.right))
         applied = {f.applied(i) for f in self.fields for i in range(len(f.components))}
         if not set(components(left)) <= applied:
-            raise mistake("E315", "the left of a known solution is a field", relation.left.span,
+            raise mistake("E315", "the left of a known solution, or an ansatz, is a field",
+                          relation.left.span,
                           "write `u = …`, with u declared under `fields:`")  # fmt: skip
         return [
             Given(name.func.__name__, value, span=relation.span)  # type: ignore[attr-defined]
             for name, value in self._pairs(relation, left, right)
         ]
 
-    def _givens(self, statements: Iterable[ast.Statement]) -> tuple[Given, ...]:
+    def _ansatz(self, relation: ast.Relation) -> list[Given]:
+        """`ψ = u(t, x) Y(ℓ, m, θ, φ)/r`: a known solution that may hold eigenfunctions."""
+        inner = self.scope.inner({})
+        inner.functions = {
+            name: _mode_function(mode) for name, mode in MODES.items()
+            if name not in self.scope.declared
+        } | self.scope.functions  # fmt: skip
+        return self._given(relation, Translator(inner, self._anonymous))
+
+    def _with_separated(self, coordinates: tuple[Coordinate, ...]) -> tuple[Coordinate, ...]:
+        """The coordinates of the domain and those that fields with an ansatz have beside them."""
+        replaced = {
+            s.left.identifier for s in self.module.block("reduce")
+            if isinstance(s, ast.Relation) and isinstance(s.left, ast.Name)
+        }  # fmt: skip
+        known = {c.name for c in coordinates} | set(self.scope.families) | self.scope.poisoned
+        found: list[Coordinate] = []
+        for statement in self.module.block("fields"):
+            for node in statement.names if isinstance(statement, ast.Declaration) else ():
+                if not isinstance(node, ast.Call) or node.function not in replaced:
+                    continue
+                for argument in node.arguments:
+                    if isinstance(argument, ast.Name) and argument.identifier not in known:
+                        name = argument.identifier
+                        known.add(name)
+                        with self.guarded(name):
+                            symbol = sympy.Symbol(name, real=True)
+                            self.scope.declare(name, "coordinate", argument.span, symbol)
+                            found.append(
+                                Coordinate(name, "space", separated=True, span=argument.span)
+                            )
+        self.scope.space += tuple(c.name for c in found)
+        return (*coordinates, *found)
+
+    def _givens(
+        self,
+        statements: Iterable[ast.Statement],
+        read: Callable[[ast.Relation], list[Given]] | None = None,
+    ) -> tuple[Given, ...]:
         found: list[Given] = []
         for statement in statements:
             with self.guarded():
@@ -324,7 +369,7 @@ class _Elaboration(Declarations):
                     raise mistake("E330", "a line here gives a field by a formula", statement.span,
                                   "write `u = …`")  # fmt: skip
                 refuse_regions(statement)
-                for given in self._given(statement):
+                for given in (read or self._given)(statement):
                     if any(given.field == other.field for other in found):
                         raise mistake("E211", f"`{given.field}` is given twice",
                                       statement.left.span, "keep one of the two")  # fmt: skip
@@ -346,6 +391,14 @@ class _Elaboration(Declarations):
 
     def _is_shown(self, name: str) -> bool:
         return name.startswith("_")
+
+
+def _mode_function(mode: Mode) -> UserFunction:
+    """A mode as a function of a formula, which stands for itself."""
+    symbols = tuple(sympy.Symbol(f"{mode.name}.{n}", real=True) for n in
+                    (*mode.degrees, *mode.angles))  # fmt: skip
+    value: sympy.Expr = sympy.Function(mode.name)(*symbols)  # type: ignore[assignment]
+    return UserFunction(symbols, value)
 
 
 def _both_sides(relation: ast.Relation) -> Span | None:

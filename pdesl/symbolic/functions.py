@@ -170,7 +170,13 @@ def numpy_namespace() -> Namespace:
     def besselj(order: Any, x: Any) -> Any:
         return special.jv(order, x)
 
-    return Namespace("numpy", np, special, {"lambertw": lambertw, "besselj": besselj})
+    def wrightomega(x: Any) -> Any:
+        x = np.asarray(x)
+        x = x if np.issubdtype(x.dtype, np.floating) else x.astype(float)
+        return special.wrightomega(x.astype(float)).astype(x.dtype)[()]
+
+    extra = {"lambertw": lambertw, "besselj": besselj, "wrightomega": wrightomega}
+    return Namespace("numpy", np, special, extra)
 
 
 # SymPy classes whose array form is not that of a table entry with the same constructor.
@@ -234,6 +240,8 @@ class _Tape:
             return tuple(_denominator(factor) or factor for factor in node.args)
         if isinstance(node, sympy.Heaviside):
             return (node.args[0],)
+        if isinstance(node, sympy.LambertW) and isinstance(node.args[0], sympy.exp):
+            return node.args[0].args
         return node.args
 
     def _emit(self, node: sympy.Basic) -> int:
@@ -266,6 +274,9 @@ class _Tape:
             return self._push("fold", name, slots)
         if isinstance(node, sympy.Heaviside):
             return self._push("step", None, slots)
+        if isinstance(node, sympy.LambertW) and isinstance(node.args[0], sympy.exp):
+            # W(exp(s)) without exp(s), which overflows long before W does.
+            return self._push("call", ("extra", "wrightomega"), slots)
         entry = _BY_CLASS.get(type(node))
         if entry is None:
             raise UnsupportedExpression(node, "this has no numerical form")

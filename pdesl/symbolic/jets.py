@@ -132,7 +132,8 @@ def _slope(expression: sympy.Expr, symbol: sympy.Symbol) -> sympy.Expr:
     for w, dummy in plain.items():
         argument: Any = w.args[0]
         if isinstance(argument, sympy.exp):
-            inner = _slope(argument.args[0], symbol) if outer.has(dummy) else sympy.S.Zero
+            exponent: Any = argument.args[0]
+            inner = _slope(exponent, symbol) if outer.has(dummy) else sympy.S.Zero
             terms.append(sympy.diff(outer, dummy) * dummy / (1 + dummy) * inner)
             continue
         inner = _slope(argument, symbol) if outer.has(dummy) else sympy.S.Zero
@@ -194,6 +195,19 @@ class JetSpace:
         """The jets in an expression, in a fixed order."""
         found = (self.jet_of(symbol) for symbol in expression.free_symbols)
         return tuple(sorted((j for j in found if j is not None), key=lambda j: (j.field, j.orders)))
+
+    def applied(self, expression: sympy.Expr) -> sympy.Expr:
+        """An expression in jets as one in derivatives of applied fields, as a problem holds it."""
+        values: dict[sympy.Basic, sympy.Basic] = {}
+        places = dict(self.fields)
+        for jet in self.jets(expression):
+            own = (self.coordinates[i] for i in places[jet.field])
+            field: Any = sympy.Function(jet.field)(*own)
+            counts = [(c, n) for c, n in zip(self.coordinates, jet.orders, strict=True) if n]
+            values[self.symbol(jet)] = (
+                sympy.Derivative(field, *counts, evaluate=False) if counts else field
+            )
+        return expression.xreplace(values)  # pyright: ignore[reportReturnType]
 
     def total_derivative(self, expression: sympy.Expr, axis: int) -> sympy.Expr:
         """D_i of an expression in coordinates and jets. Raises `NotDifferentiable`."""

@@ -17,6 +17,7 @@ from sympy.printing.latex import LatexPrinter
 from sympy.printing.precedence import PRECEDENCE
 
 from pdesl.symbolic.jets import JetSpace
+from pdesl.symbolic.modes import MODES
 from pdesl.symbolic.operators import NORMAL, OPERATORS, scaled_gradient
 from pdesl.symbolic.problem import Condition, Problem, RegionSpec
 
@@ -145,6 +146,14 @@ class MathPrinter(LatexPrinter):
             inner = self._operator(name, expr.args)
             return inner if exp is None else f"{_wrapped(inner)}^{{{exp}}}"
         inner = latex_name(name)
+        mode = MODES.get(name)
+        if mode is not None and len(expr.args) == len(mode.degrees) + len(mode.angles):
+            count = len(mode.degrees)
+            degrees = ",".join(self._print(a) for a in expr.args[:count])
+            angles = ", ".join(self._print(a) for a in expr.args[count:])
+            letter = mode.latex or inner
+            inner = rf"{letter}_{{{degrees}}}\left({angles}\right)"
+            return inner if exp is None else f"{_wrapped(inner)}^{{{exp}}}"
         return inner if exp is None else f"{inner}^{{{exp}}}"
 
     def _operand(self, node: sympy.Basic) -> str:
@@ -242,7 +251,14 @@ def to_latex(problem: Problem) -> str:
     printer = _problem_printer(problem)
     time = problem.time
     lines = []
-    for equation in (*problem.equations, *problem.boundary, *problem.initial):
+    names = {
+        f.components[i]: f.applied(i) for f in problem.fields for i in range(len(f.components))
+    }
+    for equation in problem.equations:
+        lines.append(f"{printer.doprint(equation.lhs)} &= {printer.doprint(equation.rhs)}")
+    for given in problem.reduction:
+        lines.append(f"{printer.doprint(names[given.field])} &= {printer.doprint(given.value)}")
+    for equation in (*problem.boundary, *problem.initial):
         where = ""
         if isinstance(equation, Condition) and equation.regions:
             where = r" && \text{on }\ " + r",\ ".join(_region(r, printer) for r in equation.regions)

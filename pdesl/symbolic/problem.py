@@ -39,7 +39,11 @@ class Stated:
 
 @dataclass(frozen=True, slots=True)
 class Coordinate(Stated):
-    """A coordinate: `kind` is `space` or `time`; a range where the file gives one."""
+    """A coordinate: `kind` is `space` or `time`; a range where the file gives one.
+
+    One that is `separated` stands in no line of `domain:`, since an ansatz of `reduce:` takes
+    it out of the problem.
+    """
 
     name: str
     kind: str
@@ -47,6 +51,7 @@ class Coordinate(Stated):
     upper: sympy.Expr | None = None
     periodic: bool = False
     family: str | None = None
+    separated: bool = False
 
     @property
     def symbol(self) -> sympy.Symbol:

@@ -9,7 +9,7 @@ the Kerr-Schild radius, r² = (P + S)/2 with S² = P² + 4a²z², leave r and on
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import sympy
@@ -108,6 +108,22 @@ class Rational:
             expression = expression.xreplace({d: self._meaning[d] for d in found})
         return expression
 
+    def generators_of(self, predicate: Callable[[sympy.Basic], Any]) -> list[sympy.Symbol]:
+        """Generators, and symbols that are their own, for whose meaning a predicate holds."""
+        symbols: list[Any] = sorted(self.expression.free_symbols, key=str)
+        return [s for s in symbols if predicate(self._meaning.get(s, s))]
+
+    def lowest_numerator(self) -> Any:
+        """A polynomial in the generators that vanishes with the expression, multiplied out.
+
+        Raises:
+            BasePolynomialError: it is no rational function.
+        """
+        above, below = sympy.fraction(sympy.together(self.expression))
+        for elimination in self._eliminations(self.expression.free_symbols):
+            above, below = _eliminated(above, below, *elimination)
+        return sympy.expand(sympy.fraction(sympy.cancel(above / below))[0])
+
     # -- lowest terms ----------------------------------------------------------------------
 
     def forms(self) -> Iterator[sympy.Expr]:
@@ -196,7 +212,7 @@ class Rational:
         polynomial = sympy.Poly(relation, own)
         degree = polynomial.degree()
         if degree > 1 and len(polynomial.terms()) == 2 and polynomial.LC() == 1:
-            return own, degree, -polynomial.coeff_monomial(1)
+            return own, int(degree), -polynomial.coeff_monomial(1)  # type: ignore[arg-type]
         return None
 
 

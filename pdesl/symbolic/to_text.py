@@ -13,6 +13,7 @@ from pdesl.language.names import is_name
 from pdesl.language.printer import format_module
 from pdesl.symbolic.domain import SHAPES, Shape, shape_dimension
 from pdesl.symbolic.functions import FUNCTIONS
+from pdesl.symbolic.modes import MODES
 from pdesl.symbolic.operators import NORMAL, OPERATORS, scaled_gradient
 from pdesl.symbolic.problem import (
     Choice,
@@ -163,6 +164,9 @@ def expression_to_syntax(
         name = node.func.__name__
         if name in _OBSERVABLES or name == "exact":
             return ast.Call(_OBSERVABLES.get(name, name), (visit(node.args[0]),))
+        mode = MODES.get(name)
+        if mode is not None and len(node.args) == len(mode.degrees) + len(mode.angles):
+            return ast.Call(name, tuple(visit(a) for a in node.args))
         operator = OPERATORS.get(name)
         if operator is None and (known is None or known.get(name) == node.args):
             return named(name)
@@ -399,7 +403,7 @@ def _domain(problem: Problem, syntax) -> list[ast.Statement]:
                 line = ast.Relation(ast.Name(spec.name), "=", _shape(spec.shape, syntax))
                 if line not in lines:
                     lines.append(line)
-    remaining = list(problem.coordinates)
+    remaining = [c for c in problem.coordinates if not c.separated]
     shapes = _shapes(problem)
     while remaining:
         first = remaining[0]
@@ -426,7 +430,7 @@ def _is_region(line: ast.Statement, name: str) -> bool:
 
 def _shapes(problem: Problem) -> list[tuple[list[Coordinate], Shape]]:
     """The shapes of the coordinates that have no interval of their own, in order."""
-    shape, space = problem.shape, list(problem.space)
+    shape, space = problem.shape, [c for c in problem.space if not c.separated]
     if shape is None:
         return []
     if shape.kind == "box" and all(c.lower is not None for c in space):

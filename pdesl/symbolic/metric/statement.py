@@ -66,8 +66,8 @@ def ranges_of(problem: Problem) -> Ranges:
             ends = [constant_value(e, values) for e in (coordinate.lower, coordinate.upper)]
             if ends[0] is not None and ends[1] is not None:
                 ranges[coordinate.symbol] = ends[0], ends[1]
-    if problem.shape is not None and any(c.symbol not in ranges for c in problem.space):
-        symbols = tuple(c.symbol for c in problem.space)
+    symbols = tuple(c.symbol for c in problem.space if not c.separated)
+    if problem.shape is not None and any(s not in ranges for s in symbols):
         try:
             lower, upper = make_region(problem.shape, symbols, values).bounding_box()
         except ProblemError:  # reported by the checks of the domain
