@@ -22,30 +22,32 @@ Table = list[list[Fraction]]
 
 def evaluate(expression: Any, values: Values, memo: dict[Any, Fraction] | None = None) -> Fraction:
     """An expression in exact arithmetic; a root that is not rational is an error."""
-    memo = {} if memo is None else memo
-    node: Any = expression
+    return _value(expression, values, {} if memo is None else memo)
+
+
+def _value(node: Any, values: Values, memo: dict[Any, Fraction]) -> Fraction:
     if node in memo:
         return memo[node]
     if node in values:
         result = values[node]
-    elif node.is_Rational:
+    elif isinstance(node, sympy.Rational):
         result = F(int(node.p), int(node.q))
     elif isinstance(node, sympy.Add):
-        result = sum((evaluate(a, values, memo) for a in node.args), F(0))
+        result = sum((_value(a, values, memo) for a in node.args), F(0))
     elif isinstance(node, sympy.Mul):
         result = radicand = F(1)  # √2 √M is rational where √(2 M) is
         for a in node.args:
-            if isinstance(a, sympy.Pow) and a.exp.is_Rational and a.exp.q == 2:
-                radicand *= evaluate(a.base, values, memo) ** int(a.exp.p)
+            if isinstance(a, sympy.Pow) and isinstance(a.exp, sympy.Rational) and a.exp.q == 2:
+                radicand *= _value(a.base, values, memo) ** int(a.exp.p)
             else:
-                result *= evaluate(a, values, memo)
+                result *= _value(a, values, memo)
         result *= _root(radicand)
     elif isinstance(node, sympy.Abs):
-        result = abs(evaluate(node.args[0], values, memo))
+        result = abs(_value(node.args[0], values, memo))
     else:
         assert isinstance(node, sympy.Pow), node
-        base, exponent = evaluate(node.base, values, memo), node.exp
-        assert exponent.is_Rational, node
+        base, exponent = _value(node.base, values, memo), node.exp
+        assert isinstance(exponent, sympy.Rational), node
         result = (_root(base) if exponent.q == 2 else base) ** int(exponent.p)
     memo[node] = result
     return result

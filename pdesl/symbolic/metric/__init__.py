@@ -4,12 +4,12 @@ A file spells a metric out (`ds² = …`, `g = [[…]]`) or names one of `METRIC
 it. A metric of space alone stands beside time, −dt² + g.
 """
 
-from pdesl.symbolic.metric.matrix import Landmark, Metric
+from pdesl.symbolic.metric.matrix import Landmark, Matrix, Metric
 from pdesl.symbolic.metric.named import METRICS, NamedMetric, describe_metrics
 from pdesl.symbolic.metric.ranges import Ranges, bounds, refine, sign_of
 from pdesl.symbolic.metric.statement import metric_of, ranges_of
 
 __all__ = [
-    "METRICS", "Landmark", "Metric", "NamedMetric", "Ranges", "bounds", "describe_metrics",
-    "metric_of", "ranges_of", "refine", "sign_of",
+    "METRICS", "Landmark", "Matrix", "Metric", "NamedMetric", "Ranges", "bounds",
+    "describe_metrics", "metric_of", "ranges_of", "refine", "sign_of",
 ]  # fmt: skip

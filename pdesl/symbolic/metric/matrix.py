@@ -21,7 +21,7 @@ import sympy
 from pdesl.symbolic.functions import vanishes
 from pdesl.symbolic.metric.ranges import Ranges, refine, sign_of
 
-__all__ = ["MAXIMUM_BLOCK", "Landmark", "Metric", "blocks"]
+__all__ = ["MAXIMUM_BLOCK", "Landmark", "Matrix", "Metric", "blocks"]
 
 Matrix = sympy.ImmutableDenseMatrix
 # Coordinates that a metric may mix: the terms of a determinant grow as their factorial.
