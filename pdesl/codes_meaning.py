@@ -335,15 +335,28 @@ _OPTIONS = (
          "A stencil of order p for derivatives of order θ in d dimensions has 2 C(p + θ - 1 + d, "
          "d) + 1 nodes, more than there are; and features need as many collocation points.",
          "Choose a lower order or fewer features, or many more nodes or points."),
-    Code("E515", "an unknown optimiser", "No optimiser has this name.",
-         "Use lbfgs, ssbroyden or adam."),
+    Code("E515", "an unknown choice inside an option",
+         "An optimiser, a discretisation in space or an integrator in time has a name from a "
+         "table, and this is none of them.",
+         "The message names those there are."),
     Code("E516", "a convergence study without a known solution",
          "The order of convergence is measured on errors, and errors need a solution to compare "
          "with.",
-         "Add a manufactured: block, or verify: with the exact solution."),
+         "Add a manufactured: block, verify: with the exact solution, or a reference run."),
     Code("E517", "a ladder that is none",
          "A convergence study refines one option of the method through two or more values.",
          "Write nodes = [400, 800, 1600] under verify:."),
+    Code("E520", "a time integrator without the size of its steps",
+         "Multistep and exponential integrators do not estimate their error, so they cannot choose "
+         "their steps.",
+         "Write time = sbdf2(dt=0.01), or choose imex_rk4, which finds its steps."),
+    Code("E521", "numbers of points that do not fit the coordinates",
+         "A grid has one number of points for all coordinates, or one for each.",
+         "Write points=64, or points=[64, 32] in two dimensions."),
+    Code("E522", "a reference that cannot be used",
+         "reference = … under verify: names a method whose run stands for the exact solution where "
+         "none is known.",
+         "Write reference = method_of_lines(…), and state no known solution beside it."),
 )  # fmt: skip
 
 _CAPABILITIES = (
@@ -385,9 +398,11 @@ _CAPABILITIES = (
          "Choose dt_pinn for derivatives in space, or introduce a field for a derivative."),
     Code("E619", "a time-dependent problem for a steady method",
          "The method solves one linear or nonlinear system, without time.",
-         "Choose dt_pinn or pinn."),
-    Code("E620", "output during a run", "Results are written at the end.",
-         'Write at end: u -> "u.h5".'),
+         "Choose method_of_lines, dt_pinn or pinn."),
+    Code("E620", "output at times that cannot be",
+         "Fields are written at given times of the range, or at the end; a method chooses its "
+         "steps by itself, so that their number says nothing.",
+         'Write every 0.1: u -> "u.h5", at 0.5: u -> "u.h5", or at end: u -> "u.h5".'),
     Code("E621", "output of something that is no field", "Fields can be written yet.",
          "Name the fields; what is made of them can be computed from the file."),
     Code("E626", "no evolution equation",
@@ -405,9 +420,44 @@ _CAPABILITIES = (
          "moment.",
          "Choose a method that solves all times at once, or solve for the highest time derivative "
          "by hand."),
+    Code("E630", "a steady problem for a method that steps in time",
+         "The method advances fields from initial values, and the problem has no time.",
+         "Choose rbf_fd, or add a time coordinate to domain:."),
+    Code("E632", "a boundary condition that cannot be solved with every step",
+         "Boundary values follow from the others by a linear system that is factorised once. A "
+         "condition that is nonlinear, holds a time derivative, or has a coefficient that changes "
+         "in time is no part of it; data that change in time are.",
+         "Choose dt_pinn or pinn, or write the condition in a linear form."),
+    Code("E633", "a domain that the discretisation in space does not have",
+         "finite_difference has a grid over a box, fourier one over a box that is periodic in "
+         "every direction.",
+         "Choose space = rbf_fd(…), which takes any domain."),
+    Code("E635", "a stiff part that is not diagonal in Fourier space",
+         "A coefficient that depends on place or time couples all wave numbers.",
+         "Choose space = finite_difference(…), or mark a constant part as stiff."),
+    Code("E636", "an exponential integrator without a diagonal",
+         "etd1, etdrk2 and etdrk4 need the exponential of the stiff part, which is at hand where "
+         "that is diagonal: constant coefficients on a periodic box.",
+         "Choose time = imex_rk4(…)."),
 )  # fmt: skip
 
 _NUMERICS = (
+    Code("E740", "a solution that is not finite on the way",
+         "A step in time led to values that are no numbers: the step is too large for a term that "
+         "is not implicit, a term is undefined for a value that it met, or the solution blows up.",
+         "Take a smaller dt, choose steps by rtol, or mark stiff terms with stiff(…)."),
+    Code("E741", "a step in time that vanishes",
+         "However small the step, the estimated error stays above the tolerance; or there are too "
+         "many steps.",
+         "End the time range before the solution blows up or jumps, or raise rtol."),
+    Code("E742", "boundary conditions that do not fix a value each",
+         "At a node of the boundary each condition determines one nodal value of a field that it "
+         "holds. Here there is no such assignment.",
+         "State a condition for each field, or two for a field of order 4."),
+    Code("E743", "a singular matrix in a step of time",
+         "The equations of an implicit step, or the boundary conditions alone, do not determine "
+         "all nodal values.",
+         "Check the boundary conditions, or take other nodes."),
     Code("E700", "a failure while solving",
          "The computation could not go on; the message says at which step.",
          "Follow the advice of the message."),

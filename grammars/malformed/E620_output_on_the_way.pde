@@ -17,4 +17,4 @@ initial:
     u = sin(π x)
 
 output:
-    every 0.1: u -> "u.h5"
+    every 10 steps: u -> "u.h5"

@@ -2,7 +2,7 @@
 
 A row  Σ m_j u_j + (rest) = 0  is split into  mass + stiff + nonstiff = 0. Marks in the file
 decide; without marks, the spatially highest linear terms of each row are stiff, if their order is
-at least two.
+at least two, or if such terms of the row's field stand in the equation of another one.
 """
 
 from __future__ import annotations
@@ -35,10 +35,27 @@ def split(system: System) -> tuple[Splitting, ...]:
     Raises:
         ProblemError: a stiff part that is not linear (E316), or that holds a time derivative.
     """
-    return tuple(_split(system, row) for row in system.rows)
+    bound = _bound_fields(system)
+    return tuple(_split(system, row, bound) for row in system.rows)
 
 
-def _split(system: System, row: Row) -> Splitting:
+def _bound_fields(system: System) -> frozenset[str]:
+    """Fields whose stiff derivatives stand in the equation of another field.
+
+    In the evolution form of a wave equation, ∂t u = v and ∂t v = ∇²u, the stiffness lies in the
+    two equations together, and a part of it alone is no use.
+    """
+    found: set[str] = set()
+    for row in system.rows:
+        own = {t.jet.field for t in row.mass}
+        order = max((system.space_order(t.jet) for t in row.linear), default=0)
+        if order >= 2 and row.stiff is None:
+            high = {t.jet.field for t in row.linear if system.space_order(t.jet) == order}
+            found |= high - own
+    return frozenset(found)
+
+
+def _split(system: System, row: Row, bound: frozenset[str]) -> Splitting:
     space = system.space
     mass = sympy.Add(*(t.expression(space) for t in row.mass))
     rest = sympy.Add(*(t.expression(space) for t in row.linear), row.nonlinear, row.forcing)
@@ -49,14 +66,15 @@ def _split(system: System, row: Row) -> Splitting:
             raise ProblemError(mistakes)
         return Splitting(row, mass, stiff, _difference(row, stiff, space), "the file")
     order = max((system.space_order(t.jet) for t in row.linear), default=0)
-    if order < 2:
+    if order < 2 and not {t.jet.field for t in row.mass} & bound:
         return Splitting(row, mass, sympy.S.Zero, rest, "the compiler: no linear term of order 2")
     chosen = [t for t in row.linear if system.space_order(t.jet) == order]
     stiff = sympy.Add(*(t.expression(space) for t in chosen))
     others = sympy.Add(*(t.expression(space) for t in row.linear if t not in chosen))
     return Splitting(
         row, mass, stiff, others + row.nonlinear + row.forcing,
-        f"the compiler: the linear terms of order {order}",
+        f"the compiler: the linear terms of order {order}"
+        + ("" if order >= 2 else ", since another equation makes them stiff"),
     )  # fmt: skip
 
 

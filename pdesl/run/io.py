@@ -43,7 +43,7 @@ NODE_KINDS = ("interior", "boundary")
 
 @dataclass(frozen=True, slots=True)
 class FieldData:
-    """Nodal values (n,) of a field, its exact values where they are known, and its unit."""
+    """Nodal values (n,) of a field, or (T, n) at T times; exact values where known; its unit."""
 
     values: NDArray
     exact: NDArray | None = None
@@ -67,6 +67,7 @@ class ResultData:
     network: path such as `layers/0/weight` → array; network_attributes: what rebuilds the network.
     history: name → (k,); `iteration` is the axis of the others.
     attributes: further root attributes, text or numbers: the text of the problem, its hash, ….
+    times: (T,) where fields are given at several times; time_name: the name of that coordinate.
     """
 
     title: str
@@ -81,17 +82,24 @@ class ResultData:
     network_attributes: Mapping[str, str | int | float] = field(default_factory=dict)
     history: Mapping[str, NDArray] = field(default_factory=dict)
     attributes: Mapping[str, str | int | float] = field(default_factory=dict)
+    times: NDArray | None = None
+    time_name: str = "t"
 
     def __post_init__(self) -> None:
-        check_names(self.coordinates, self.fields)
-        count = len(self.kind)
-        columns: dict[str, NDArray | None] = {**self.coordinates, "part": self.part}
+        axes = self.coordinates if self.times is None else (*self.coordinates, self.time_name)
+        check_names(axes, self.fields)
+        count = (len(self.kind),)
+        whole = count if self.times is None else (len(self.times), *count)
+        shapes: dict[str, tuple[NDArray | None, tuple[int, ...]]] = {
+            name: (column, count) for name, column in self.coordinates.items()
+        }
+        shapes["part"] = self.part, count
         for name, values in self.fields.items():
-            columns[name], columns[f"{name}_exact"] = values.values, values.exact
-        for name, column in columns.items():
-            if column is not None and np.shape(column) != (count,):
-                raise ValueError(f"{name} has shape {np.shape(column)}, not ({count},)")
-        if self.normals is not None and self.normals.shape != (count, len(self.coordinates)):
+            shapes[name], shapes[f"{name}_exact"] = (values.values, whole), (values.exact, whole)
+        for name, (column, shape) in shapes.items():
+            if column is not None and np.shape(column) != shape:
+                raise ValueError(f"{name} has shape {np.shape(column)}, not {shape}")
+        if self.normals is not None and self.normals.shape != (*count, len(self.coordinates)):
             raise ValueError(f"normals have shape {self.normals.shape}")
 
     def select(self, names: tuple[str, ...]) -> ResultData:
@@ -99,7 +107,7 @@ class ResultData:
         return replace(self, fields={name: self.fields[name] for name in names})
 
     def columns(self) -> dict[str, NDArray]:
-        """Every nodal quantity under the name it has in a file, each of shape (n,)."""
+        """Every nodal quantity under the name it has in a file, of shape (n,) or (T, n)."""
         found: dict[str, NDArray] = dict(self.coordinates)
         for name, values in self.fields.items():
             found[name] = values.values
@@ -192,9 +200,17 @@ def write_hdf5(path: Path, data: ResultData) -> None:
         nodes = file.create_dataset("node", data=np.arange(len(data.kind), dtype=np.int64))
         nodes.make_scale("node")
         nodes.attrs["long_name"] = "number of the node"
+        clock = None
+        if data.times is not None:
+            clock = file.create_dataset(data.time_name, data=data.times)
+            clock.make_scale(data.time_name)
+            clock.attrs["long_name"] = "time"
+            clock.attrs["units"] = "1"
         for name, column in data.columns().items():
             dataset = file.create_dataset(name, data=column)
-            dataset.dims[0].attach_scale(nodes)
+            dataset.dims[column.ndim - 1].attach_scale(nodes)
+            if clock is not None and column.ndim == 2:
+                dataset.dims[0].attach_scale(clock)
             for key, value in data.describe(name).items():
                 dataset.attrs[key] = value
         if data.network:
@@ -249,7 +265,8 @@ def _read_layout(file) -> ResultData:
     title = str(root.pop("title"))
     for name in ("Conventions", "source", "versions"):
         root.pop(name)
-    names = [n for n in file if n not in ("node", "network", "history")]
+    clock = next((n for n in file if str(_attribute(file[n], "long_name")) == "time"), None)
+    names = [n for n in file if n not in ("node", "network", "history", clock)]
     columns = {n: file[n][...] for n in names}
     kind, part = columns.pop("node_kind"), columns.pop("boundary_part", None)
     part_names: tuple[str, ...] = ()
@@ -288,15 +305,31 @@ def _read_layout(file) -> ResultData:
         network_attributes=dict(file["network"].attrs) if network else {},
         history={n: file["history"][n][...] for n in file["history"]} if "history" in file else {},
         attributes=root,
+        times=None if clock is None else file[clock][...],
+        time_name=clock or "t",
     )
 
 
+def _attribute(item, name: str) -> object:
+    return item.attrs.get(name, "")
+
+
 def write_csv(path: Path, data: ResultData) -> None:
-    """A table with one line for each node, numbers with 17 digits so that none is rounded."""
+    """A table with one line for each node, numbers with 17 digits so that none is rounded.
+
+    With several times, one line for each node at each time, the time in the first column.
+    """
     columns = data.columns()
     columns["node_kind"] = np.asarray(NODE_KINDS, object)[data.kind]
     if data.part is not None:
         columns["boundary_part"] = np.asarray([*data.part_names, ""], object)[data.part]
+    if data.times is not None:
+        count, moments = len(data.kind), len(data.times)
+        columns = {
+            name: column.ravel() if column.ndim == 2 else np.tile(column, moments)
+            for name, column in columns.items()
+        }
+        columns = {data.time_name: np.repeat(data.times, count), **columns}
     with path.open("w", encoding="utf-8", newline="") as stream:
         writer = csv.writer(stream)
         writer.writerow(columns)
@@ -310,6 +343,8 @@ def write_csv(path: Path, data: ResultData) -> None:
 def write_npz(path: Path, data: ResultData) -> None:
     """NumPy's archive: the nodal arrays by name, `network/…`, `history/…` and `attributes`."""
     arrays: dict[str, NDArray] = data.columns()
+    if data.times is not None:
+        arrays[data.time_name] = data.times
     arrays |= {f"network/{name}": np.asarray(array) for name, array in data.network.items()}
     arrays |= {f"history/{name}": np.asarray(values) for name, values in data.history.items()}
     attributes = {"title": data.title, **data.attributes, "network": dict(data.network_attributes)}

@@ -29,16 +29,26 @@ class FieldError:
     """How far a field is from its exact values.
 
     `relative_l2` is ‖u − u*‖₂ / ‖u*‖₂ over the test points (null where u* = 0 everywhere),
-    `linf` is max |u − u*| in the unit of the field; `measured_on` says in words which points.
+    `linf` is max |u − u*| in the unit of the field; `measured_on` says in words which points,
+    `against` what u* is; `reference_error` estimates the relative l2 error of u* where that is
+    itself computed.
     """
 
     relative_l2: float | None
     linf: float
     measured_on: str
     points: int
+    against: str = "the known solution"
+    reference_error: float | None = None
 
 
-def field_error(computed: NDArray, exact: NDArray, measured_on: str) -> FieldError:
+def field_error(
+    computed: NDArray,
+    exact: NDArray,
+    measured_on: str,
+    against: str = "the known solution",
+    reference_error: float | None = None,
+) -> FieldError:
     """The error of a field at test points, both arrays of shape (n,)."""
     difference = np.asarray(computed, float) - np.asarray(exact, float)
     size = float(np.linalg.norm(exact))
@@ -47,6 +57,8 @@ def field_error(computed: NDArray, exact: NDArray, measured_on: str) -> FieldErr
         linf=float(np.max(np.abs(difference))),
         measured_on=measured_on,
         points=len(difference),
+        against=against,
+        reference_error=reference_error,
     )
 
 

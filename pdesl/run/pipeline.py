@@ -39,6 +39,8 @@ from pdesl.ir.text import format_expression, format_system, latex_system
 from pdesl.language.names import suggest
 from pdesl.language.parser import parse, read_source
 from pdesl.resources import problems_folder
+from pdesl.run.known import Known, known_solution, reference_mistakes
+from pdesl.run.outputs import output_targets
 from pdesl.run.progress import Observer, SilentObserver, TrainingProgress
 from pdesl.run.progress import stage as observed
 from pdesl.run.words import describe, kind_words
@@ -198,7 +200,9 @@ def check(source: Source, overrides: Sequence[str] = (), profile: str | None = N
         options = bind_options(method, choice, values)
         if system is not None:
             found += size_mistakes(method, system, choice, options)
-            notes = [*requirements(method, system), *_targets(problem, system)[1]]
+            found += reference_mistakes(system)
+            refused = output_targets(problem, system, values)[1]
+            notes = [*requirements(method, system, options), *refused]
             if not _is_wrong(found):
                 summary = describe(system, method, options)
                 found += [replace(d, severity=Severity.NOTE) for d in notes]
@@ -286,24 +290,27 @@ def run(
     timings: dict[str, float] = {}
     ready = _prepare(source, solver, overrides, profile, seed, observer, timings)
     system, problem = ready.task.system, ready.task.system.problem
-    targets, refused = _targets(problem, system)
+    targets, refused = output_targets(problem, system, ready.task.values)
     if refused:
         raise CapabilityError(refused)
-    check_names((s.name for s in system.space_symbols), system.fields)
+    check_names((s.name for s in system.space.coordinates), system.fields)
     with OutputFolder(output or default_folder(problem.name)) as folder:
-        for name, _ in targets:
-            check_suffix(name)
-            folder.check(name)
+        for target in targets:
+            check_suffix(target.name)
+            folder.check(target.name)
+        known = known_solution(ready.task, observer, timings)
         result = _solve(ready, observer, timings)
         with observed(observer, "errors", timings) as note:
-            errors, points = results.measure(ready.task, result)
+            errors, points = results.measure(ready.task, result, known)
+            course = results.errors_over_time(ready.task, result, known)
             note.text = f"{points:,} test points"
         with observed(observer, "files", timings):
-            data = results.result_data(ready.task, result, ready.source)
-            for name, fields in targets:
-                folder.write(name, writer_for(name, data.select(fields)))
+            for target in targets:
+                data = results.result_data(ready.task, result, ready.source, known, target.times)
+                folder.write(target.name, writer_for(target.name, data.select(target.fields)))
             folder.write(
-                f"{problem.name}.png", lambda path: results.draw_picture(path, ready.task, result)
+                f"{problem.name}.png",
+                lambda path: results.draw_picture(path, ready.task, result, known, course),
             )
         bounds = results.judge_bounds(problem, errors)
         metrics = results.collect_metrics(
@@ -316,8 +323,11 @@ def run(
             timings=timings,
         )
         metrics |= {"bounds": bounds, "files": folder.digests()}
+        if course:
+            metrics["errors_over_time"] = course
         files = folder.commit(metrics)
-    return RunReport(folder.path, metrics, files, results.closing_lines(result, errors, bounds))
+    lines = results.closing_lines(result, errors, bounds, known)
+    return RunReport(folder.path, metrics, files, lines)
 
 
 def solve(
@@ -329,11 +339,14 @@ def solve(
     seed: int | None = None,
     observer: Observer | None = None,
     monitor: Monitor | None = None,
+    known: Known | None = None,
 ) -> Solution:
     """Solve a problem and keep the solution in memory; arguments and errors as for `run`.
 
     Args:
         monitor: watches the training from outside its clock.
+        known: what errors are measured against; by default the known solution or the reference
+            of the problem (`known`).
 
     Raises:
         ValueError: a monitor, and a method that does not train.
@@ -341,12 +354,13 @@ def solve(
     observer = SilentObserver() if observer is None else observer
     timings: dict[str, float] = {}
     ready = _prepare(source, solver, overrides, profile, seed, observer, timings)
+    known = known or known_solution(ready.task, observer, timings)
     if monitor is not None:
-        ready = replace(ready, task=_monitored(ready, monitor))
+        ready = replace(ready, task=_monitored(ready, monitor, known))
     result = _solve(ready, observer, timings)
     from pdesl.run import results
 
-    errors, _ = results.measure(ready.task, result)
+    errors, _ = results.measure(ready.task, result, known)
     return Solution(ready.task.system, result, errors, timings)
 
 
@@ -417,7 +431,7 @@ def _prepare(
         sizes = size_mistakes(method, system, choice, options)
         if sizes:
             raise ProblemError(sizes)
-        reasons = requirements(method, system)
+        reasons = requirements(method, system, options)
         if reasons:
             raise CapabilityError(reasons)
         assert problem.shape is not None
@@ -435,13 +449,26 @@ def _solve(ready: _Ready, observer: Observer, timings: dict[str, float]) -> Solv
     return result
 
 
-def _monitored(ready: _Ready, monitor: Monitor) -> Task:
+def known(
+    source: Source | Problem,
+    *,
+    overrides: Sequence[str] = (),
+    profile: str | None = None,
+    observer: Observer | None = None,
+) -> Known | None:
+    """What errors of a problem are measured against, its reference solved; see `known_solution`."""
+    observer = SilentObserver() if observer is None else observer
+    ready = _prepare(source, None, overrides, profile, None, SilentObserver(), {})
+    return known_solution(ready.task, observer, {})
+
+
+def _monitored(ready: _Ready, monitor: Monitor, known: Known | None) -> Task:
     """The task with a monitor whose snapshots can measure their errors."""
     if not ready.method.trains:
         raise ValueError(f"`{ready.method.name}` does not train: there is nothing to monitor")
     from pdesl.run.results import make_measure
 
-    measured = make_measure(ready.task)
+    measured = make_measure(ready.task, known)
 
     def look(snapshot: Snapshot) -> bool | None:
         def errors() -> Mapping[str, FieldError]:
@@ -466,48 +493,6 @@ def _shared(choice: Choice, method: Method, observer: Observer) -> Choice:
     return Choice(choice.name, kept, choice.positional, choice.spans, span=choice.span)
 
 
-def _targets(
-    problem: Problem, system: System
-) -> tuple[list[tuple[str, tuple[str, ...]]], list[Diagnostic]]:
-    """The files to be written at the end, each with its fields; outputs that no run can give."""
-    found: list[tuple[str, tuple[str, ...]]] = []
-    refused: list[Diagnostic] = []
-    for rule in problem.output:
-        at_end = isinstance(rule.trigger, Choice) and rule.trigger.name == "end"
-        fields = []
-        for expression in _flat(rule.outputs):
-            name = getattr(getattr(expression, "func", None), "__name__", "")
-            if name in system.fields:
-                fields.append(name)
-            else:
-                refused.append(
-                    Diagnostic(
-                        "E621",
-                        "only fields can be written yet",
-                        rule.span,
-                        helps=("name fields: " + ", ".join(f"`{f}`" for f in system.fields),),
-                    )
-                )
-        if not at_end or rule.target is None:
-            refused.append(
-                Diagnostic(
-                    "E620",
-                    "output during a run cannot be written yet",
-                    rule.span,
-                    helps=('write it at the end, `at end: u -> "u.h5"`',),
-                )
-            )
-        elif fields:
-            found.append((rule.target, tuple(dict.fromkeys(fields))))
-    if not any(name.endswith(".h5") for name, _ in found):
-        found.append(("solution.h5", system.fields))
-    return found, refused
-
-
-def _flat(values: Sequence[Any]) -> list[Any]:
-    return [e for v in values for e in (_flat(v) if isinstance(v, tuple) else [v])]
-
-
 def _reporter(observer: Observer, timings: dict[str, float]) -> Reporter:
     from pdesl.solvers.base import Reporter
 
@@ -525,6 +510,7 @@ def _reporter(observer: Observer, timings: dict[str, float]) -> Reporter:
                 report.iterations,
                 report.seconds_limit,
                 report.phase,
+                report.quantity,
             )
         )
 

@@ -37,7 +37,8 @@ class TrainingProgress:
 
     `iterations` and `seconds_limit` are the limits that end it at the latest (None: no limit);
     the loss usually ends it earlier. `elapsed` counts seconds since the training began.
-    `phase` names the optimiser at work.
+    `phase` names the optimiser at work; `quantity` what the number `loss` is: the time in a course
+    of steps.
     """
 
     iteration: int
@@ -46,6 +47,14 @@ class TrainingProgress:
     iterations: int | None = None
     seconds_limit: float | None = None
     phase: str = ""
+    quantity: str = "loss"
+
+    @property
+    def value(self) -> str:
+        """The quantity with its value."""
+        if self.quantity == "loss":
+            return f"loss {self.loss:.3e}"
+        return f"{self.quantity} = {self.loss:.4g}"
 
 
 class Observer(Protocol):
@@ -131,7 +140,7 @@ def _describe(progress: TrainingProgress, remaining: float | None) -> str:
     left = f", at most {format_seconds(remaining)} left" if remaining is not None else ""
     phase = f" ({progress.phase})" if progress.phase else ""
     return (
-        f"iteration {progress.iteration:,}{limit}{phase}, loss {progress.loss:.3e}, "
+        f"iteration {progress.iteration:,}{limit}{phase}, {progress.value}, "
         f"{format_seconds(progress.elapsed)}{left}"
     )
 
@@ -139,7 +148,7 @@ def _describe(progress: TrainingProgress, remaining: float | None) -> str:
 def _describe_briefly(progress: TrainingProgress, remaining: float | None) -> str:
     left = f", at most {format_seconds(remaining)} left" if remaining is not None else ""
     return (
-        f"iteration {progress.iteration:,}, loss {progress.loss:.2e}, "
+        f"iteration {progress.iteration:,}, {progress.value}, "
         f"{format_seconds(progress.elapsed)}{left}"
     )
 

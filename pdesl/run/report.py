@@ -22,6 +22,9 @@ if TYPE_CHECKING:
 
 __all__ = ["PictureData", "plot_solution"]
 
+Moment = Callable[[NDArray, float], Mapping[str, NDArray]]
+"""(n, d) points and a time to field → (n,) values."""
+
 _INK = "#222222"
 _ERROR_MAP = "magma"
 _DECADES = 5  # of the error that the logarithmic scale shows below the largest
@@ -51,6 +54,8 @@ class PictureData:
     evaluate: (n, d) → field → (n,); exact: the same for the exact solution, or None.
     interior, boundary, ghost: nodes, each (k, d).
     history: `iteration` and the losses by name, each (k,).
+    times: first and last time; over_time, exact_over_time: the solutions at any time.
+    course: relative errors by field at `times`.
     """
 
     title: str
@@ -65,6 +70,10 @@ class PictureData:
     exact: Evaluate | None = None
     history: Mapping[str, NDArray] = field(default_factory=dict)
     units: Mapping[str, str] = field(default_factory=dict)
+    times: tuple[float, float] | None = None
+    over_time: Moment | None = None
+    exact_over_time: Moment | None = None
+    course: Mapping[str, Sequence[float | None]] = field(default_factory=dict)
 
     def label(self, name: str) -> str:
         unit = self.units.get(name, "1")
@@ -91,6 +100,10 @@ def plot_solution(
     from matplotlib.figure import Figure
 
     draw = {1: _draw_lines, 2: _draw_maps}.get(len(data.coordinates), _draw_slices)
+    if len(data.coordinates) == 1 and data.over_time is not None:
+        from pdesl.run.report_time import draw_space_time
+
+        draw = draw_space_time
     with matplotlib.rc_context(_STYLE):  # pyright: ignore[reportArgumentType]
         figure = Figure(layout="constrained")
         FigureCanvasAgg(figure)
@@ -172,7 +185,7 @@ def _map_error(axes: Axes, plane: Plane, error: NDArray, limits: tuple[float, fl
     return image
 
 
-def _limits(values: NDArray) -> tuple[float, float]:
+def limits_of(values: NDArray) -> tuple[float, float]:
     """Range of a field, widened where it is constant."""
     finite = values[np.isfinite(values)]
     if not len(finite):
@@ -184,7 +197,7 @@ def _limits(values: NDArray) -> tuple[float, float]:
     return low, high
 
 
-def _error_limits(error: NDArray) -> tuple[float, float]:
+def error_limits(error: NDArray) -> tuple[float, float]:
     """Logarithmic range that ends at the largest error and leaves out its few zeros."""
     finite = error[np.isfinite(error) & (error > 0)]
     if not len(finite):
@@ -194,7 +207,7 @@ def _error_limits(error: NDArray) -> tuple[float, float]:
     return min(low, high / 10), high
 
 
-def _colour_bar(figure: Figure, shown: Any, axes: Any, label: str) -> None:
+def colour_bar(figure: Figure, shown: Any, axes: Any, label: str) -> None:
     bar = figure.colorbar(shown, ax=axes, shrink=0.9, aspect=24, pad=0.02)
     bar.set_label(label)
     bar.ax.spines[:].set_visible(False)
@@ -209,19 +222,19 @@ def _draw_maps(figure: Figure, data: PictureData, resolution: int) -> None:
 
     def solution(name: str) -> Callable[[Axes], None]:
         def draw(axes: Axes) -> None:
-            shown = _map_solution(axes, plane, fields[name], _limits(fields[name][inside]))
+            shown = _map_solution(axes, plane, fields[name], limits_of(fields[name][inside]))
             _frame(axes, data, 0, 1, f"Solution {name}")
-            _colour_bar(figure, shown, axes, data.label(name))
+            colour_bar(figure, shown, axes, data.label(name))
 
         return draw
 
     def error(name: str) -> Callable[[Axes], None]:
         def draw(axes: Axes) -> None:
             difference = np.abs(fields[name] - exact[name])
-            limits = _error_limits(difference[inside])
+            limits = error_limits(difference[inside])
             shown = _map_error(axes, plane, difference, limits)
             _frame(axes, data, 0, 1, f"Pointwise error, at most {limits[1]:.1e}")
-            _colour_bar(figure, shown, axes, f"|{name} − exact {name}|")
+            colour_bar(figure, shown, axes, f"|{name} − exact {name}|")
 
         return draw
 
@@ -231,7 +244,9 @@ def _draw_maps(figure: Figure, data: PictureData, resolution: int) -> None:
             panels.append(error(name))
     panels.append(lambda axes: _draw_nodes(axes, data, (0, 1)))
     if data.history:
-        panels.append(lambda axes: _draw_history(axes, data.history))
+        panels.append(lambda axes: draw_history(axes, data.history))
+    if data.course:
+        panels.append(lambda axes: draw_course(axes, data.course))
     rows = -(-len(panels) // 2)
     width, height = data.upper - data.lower
     figure.set_size_inches(7.2, float(np.clip(2.9 * height / width, 1.8, 5.5)) * rows + 0.4)
@@ -291,7 +306,7 @@ _LOSS_STYLES = ("-", "--", ":", "-.")
 _LOSS_COLOURS = (_INK, "#0072b2", "#d55e00", "#009e73", "#cc79a7")
 
 
-def _draw_history(axes: Axes, history: Mapping[str, NDArray]) -> None:
+def draw_history(axes: Axes, history: Mapping[str, NDArray]) -> None:
     names = [name for name in history if name != "iteration"]
     for position, name in enumerate(names):
         values = np.asarray(history[name], float)
@@ -307,6 +322,24 @@ def _draw_history(axes: Axes, history: Mapping[str, NDArray]) -> None:
     axes.set_title("Training loss")
     axes.grid(axis="y", linewidth=0.3, color="#cccccc")
     if len(names) > 1:
+        axes.legend(loc="best")
+
+
+def draw_course(axes: Axes, course: Mapping[str, Sequence[float | None]]) -> None:
+    """Relative errors by field over time."""
+    times = np.asarray(course["times"], float)
+    for position, (name, errors) in enumerate((n, e) for n, e in course.items() if n != "times"):
+        values = np.array([np.nan if e is None or e <= 0 else e for e in errors], float)
+        axes.plot(
+            times, values, label=name,
+            linestyle=_LOSS_STYLES[position % len(_LOSS_STYLES)],
+            color=_LOSS_COLOURS[position % len(_LOSS_COLOURS)],
+        )  # fmt: skip
+    axes.set_yscale("log")
+    axes.set_xlabel("time")
+    axes.set_title("Relative l2 error over time")
+    axes.grid(axis="y", linewidth=0.3, color="#cccccc")
+    if len(course) > 2:
         axes.legend(loc="best")
 
 
@@ -339,7 +372,7 @@ def _draw_lines(figure: Figure, data: PictureData, resolution: int) -> None:
             _nothing(grid[row, 1], f"no exact {name} is known")
             continue
         error = np.where(inside, np.abs(fields[name] - exact[name]), np.nan)
-        limits = _error_limits(error)
+        limits = error_limits(error)
         axes = grid[row, 1]
         axes.semilogy(points[:, 0], np.maximum(error, limits[0]), color=_INK, linewidth=0.9)
         axes.set_xlabel(data.label(data.coordinates[0]))
@@ -348,7 +381,7 @@ def _draw_lines(figure: Figure, data: PictureData, resolution: int) -> None:
     if data.history:
         for axes in grid[-1]:
             axes.remove()
-        _draw_history(figure.add_subplot(rows, 1, rows), data.history)
+        draw_history(figure.add_subplot(rows, 1, rows), data.history)
 
 
 def _rug(axes: Axes, data: PictureData) -> None:
@@ -382,26 +415,26 @@ def _draw_slices(figure: Figure, data: PictureData, resolution: int) -> None:
         inside = np.concatenate(
             [f[name][p.level[p.near] <= 0] for f, p in zip(fields, planes, strict=True)]
         )
-        limits = _limits(inside)
+        limits = limits_of(inside)
         shown = [
             _slice(grid[row, k], data, plane, f"Solution {name}")
             or _map_solution(grid[row, k], plane, values[name], limits)
             for k, (plane, values) in enumerate(zip(planes, fields, strict=True))
         ]
-        _colour_bar(figure, shown[0], list(grid[row]), data.label(name))
+        colour_bar(figure, shown[0], list(grid[row]), data.label(name))
         row += 1
         if name not in known or exact is None:
             continue
         errors = [np.abs(f[name] - e[name]) for f, e in zip(fields, exact, strict=True)]
         within = [e[p.level[p.near] <= 0] for e, p in zip(errors, planes, strict=True)]
-        limits = _error_limits(np.concatenate(within))
+        limits = error_limits(np.concatenate(within))
         shown = [
             _slice(grid[row, k], data, plane, "Pointwise error")
             or _map_error(grid[row, k], plane, error, limits)
             for k, (plane, error) in enumerate(zip(planes, errors, strict=True))
         ]
         label = f"|{name} − exact {name}|, at most {limits[1]:.1e}"
-        _colour_bar(figure, shown[0], list(grid[row]), label)
+        colour_bar(figure, shown[0], list(grid[row]), label)
         row += 1
     if known:
         _draw_histogram(grid[row, 0], data, known)
@@ -409,7 +442,7 @@ def _draw_slices(figure: Figure, data: PictureData, resolution: int) -> None:
         grid[row, 0].set_axis_off()
     _draw_nodes(grid[row, 1], data, (0, 1))
     if data.history:
-        _draw_history(grid[row, 2], data.history)
+        draw_history(grid[row, 2], data.history)
     else:
         grid[row, 2].set_axis_off()
 

@@ -10,9 +10,9 @@ import numpy as np
 
 from pdesl.diagnostics import SolverError, Source
 from pdesl.lowering.cloud import make_test_points
-from pdesl.lowering.emit import evaluate_at
-from pdesl.lowering.places import Places, join_time
+from pdesl.lowering.places import join_time
 from pdesl.run.io import FieldData, ResultData
+from pdesl.run.known import Known
 from pdesl.run.metrics import FieldError, field_error, make_metrics
 from pdesl.run.report import PictureData, plot_solution
 from pdesl.solvers.base import Evaluate, SolverResult, Task
@@ -25,7 +25,7 @@ __all__ = [
     "closing_lines",
     "collect_metrics",
     "draw_picture",
-    "exact_solution",
+    "errors_over_time",
     "judge_bounds",
     "make_measure",
     "measure",
@@ -34,33 +34,14 @@ __all__ = [
 
 # Points that an error is measured at, apart from the nodes of the solution.
 TEST_POINTS = 20_000
+# Points and times of the errors over time.
+COURSE_POINTS = 2_000
+COURSE_TIMES = 21
 
 
-def exact_solution(task: Task) -> Callable[[np.ndarray], dict[str, np.ndarray]] | None:
-    """The known solution as a function of inputs in the problem's order."""
-    system = task.system
-    if not system.exact:
-        return None
-    axis = system.frame.time_axis
-
-    def exact(inputs: np.ndarray) -> dict[str, np.ndarray]:
-        times = None if axis is None else inputs[:, axis]
-        points = inputs if axis is None else np.delete(inputs, axis, axis=1)
-        values = evaluate_at(
-            [system.exact[f] for f in system.fields],
-            system,
-            Places(points, None, times),
-            task.values,
-        )
-        return {
-            f: np.broadcast_to(np.asarray(v, float), (len(inputs),)).copy()
-            for f, v in zip(system.fields, values, strict=True)
-        }
-
-    return exact
-
-
-def make_measure(task: Task) -> Callable[[Evaluate], tuple[Mapping[str, FieldError], int]]:
+def make_measure(
+    task: Task, known: Known | None
+) -> Callable[[Evaluate], tuple[Mapping[str, FieldError], int]]:
     """A function that measures errors of a solution of the task, all on the same test points."""
     points = np.asarray(make_test_points(task.region, TEST_POINTS, task.options.seed + 1))
     span = task.time_span
@@ -72,8 +53,7 @@ def make_measure(task: Task) -> Callable[[Evaluate], tuple[Mapping[str, FieldErr
         times = np.random.default_rng(task.options.seed + 1).uniform(*span, len(points))
         words += ", at random times"
     inputs = join_time(task.system, points, times)
-    exact = exact_solution(task)
-    known = None if exact is None else exact(inputs)
+    exact = None if known is None else known.evaluate(inputs)
 
     def measured(evaluate: Evaluate) -> tuple[Mapping[str, FieldError], int]:
         computed = evaluate(inputs)
@@ -84,31 +64,76 @@ def make_measure(task: Task) -> Callable[[Evaluate], tuple[Mapping[str, FieldErr
                     code="E703",
                     advice="choose precision = float64, or a smaller network",
                 )
-        if known is None:
+        if known is None or exact is None:
             return {}, len(inputs)
-        fields = task.system.fields
-        return {f: field_error(computed[f], known[f], words) for f in fields}, len(inputs)
+        errors = {
+            f: field_error(computed[f], exact[f], words, known.against, known.errors.get(f))
+            for f in task.system.fields
+        }
+        return errors, len(inputs)
 
     return measured
 
 
-def measure(task: Task, result: SolverResult) -> tuple[Mapping[str, FieldError], int]:
-    """Errors against the known solution on test points that the solution has not seen."""
-    return make_measure(task)(result.evaluate)
+def measure(
+    task: Task, result: SolverResult, known: Known | None
+) -> tuple[Mapping[str, FieldError], int]:
+    """Errors against what is known, on test points that the solution has not seen."""
+    return make_measure(task, known)(result.evaluate)
+
+
+def errors_over_time(
+    task: Task, result: SolverResult, known: Known | None
+) -> dict[str, list[float | None]]:
+    """Relative l2 errors by field at equidistant `times`, the first and the last included.
+
+    Where a field vanishes at a time its error there has no measure and is None. Empty for a
+    problem without time or without anything to compare with.
+    """
+    span = task.time_span
+    if span is None or known is None:
+        return {}
+    points = np.asarray(make_test_points(task.region, COURSE_POINTS, task.options.seed + 3))
+    times = np.linspace(*span, COURSE_TIMES)
+    found: dict[str, list[float | None]] = {"times": [float(t) for t in times]}
+    inputs = np.concatenate(
+        [join_time(task.system, points, np.full(len(points), t)) for t in times]
+    )
+    computed, exact = result.evaluate(inputs), known.evaluate(inputs)
+    for name in task.system.fields:
+        errors = (computed[name] - exact[name]).reshape(len(times), -1)
+        sizes = np.linalg.norm(exact[name].reshape(len(times), -1), axis=1)
+        found[name] = [
+            float(e / s) if s > 0 else None
+            for e, s in zip(np.linalg.norm(errors, axis=1), sizes, strict=True)
+        ]
+    return found
 
 
 # -- writing -------------------------------------------------------------------------------
 
 
-def result_data(task: Task, result: SolverResult, source: Source) -> Any:
+def result_data(
+    task: Task,
+    result: SolverResult,
+    source: Source,
+    known: Known | None,
+    times: np.ndarray | None = None,
+) -> ResultData:
+    """What is saved of a solution at the nodes: at `times` (T,), else at the end."""
     system, problem, cloud = task.system, task.system.problem, result.cloud
     points = cloud.evaluation
     span = task.time_span
-    times = None if span is None else np.full(len(points), span[1])
-    inputs = join_time(task.system, points, times)
-    computed = result.evaluate(inputs)
-    exact = exact_solution(task)
-    known = exact(inputs) if exact is not None else {}
+
+    def at_nodes(evaluate: Evaluate) -> dict[str, np.ndarray]:
+        if times is None:
+            last = None if span is None else np.full(len(points), span[1])
+            return evaluate(join_time(system, points, last))
+        tables = [evaluate(join_time(system, points, np.full(len(points), t))) for t in times]
+        return {f: np.stack([table[f] for table in tables]) for f in system.fields}
+
+    computed = at_nodes(result.evaluate)
+    exact = at_nodes(known.evaluate) if known is not None else {}
     units = {c: f.unit or "1" for f in problem.fields for c in f.components}
     first = len(cloud.interior)
     part = np.full(len(points), -1)
@@ -121,12 +146,14 @@ def result_data(task: Task, result: SolverResult, source: Source) -> Any:
         "method": result.method,
         "seed": task.options.seed,
     }
-    if span is not None:
+    if span is not None and times is None:
         attributes["time"] = span[1]
+    if known is not None and known.words:
+        attributes["reference"] = known.against
     return ResultData(
         title=problem.name,
         coordinates={s.name: points[:, i] for i, s in enumerate(system.space_symbols)},
-        fields={f: FieldData(computed[f], known.get(f), units.get(f, "1")) for f in system.fields},
+        fields={f: FieldData(computed[f], exact.get(f), units.get(f, "1")) for f in system.fields},
         kind=(np.arange(len(points)) >= first).astype(int),
         part=part,
         part_names=tuple(cloud.part_names),
@@ -135,10 +162,19 @@ def result_data(task: Task, result: SolverResult, source: Source) -> Any:
         network_attributes=dict(result.attributes),
         history=dict(result.history),
         attributes=attributes,
+        times=times,
+        time_name="t" if system.time_symbol is None else system.time_symbol.name,
     )
 
 
-def draw_picture(path: Path, task: Task, result: SolverResult) -> None:
+def draw_picture(
+    path: Path,
+    task: Task,
+    result: SolverResult,
+    known: Known | None,
+    course: Mapping[str, Sequence[float | None]],
+) -> None:
+    """The picture of a run; `course` are the errors over time."""
     system, problem, cloud = task.system, task.system.problem, result.cloud
     span = task.time_span
     title = problem.name if span is None else f"{problem.name} at t = {span[1]:g}"
@@ -149,8 +185,12 @@ def draw_picture(path: Path, task: Task, result: SolverResult) -> None:
         last = span[1]
         return lambda x: function(join_time(task.system, x, np.full(len(x), last)))
 
+    def moment(function: Evaluate) -> Callable[[np.ndarray, float], Mapping[str, np.ndarray]]:
+        return lambda x, t: function(join_time(task.system, x, np.full(len(x), t)))
+
     lower, upper = task.region.bounding_box()
-    history = {k: v for k, v in result.history.items() if k in ("iteration", "loss")}
+    shown = ("iteration", "loss") if "loss" in result.history else ()
+    history = {k: v for k, v in result.history.items() if k in shown}
     plot_solution(
         path,
         PictureData(
@@ -163,7 +203,11 @@ def draw_picture(path: Path, task: Task, result: SolverResult) -> None:
             interior=cloud.interior,
             boundary=cloud.boundary,
             ghost=cloud.ghost,
-            exact=at_end(exact_solution(task)),
+            exact=at_end(None if known is None else known.evaluate),
+            times=span,
+            over_time=None if span is None else moment(result.evaluate),
+            exact_over_time=None if span is None or known is None else moment(known.evaluate),
+            course=course,
             history=history,
             units={c: f.unit for f in problem.fields for c in f.components if f.unit},
         ),
@@ -219,8 +263,10 @@ def judge_bounds(problem: Problem, errors: Mapping[str, FieldError]) -> list[dic
             continue
         measured = getattr(errors[field], name)
         bound = numeric_value(check.bound, problem.parameter_values(), check.span, "a bound")
+        # The error of a reference counts against the solution that is measured by it.
+        doubt = (errors[field].reference_error or 0.0) if name == "relative_l2" else 0.0
         met = measured is not None and (
-            measured <= bound if check.operator == "<=" else measured >= bound
+            measured + doubt <= bound if check.operator == "<=" else measured >= bound
         )
         found.append(
             {
@@ -235,25 +281,27 @@ def judge_bounds(problem: Problem, errors: Mapping[str, FieldError]) -> list[dic
 
 
 def closing_lines(
-    result: SolverResult, errors: Mapping[str, FieldError], bounds: Sequence[Mapping[str, object]]
+    result: SolverResult,
+    errors: Mapping[str, FieldError],
+    bounds: Sequence[Mapping[str, object]],
+    known: Known | None,
 ) -> tuple[str, ...]:
     """The last lines: the accuracy reached and how it was measured."""
     lines = [f"stopped: {result.stop_reason} ({result.counts.get('iterations', 0):,} iterations)"]
     lines += result.notes
-    if not errors:
-        total = result.losses.get("total", float("nan"))
-        lines.append(
-            f"no known solution to compare with; the mean squared residual is {total:.2e} on the "
-            "points of the training"
-        )
-        return tuple(lines)
+    if known is None or not errors:
+        line = "no known solution to compare with"
+        if "total" in result.losses:
+            line += f"; the mean squared residual is {result.losses['total']:.2e} on the points of "
+            line += "the training"
+        else:
+            line += ": name another method as `reference` in `verify:` to measure an error"
+        return (*lines, line)
     for name, error in errors.items():
         size = "" if error.relative_l2 is None else f"relative l2 error {error.relative_l2:.2e}, "
         lines.append(f"{name}: {size}largest error {error.linf:.2e}")
     for bound in bounds:
         words = "met" if bound["met"] else "MISSED"
         lines.append(f"{bound['quantity']} {bound['operator']} {bound['bound']:g}: {words}")
-    lines.append(
-        f"measured on {next(iter(errors.values())).measured_on}, against the known solution"
-    )
-    return tuple(lines)
+    lines.append(f"measured on {next(iter(errors.values())).measured_on}, against {known.against}")
+    return (*lines, *known.words)

@@ -7,6 +7,7 @@ own, so that its time and its memory are its own.
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import os
 import resource
@@ -23,15 +24,17 @@ import numpy as np
 from pdesl.diagnostics import Diagnostic, ProblemError, SolverError, Source
 from pdesl.ir.normalise import normalise
 from pdesl.run.folder import OutputFolder, default_folder
+from pdesl.run.known import reference_choice
 from pdesl.run.metrics import FieldError, versions
-from pdesl.run.pipeline import load_source, solve
+from pdesl.run.pipeline import known, load_source, solve
 from pdesl.run.progress import Observer
 from pdesl.run.results import judge_bounds
-from pdesl.solvers.methods import choose_method, method_named
+from pdesl.solvers.methods import Method, choose_method, method_named
+from pdesl.solvers.options import NESTED
 from pdesl.symbolic.domain import numeric_value
 from pdesl.symbolic.elaborate import elaborate_source
 from pdesl.symbolic.options import describe_options, show_option
-from pdesl.symbolic.problem import Problem
+from pdesl.symbolic.problem import Choice, Problem
 
 __all__ = ["StudyReport", "compare", "observed_order", "verify"]
 
@@ -39,6 +42,8 @@ __all__ = ["StudyReport", "compare", "observed_order", "verify"]
 _SPACINGS = {
     "nodes": lambda value, dimension: value ** (-1.0 / dimension),
     "slices": lambda value, dimension: 1.0 / (value - 1.0),
+    "points": lambda value, dimension: 1.0 / np.max(value),
+    "dt": lambda value, dimension: value,
 }
 
 
@@ -85,18 +90,25 @@ def verify(
     """
     problem = elaborate_source(source, overrides)
     system = normalise(problem)
-    if not system.exact:
+    if not system.exact and reference_choice(problem) is None:
         message = "a convergence study needs a known solution, and the file states none"
-        fix = "add a `manufactured:` block, or `verify:` with the exact solution"
-        raise ProblemError([Diagnostic("E516", message, helps=(fix,))])
-    option, values, fixed = _ladder(problem, solver)
+        fixes = (
+            "add a `manufactured:` block, or `verify:` with the exact solution",
+            "or a reference to `verify:`, `reference = method_of_lines(…)`",
+        )
+        raise ProblemError([Diagnostic("E516", message, helps=fixes)])
+    ladder = _ladder(problem, solver)
+    option, values = ladder.option, ladder.values
     dimension = len(system.frame.space_axes)
     with OutputFolder(output or default_folder(f"{problem.name}_verify")) as folder:
+        trusted = known(source, overrides=overrides, observer=observer)
         rungs: list[tuple[float, Mapping[str, FieldError], float]] = []
         for value in values:
-            settings = [*overrides, *fixed, f"solver.{option}={value}"]
+            settings = [*overrides, *ladder.fixed, ladder.setting(value)]
             begin = time.perf_counter()
-            found = solve(source, solver=solver, overrides=settings, observer=observer)
+            found = solve(
+                source, solver=solver, overrides=settings, observer=observer, known=trusted
+            )
             rungs.append((value, found.errors, time.perf_counter() - begin))
         spacings = None
         if option in _SPACINGS:
@@ -121,19 +133,58 @@ def verify(
     return StudyReport(folder.path, metrics, files, lines, all(b["met"] for b in bounds))
 
 
-def _ladder(problem: Problem, solver: str | None) -> tuple[str, list[Any], list[str]]:
-    """The refined option, its values, and settings that hold for every rung."""
+@dataclass(frozen=True, slots=True)
+class _Ladder:
+    """The refined option, its values, and settings that hold for every rung.
+
+    `owner` is the choice inside the solver's options that has the option: its name and value.
+    """
+
+    option: str
+    values: list[Any]
+    fixed: list[str]
+    owner: tuple[str, Choice] | None = None
+
+    def setting(self, value: Any) -> str:
+        """The setting of one rung."""
+        if self.owner is None:
+            return f"solver.{self.option}={show_option(value)}"
+        name, inner = self.owner
+        options = dict(inner.options) | {self.option: value}
+        chosen = Choice(inner.name, tuple(options.items()), inner.positional)
+        return f"solver.{name}={show_option(chosen)}"
+
+
+def _owners(method: Method, choice: Choice) -> dict[str, tuple[str, Choice]]:
+    """Options of choices inside the solver's options, by name: `points` of `space`."""
+    found: dict[str, tuple[str, Choice]] = {}
+    for entry in dataclasses.fields(method.options):
+        if entry.name in NESTED:
+            inner = choice.get(entry.name) or entry.default
+            inner = Choice(inner) if isinstance(inner, str) else inner
+            if isinstance(inner, Choice):
+                kind = NESTED[entry.name][1].get(inner.name)
+                order = [n for n, _, _ in describe_options(kind)] if kind else []
+                named = (*zip(order, inner.positional, strict=False), *inner.options)
+                for name in order:
+                    found[name] = entry.name, Choice(inner.name, named)
+    return found
+
+
+def _ladder(problem: Problem, solver: str | None) -> _Ladder:
     method, choice = choose_method(problem)
     if solver is not None:
         method = method_named(solver)
     known = {name: default for name, default, _ in describe_options(method.options)}
+    owners = _owners(method, choice)
     ladders, fixed = [], []
     for name, value in problem.verify_options:
-        if name not in known:
+        if name == "reference":
+            continue
+        if name not in known and not (name in owners and isinstance(value, tuple)):
             message = f"`{name}` is no option of `{method.name}`, so it makes no ladder"
-            raise ProblemError(
-                [Diagnostic("E517", message, helps=(f"it has: {', '.join(known)}",))]
-            )
+            there = ", ".join((*known, *owners))
+            raise ProblemError([Diagnostic("E517", message, helps=(f"it has: {there}",))])
         if isinstance(value, tuple):
             ladders.append((name, list(value)))
         else:
@@ -142,12 +193,24 @@ def _ladder(problem: Problem, solver: str | None) -> tuple[str, list[Any], list[
         message = "a ladder is one option with two or more values"
         raise ProblemError([Diagnostic("E517", message, helps=("nodes = [400, 800, 1600]",))])
     if ladders:
-        return ladders[0][0], ladders[0][1], fixed
-    if "nodes" not in known:
-        return "features", [100, 200, 400, 800], fixed
-    given = choice.get("nodes")
-    most = int(given) if isinstance(given, int) else int(known["nodes"])
-    return "nodes", [max(most // 4, 4), max(most // 2, 5), most], fixed
+        name, values = ladders[0]
+        return _Ladder(name, values, fixed, None if name in known else owners[name])
+    if "features" in known:
+        return _Ladder("features", [100, 200, 400, 800], fixed)
+    for name in ("nodes", "points", "dt"):
+        if name in known:
+            given = choice.get(name)
+            most = int(given) if isinstance(given, int) else int(known[name])
+            return _Ladder(name, [max(most // 4, 4), max(most // 2, 5), most], fixed)
+        own = dict(owners[name][1].options).get(name) if name in owners else None
+        if isinstance(own, int) and name != "dt":
+            rungs = [max(own // 4, 8), max(own // 2, 12), own]
+            return _Ladder(name, rungs, fixed, owners[name])
+        if isinstance(own, int | float):
+            return _Ladder(name, [4.0 * own, 2.0 * own, float(own)], fixed, owners[name])
+    message = f"`{method.name}` is given no option that could make a ladder"
+    fix = "state one under `verify:`, `dt = [0.04, 0.02, 0.01]`, with the choice that has it"
+    raise ProblemError([Diagnostic("E517", message, helps=(fix,))])
 
 
 Rungs = Sequence[tuple[float, Mapping[str, FieldError], float]]

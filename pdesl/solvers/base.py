@@ -78,7 +78,10 @@ class Monitor:
 
 @dataclass(frozen=True, slots=True)
 class TrainingReport:
-    """Where a training stands; see `run.progress.TrainingProgress`."""
+    """Where a training stands, or a course of steps; see `run.progress.TrainingProgress`.
+
+    `loss` is the value of the `quantity` that is shown.
+    """
 
     iteration: int
     loss: float
@@ -86,6 +89,7 @@ class TrainingReport:
     iterations: int | None
     seconds_limit: float | None
     phase: str
+    quantity: str = "loss"
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,16 +16,17 @@ import sympy
 from pdesl.diagnostics import Diagnostic, ProblemError, Span
 from pdesl.ir.system import Row, System
 from pdesl.language.names import suggest
+from pdesl.solvers.binding import bind_nested
+from pdesl.solvers.line_choices import line_mistakes, scattered
 from pdesl.solvers.options import (
-    OPTIMISER_NAMES,
-    OPTIMISER_OPTIONS,
+    NESTED,
     DtPinnOptions,
+    MethodOfLinesOptions,
     PinnOptions,
     RandomFeaturesOptions,
     RbfFdOptions,
-    TrainedOptions,
 )
-from pdesl.symbolic.options import bind
+from pdesl.symbolic.options import bind, describe_options
 from pdesl.symbolic.problem import Choice, Problem, Unknown
 
 if TYPE_CHECKING:
@@ -51,7 +52,7 @@ class Method:
     """One method.
 
     `stencils` tells whether spatial derivatives are RBF-FD products (else exact, of the network);
-    `steady` whether only steady problems can be solved;
+    `steady` whether only steady problems can be solved, `evolving` whether only those with time;
     `trains` whether it is iterative training that a `Monitor` can watch;
     `exact_order` the highest derivative of its network that it takes (None: any);
     `periodic` whether its network can be periodic;
@@ -64,6 +65,7 @@ class Method:
     module: str
     stencils: bool
     steady: bool = False
+    evolving: bool = False
     trains: bool = False
     exact_order: int | None = HIGHEST_POINTWISE_ORDER
     periodic: bool = False
@@ -110,6 +112,15 @@ METHODS: dict[str, Method] = {
             exact_order=None,
             periodic=True,
         ),
+        Method(
+            "method_of_lines",
+            "discretised in space, then stepped in time by an IMEX method: the fastest way to a "
+            "trusted answer with time",
+            MethodOfLinesOptions,
+            "pdesl.solvers.method_of_lines",
+            stencils=True,
+            evolving=True,
+        ),
     )
 }
 
@@ -155,37 +166,24 @@ def bind_options(method: Method, choice: Choice, values: dict[sympy.Symbol, floa
 
     Raises:
         ProblemError: unknown options, types or ranges (E502 to E504, E510), all at once; an
-            optimiser that does not exist (E515).
+            optimiser, discretisation or integrator that does not exist (E515).
     """
     own = Choice(method.name, choice.options, choice.positional, choice.spans, span=choice.span)
-    optimiser = choice.get("optimiser")
-    optimiser = Choice(optimiser) if isinstance(optimiser, str) else optimiser
     found: list[Diagnostic] = []
     options: Any = None
     try:
         options = bind(method.options, own, values=values)
     except ProblemError as error:
         found += error.diagnostics
-    if issubclass(method.options, TrainedOptions) and isinstance(optimiser, Choice):
-        if optimiser.name in OPTIMISER_NAMES:
+    known = {name for name, _, _ in describe_options(method.options)}
+    for name in NESTED:
+        inner = choice.get(name)
+        inner = Choice(inner) if isinstance(inner, str) else inner
+        if name in known and isinstance(inner, Choice):
             try:
-                bind(OPTIMISER_OPTIONS[optimiser.name], optimiser, values=values, what="optimiser")
+                bind_nested(name, inner, values, choice.spans.get(name, choice.span))
             except ProblemError as error:
                 found += error.diagnostics
-        else:
-            guess = suggest(optimiser.name, OPTIMISER_NAMES)
-            found.append(
-                Diagnostic(
-                    "E515",
-                    f"there is no optimiser `{optimiser.name}`",
-                    choice.spans.get("optimiser", choice.span),
-                    helps=(
-                        f"did you mean `{guess}`?"
-                        if guess
-                        else f"there are: {', '.join(OPTIMISER_NAMES)}",
-                    ),
-                )
-            )
     if found:
         raise ProblemError(found)
     return options
@@ -212,19 +210,24 @@ def size_mistakes(
         (system.space_order(j) for row in system.all_rows for j in row.jets(system.space)),
         default=0,
     )
-    if theta == 0:
+    if isinstance(options, MethodOfLinesOptions):
+        own = scattered(options, system.problem.parameter_values())
+        spans = options.space.spans
+    else:
+        own, spans = options, choice.spans
+    if theta == 0 or own is None:
         return ()
-    least = smallest_stencil(options.order + theta - 1, dimension)
-    if options.nodes >= least:
+    least = smallest_stencil(own.order + theta - 1, dimension)
+    if own.nodes >= least:
         return ()
-    spans = (choice.spans.get(name) for name in ("nodes", "order"))
+    places = (spans.get(name) for name in ("nodes", "order"))
     return (
         Diagnostic(
             "E514",
-            f"order {options.order} for derivatives of order {theta} in {dimension} "
+            f"order {own.order} for derivatives of order {theta} in {dimension} "
             f"dimension{'s' if dimension != 1 else ''} needs {least} nodes for a single stencil, "
-            f"and there are {options.nodes}",
-            next((s for s in spans if s), choice.span),
+            f"and there are {own.nodes}",
+            next((s for s in places if s), choice.span),
             helps=(f"choose a lower order, or many more nodes, `nodes={10 * least}`",),
         ),
     )
@@ -257,8 +260,11 @@ def _feature_mistakes(
             )
 
 
-def requirements(method: Method, system: System) -> tuple[Diagnostic, ...]:
-    """Why a method cannot solve a system, each reason at the term at fault; empty when it can."""
+def requirements(method: Method, system: System, options: Any = None) -> tuple[Diagnostic, ...]:
+    """Why a method cannot solve a system, each reason at the term at fault; empty when it can.
+
+    `options` are the method's, where what it can do depends on them.
+    """
     found: list[Diagnostic] = []
     problem = system.problem
 
@@ -295,8 +301,16 @@ def requirements(method: Method, system: System) -> tuple[Diagnostic, ...]:
             "E619",
             "solves steady problems, and this one has a time coordinate",
             problem.time.span,
-            "choose `dt_pinn` or `pinn`",
+            "choose `method_of_lines`, `dt_pinn` or `pinn`",
         )
+    if method.evolving and problem.time is None:
+        refuse(
+            "E630",
+            "steps in time, and this problem has no time coordinate",
+            problem.space[0].span,
+            "choose `rbf_fd`, or add `t ∈ [0, 1]` to `domain:`",
+        )
+        return tuple(found)
     dimension = len(system.frame.space_axes)
     if method.stencils and dimension > HIGHEST_STENCIL_DIMENSION:
         span = problem.space[-1].span
@@ -323,6 +337,9 @@ def requirements(method: Method, system: System) -> tuple[Diagnostic, ...]:
                 field.span,
                 f"declare it as `{field.name}({names})`",
             )
+    if isinstance(options, MethodOfLinesOptions):
+        found += [] if found else line_mistakes(system, options, problem.parameter_values())
+        return tuple(found)
     for row in system.all_rows:
         for jet in row.jets(system.space):
             order = jet.order if not method.stencils else system.time_order(jet)

@@ -8,12 +8,21 @@ from pdesl.symbolic.options import option
 from pdesl.symbolic.problem import Choice
 
 __all__ = [
+    "NESTED",
     "OPTIMISER_NAMES",
     "OPTIMISER_OPTIONS",
+    "SPACE_OPTIONS",
+    "TIME_OPTIONS",
+    "AdaptiveOptions",
     "DtPinnOptions",
+    "FixedOptions",
+    "FourierOptions",
+    "GridOptions",
+    "MethodOfLinesOptions",
     "PinnOptions",
     "RandomFeaturesOptions",
     "RbfFdOptions",
+    "ScatteredOptions",
     "TrainedOptions",
 ]
 
@@ -158,3 +167,101 @@ class RandomFeaturesOptions:
     )
     iterations: int = option(50, "most steps of Gauss-Newton's method", least=1)
     seed: int = option(0, "seed of nodes, features and test points", least=0, most=2**32 - 1)
+
+
+@dataclass(frozen=True, slots=True)
+class ScatteredOptions:
+    """Options of `space = rbf_fd(…)`."""
+
+    nodes: int = option(2000, "interior and boundary nodes together", least=4, most=10_000_000)
+    order: int = option(4, "order of accuracy of the RBF-FD operators", least=1, most=10)
+    ghost: bool = option(True, "nodes outside, where conditions on derivatives hold")
+
+
+@dataclass(frozen=True, slots=True)
+class GridOptions:
+    """Options of `space = finite_difference(…)`."""
+
+    points: int | tuple[int, ...] = option(
+        64, "points along every coordinate, one number or one for each", least=4, most=1_000_000
+    )
+    order: int = option(4, "order of accuracy, even inside", least=1, most=12)
+
+
+@dataclass(frozen=True, slots=True)
+class FourierOptions:
+    """Options of `space = fourier(…)`."""
+
+    points: int | tuple[int, ...] = option(
+        64, "points along every coordinate, one number or one for each", least=4, most=1_000_000
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class AutomaticOptions:
+    """Options of `space = automatic`: none."""
+
+
+@dataclass(frozen=True, slots=True)
+class AdaptiveOptions:
+    """Options of a time integrator that estimates its error."""
+
+    dt: float | None = option(
+        None, "size of fixed steps, shortened to meet the times of output; none: by `rtol`",
+        above=0.0,
+    )  # fmt: skip
+    rtol: float = option(1e-6, "error of a step against the solution", above=0.0, most=0.5)
+    atol: float = option(0.0, "error of a step in the unit of the fields", least=0.0)
+
+
+@dataclass(frozen=True, slots=True)
+class FixedOptions:
+    """Options of a time integrator of fixed steps."""
+
+    dt: float | None = option(
+        None, "size of the steps, shortened to meet the times of output; none: refused", above=0.0
+    )
+
+
+#: Discretisations in space of `method_of_lines`.
+SPACE_OPTIONS: dict[str, type] = {
+    "automatic": AutomaticOptions,
+    "rbf_fd": ScatteredOptions,
+    "finite_difference": GridOptions,
+    "fourier": FourierOptions,
+}
+_ADAPTIVE = (
+    *(f"imex_rk{order}" for order in (2, 3, 4, 5)),
+    *(f"dirk{order}" for order in (2, 3, 4, 5)),
+    "crank_nicolson",
+)
+_FIXED = ("sbdf2", "sbdf3", "sbdf4", "cnab2", "etd1", "etdrk2", "etdrk4", "backward_euler")
+#: Integrators in time of `method_of_lines`.
+TIME_OPTIONS: dict[str, type] = {
+    **dict.fromkeys(_ADAPTIVE, AdaptiveOptions),
+    **dict.fromkeys(_FIXED, FixedOptions),
+}
+#: Options that are a choice with options of its own: what it is called, and what there is.
+NESTED: dict[str, tuple[str, dict[str, type]]] = {
+    "optimiser": ("optimiser", OPTIMISER_OPTIONS),
+    "space": ("discretisation in space", SPACE_OPTIONS),
+    "time": ("time integrator", TIME_OPTIONS),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class MethodOfLinesOptions:
+    """Options of `method_of_lines`."""
+
+    space: Choice = option(
+        Choice("automatic"),
+        f"discretisation in space: {', '.join(SPACE_OPTIONS)}, each with its own options; "
+        "automatic: fourier on periodic boxes, finite_difference on boxes, rbf_fd else",
+        choices=(),
+    )
+    time: Choice = option(
+        Choice("imex_rk4"),
+        f"integrator in time: {', '.join(TIME_OPTIONS)}, each with its own options",
+        choices=(),
+    )
+    seed: int = option(0, "seed of nodes and test points", least=0, most=2**32 - 1)

@@ -228,8 +228,13 @@ def show_option(value: Any) -> str:
     if value is None:
         return "none"
     if isinstance(value, Choice):
-        inner = ", ".join(f"{name}={show_option(v)}" for name, v in value.options)
+        given = [show_option(v) for v in value.positional]
+        inner = ", ".join([*given, *(f"{name}={show_option(v)}" for name, v in value.options)])
         return f"{value.name}({inner})" if inner else value.name
+    if isinstance(value, tuple):
+        return f"[{', '.join(show_option(v) for v in value)}]"
+    if isinstance(value, float):
+        return f"{value:.12g}"
     return str(value).lower() if isinstance(value, bool) else str(value)
 
 

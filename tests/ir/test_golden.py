@@ -16,8 +16,8 @@ from tests.strategies_symbolic import ALL_FILES, read
 
 FOLDER = Path(__file__).parent / "golden"
 NAMES = (
-    "anisotropic_diffusion_square", "cahn_hilliard", "elasticity", "kuramoto_sivashinsky",
-    "nonlinear_poisson_disk", "spherical_wave",
+    "anisotropic_diffusion_square", "cahn_hilliard", "elasticity",
+    "learned_kuramoto_sivashinsky", "nonlinear_poisson_disk", "spherical_wave",
 )  # fmt: skip
 FILES = {path.stem: path for path in ALL_FILES}
 

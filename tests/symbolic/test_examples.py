@@ -199,7 +199,9 @@ HAND: dict[str, Hand] = {
         e.T - e.T0 - sp.sin(sp.pi * e.x),
     ],
     "kdv": lambda e: [d(e.η, e.t) + 6 * e.η * d(e.η, e.x) + d(e.η, e.x, 3)],
-    "kuramoto_sivashinsky": lambda e: [d(e.u, e.t) + d(e.u, e.x, 2) + d(e.u, e.x, 4) - e.N],
+    "learned_kuramoto_sivashinsky": lambda e: [
+        d(e.u, e.t) + d(e.u, e.x, 2) + d(e.u, e.x, 4) - e.N
+    ],
     "level_set": _minimal_surface,
     "lotka_volterra": lambda e: [
         d(e.hare, e.t) - e.α * e.hare + e.β * e.hare * e.lynx,

@@ -80,5 +80,5 @@ def test_what_a_method_cannot_do_is_a_note():
     for case in CASES:
         for diagnostic in diagnostics_of(read_source(case.path), case.settings, case.profile):
             kind = {"W": Severity.WARNING}.get(diagnostic.code[0], Severity.ERROR)
-            is_note = diagnostic.code[:3] in ("E61", "E62")
+            is_note = diagnostic.code[:3] in ("E61", "E62", "E63")
             assert diagnostic.severity is (Severity.NOTE if is_note else kind)

@@ -1,0 +1,20 @@
+# expect E521 at 20:54
+# stage: check
+domain:
+    x ∈ [0, 1]
+    t ∈ [0, 1]
+
+fields:
+    u(t, x) : scalar
+
+equations:
+    ∂t u = ∂x²u
+
+boundary:
+    u = 0    on ∂Ω
+
+initial:
+    u = sin(π x)
+
+solver:
+    method = method_of_lines(space=finite_difference(points=[32, 16]))

@@ -1,0 +1,121 @@
+"""An evolution system as right-hand sides: ∂t u = stiff linear terms + the rest, for time stepping.
+
+A row  ∂t u + stiff + nonstiff = 0  of the evolution form (see `evolution` and `split`) is turned
+round, and each part is taken apart:
+
+    ∂t u  =  Σ s_j u_j  +  Σ a_j u_j  +  N(x, t, jets)  +  f(x, t)
+             stiff         linear        nonlinear         forcing
+
+Only the sum over j of s_j u_j is treated implicitly by an IMEX method.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import sympy
+
+from pdesl.diagnostics import Diagnostic, Span
+from pdesl.ir.split import Splitting, split
+from pdesl.ir.system import LinearTerm, Row, System
+
+__all__ = ["ImexRow", "imex_mistakes", "to_imex"]
+
+
+@dataclass(frozen=True, slots=True)
+class ImexRow:
+    """The right-hand side of one field's equation; every part is of ∂t u = …, signs included."""
+
+    row: Row
+    field: str
+    stiff: tuple[LinearTerm, ...]
+    linear: tuple[LinearTerm, ...]
+    nonlinear: sympy.Expr
+    forcing: sympy.Expr
+    chosen_by: str
+
+    def expression(self, system: System) -> sympy.Expr:
+        """The sum of all parts."""
+        terms = (t.expression(system.space) for t in (*self.stiff, *self.linear))
+        return sympy.Add(*terms, self.nonlinear, self.forcing)
+
+
+def to_imex(system: System) -> tuple[ImexRow, ...]:
+    """The right-hand side of every field, in the order of the fields.
+
+    `system` is in evolution form (`ir.evolution.to_evolution`).
+
+    Raises:
+        ProblemError: a stiff part that is not linear (E316).
+    """
+    return tuple(_right_hand_side(system, part) for part in split(system))
+
+
+def _right_hand_side(system: System, part: Splitting) -> ImexRow:
+    row, space = part.row, system.space
+    (mass,) = row.mass
+    factor = -sympy.S.One / mass.coefficient
+    slopes = {j: sympy.diff(part.stiff, space.symbol(j)) for j in space.jets(part.stiff)}
+    zero = {space.symbol(j): sympy.S.Zero for j in slopes}
+    # What stiff(…) holds without a field is no part of a matrix.
+    forcing = row.forcing
+    rest = {t.jet: t.coefficient for t in row.linear}
+    if row.stiff is not None:
+        forcing = row.forcing - part.stiff.xreplace(zero)
+    else:
+        slopes = {j: rest[j] for j in slopes}
+    stiff = [LinearTerm(_neat(factor * c), j) for j, c in slopes.items()]
+    for jet, coefficient in slopes.items():
+        left = _neat(rest.pop(jet, sympy.S.Zero) - coefficient)
+        if left != 0:
+            rest[jet] = left
+    linear = [LinearTerm(_neat(factor * c), j) for j, c in rest.items()]
+    return ImexRow(
+        row,
+        mass.jet.field,
+        tuple(stiff),
+        tuple(linear),
+        factor * row.nonlinear,
+        factor * forcing,
+        part.chosen_by,
+    )
+
+
+def _neat(expression: sympy.Expr) -> sympy.Expr:
+    """Common factors cancelled where that is quick, so that what is zero is seen to be zero."""
+    if expression.is_Atom or expression.is_Number:
+        return expression
+    if sympy.count_ops(expression) > 200:  # pyright: ignore[reportOperatorIssue]
+        return expression
+    try:
+        return sympy.cancel(expression)
+    except sympy.PolynomialError:
+        return sympy.expand_mul(expression)
+
+
+def imex_mistakes(system: System) -> list[Diagnostic]:
+    """Boundary conditions that cannot be solved along with every step (E632).
+
+    `system` is in evolution form. A condition that is not linear, holds a time derivative, or
+    has a coefficient that changes in time is refused.
+    """
+    found: list[Diagnostic] = []
+    time = system.time_symbol
+    for row in system.boundary:
+        span = row.equation.span
+        if row.nonlinear != 0:
+            found.append(_condition("is not linear", span))
+        elif row.mass:
+            found.append(_condition("holds a time derivative", span))
+        elif any(time in t.coefficient.free_symbols for t in row.linear):
+            found.append(_condition("has a coefficient that changes in time", span))
+    return found
+
+
+def _condition(what: str, span: Span | None) -> Diagnostic:
+    return Diagnostic(
+        "E632",
+        f"`method_of_lines` solves boundary conditions along with every step, and this one {what}",
+        span,
+        helps=("choose `dt_pinn` or `pinn`, which minimise the residual of any condition",),
+    )

@@ -1,0 +1,210 @@
+"""What `method_of_lines` was asked for: its discretisation in space and its integrator in time.
+
+Nothing here imports JAX, so that a problem can be checked against the choice without it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import sympy
+
+from pdesl.diagnostics import Diagnostic, ProblemError, Span
+from pdesl.ir.evolution import to_evolution
+from pdesl.ir.imex import ImexRow, imex_mistakes, to_imex
+from pdesl.ir.system import System
+from pdesl.solvers.binding import bind_nested
+from pdesl.solvers.options import (
+    SPACE_OPTIONS,
+    FourierOptions,
+    GridOptions,
+    MethodOfLinesOptions,
+    ScatteredOptions,
+)
+
+__all__ = ["LineChoices", "line_choices", "line_mistakes", "scattered"]
+
+BOXES = ("box", "interval", "rectangle")
+EXPONENTIAL_NAMES = ("etd1", "etdrk2", "etdrk4")
+
+
+@dataclass(frozen=True, slots=True)
+class LineChoices:
+    """The choices, bound: names and their options; `points` along every coordinate of a grid.
+
+    `spectral` tells whether the state lives in Fourier space: on a periodic box, where every
+    stiff coefficient is constant.
+    """
+
+    space: str
+    space_options: Any
+    points: tuple[int, ...]
+    spectral: bool
+    time: str
+    time_options: Any
+
+
+def line_choices(
+    options: MethodOfLinesOptions, system: System, values: Mapping[sympy.Symbol, float]
+) -> LineChoices:
+    """The choices of a problem's options, `automatic` decided by the domain.
+
+    `system` is in evolution form.
+
+    Raises:
+        ProblemError: `points` do not fit the dimension (E521), fixed steps without their size
+            (E520), or a choice that is wrong (E515, …).
+    """
+    name = options.space.name
+    own = bind_nested("space", options.space, values)
+    if name == "automatic":
+        name = _suited(system)
+        own = SPACE_OPTIONS[name]()
+    dimension = len(system.frame.space_axes)
+    points: tuple[int, ...] = ()
+    if isinstance(own, GridOptions | FourierOptions):
+        given = own.points
+        points = given if isinstance(given, tuple) else (given,) * dimension
+        if len(points) != dimension:
+            raise ProblemError(
+                [
+                    Diagnostic(
+                        "E521",
+                        f"{len(points)} numbers of points are given for {dimension} "
+                        f"coordinate{'s' if dimension > 1 else ''}",
+                        options.space.spans.get("points", options.space.span),
+                        helps=("give one number, or one for every spatial coordinate",),
+                    )
+                ]
+            )
+    time_options = bind_nested("time", options.time, values)
+    if time_options.dt is None and not hasattr(time_options, "rtol"):
+        name_of_time = options.time.name
+        raise ProblemError(
+            [
+                Diagnostic(
+                    "E520",
+                    f"`{name_of_time}` takes fixed steps, and their size is not given",
+                    options.time.span or options.space.span,
+                    helps=(
+                        f"give it, `time = {name_of_time}(dt=0.01)`",
+                        "or choose `time = imex_rk4`",
+                    ),
+                )
+            ]
+        )
+    spectral = bool(points) and _is_periodic_box(system)
+    if spectral and name == "finite_difference":
+        spectral = not _varying(system)
+    return LineChoices(
+        name,
+        own,
+        points,
+        spectral,
+        options.time.name,
+        time_options,
+    )
+
+
+def _suited(system: System) -> str:
+    if not _is_box(system):
+        return "rbf_fd"
+    if _is_periodic_box(system) and not _varying(system):
+        return "fourier"
+    high = any(system.order_in_space(f) > 2 for f in system.fields)
+    return "rbf_fd" if high and not _is_periodic_box(system) else "finite_difference"
+
+
+def _is_box(system: System) -> bool:
+    shape = system.problem.shape
+    return shape is not None and shape.kind in BOXES
+
+
+def _is_periodic_box(system: System) -> bool:
+    return _is_box(system) and all(c.periodic for c in system.problem.space)
+
+
+def _varying(system: System) -> list[ImexRow]:
+    """Rows whose stiff part has a coefficient that depends on place or time."""
+    moving = {*system.space_symbols, system.time_symbol}
+    return [
+        row
+        for row in to_imex(system)
+        if any(t.coefficient.free_symbols & moving for t in row.stiff)
+    ]
+
+
+def line_mistakes(
+    system: System, options: MethodOfLinesOptions, values: Mapping[sympy.Symbol, float]
+) -> list[Diagnostic]:
+    """Why a problem cannot be solved with these options.
+
+    `system` is the problem's. Equations that cannot be solved for their time derivatives (E626 to
+    E628), boundary conditions of another form (E632), a discretisation that the domain does not
+    allow (E633), coefficients that Fourier's method has no diagonal for (E635), an exponential
+    integrator without a diagonal (E636).
+
+    Raises:
+        ProblemError: see `line_choices`.
+    """
+    try:
+        system = to_evolution(system)
+    except ProblemError as error:
+        return list(error.diagnostics)
+    found = imex_mistakes(system)
+    if found:
+        return found
+    choices = line_choices(options, system, values)
+    span = options.space.span
+    if choices.space == "fourier" and not _is_periodic_box(system):
+        found.append(_domain("`fourier` needs a box that is periodic in every direction", span))
+    if choices.space == "finite_difference":
+        if not _is_box(system):
+            found.append(_domain("`finite_difference` needs a box", span))
+        elif not _is_periodic_box(system):
+            for name in system.fields:
+                if system.order_in_space(name) > 2:
+                    message = (
+                        f"`finite_difference` has no place for two boundary conditions of "
+                        f"`{name}`, which has order {system.order_in_space(name)}"
+                    )
+                    found.append(_domain(message, span))
+    if choices.space == "fourier" and _is_periodic_box(system):
+        for row in _varying(system):
+            found.append(
+                Diagnostic(
+                    "E635",
+                    "the stiff part has a coefficient that is not constant, so it is not diagonal "
+                    "in Fourier space",
+                    row.row.equation.span,
+                    helps=(
+                        "choose `space = finite_difference(…)`",
+                        "mark a constant part, `stiff(c ∇²u) + nonstiff((κ - c) ∇²u)`",
+                    ),
+                )
+            )
+    if choices.time in EXPONENTIAL_NAMES and not choices.spectral and not found:
+        found.append(
+            Diagnostic(
+                "E636",
+                f"`{choices.time}` needs a stiff part that is diagonal: constant coefficients on a "
+                "periodic box",
+                options.time.span,
+                helps=("choose `time = imex_rk4(…)`",),
+            )
+        )
+    return found
+
+
+def _domain(message: str, span: Span | None) -> Diagnostic:
+    return Diagnostic("E633", message, span, helps=("choose `space = rbf_fd(…)`",))
+
+
+def scattered(options: MethodOfLinesOptions, values: Mapping[sympy.Symbol, float]) -> Any:
+    """The options of RBF-FD nodes where those are chosen by name, else None."""
+    if options.space.name != "rbf_fd":
+        return None
+    own = bind_nested("space", options.space, values)
+    return own if isinstance(own, ScatteredOptions) else None

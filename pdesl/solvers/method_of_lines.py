@@ -1,0 +1,327 @@
+"""The method of lines: discretised in space, then stepped in time with the stiff part implicit.
+
+    u_t = F(t, x, jets of u)   →   u' = E(t, u) + A u,   B u = g(t)
+
+A holds the stiff linear terms (marked in the file, else chosen by `ir.split`), E all others, and
+B u = g the boundary conditions. In space: RBF-FD on scattered nodes, finite differences on a
+box, Fourier's method on a periodic box; in time: `integrators`.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import sympy
+
+from pdesl.ir.evolution import to_evolution
+from pdesl.ir.imex import ImexRow, to_imex
+from pdesl.ir.system import System
+from pdesl.lowering.cloud import Cloud, make_cloud
+from pdesl.lowering.conditions_at_nodes import assign_conditions
+from pdesl.lowering.imex_nodal import NodalImex, to_nodal_imex
+from pdesl.lowering.imex_spectral import (
+    PeriodicGrid,
+    SpectralImex,
+    degree_of_nonlinearity,
+    make_periodic_grid,
+    to_spectral_imex,
+)
+from pdesl.lowering.space import GridSpace, NodalSpace, RbfSpace, make_grid
+from pdesl.solvers.base import Evaluate, Reporter, SolverResult, Task, TrainingReport
+from pdesl.solvers.dense_output import DenseOutput
+from pdesl.solvers.integrators import make_integrator
+from pdesl.solvers.line_choices import LineChoices, line_choices
+from pdesl.solvers.marching import Control, march
+from pdesl.solvers.options import AdaptiveOptions, MethodOfLinesOptions
+from pdesl.solvers.schedule import output_times
+from pdesl.solvers.spectrum import Spectrum, stiff_spectrum
+from pdesl.solvers.stepping import NodalStepping, SpectralStepping, Stepping
+from pdesl.symbolic.functions import make_function, numpy_namespace
+
+__all__ = ["solve"]
+
+
+#: A field and the orders of its derivative along every spatial coordinate.
+SpaceJet = tuple[int, tuple[int, ...]]
+#: Rows (m,) and k states to values (k, jets, m) at the places of those rows.
+Interpolate = Callable[[np.ndarray, Sequence[np.ndarray]], np.ndarray]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Lines:
+    """A semi-discrete system with its nodes, and jets of its states at any places (n, d)."""
+
+    stepping: Stepping
+    cloud: Cloud
+    counts: dict[str, int]
+    words: str
+    interpolation: Callable[[np.ndarray, Sequence[SpaceJet]], Interpolate]
+
+
+def solve(task: Task, reporter: Reporter) -> SolverResult:
+    """Solve an evolution problem by the method of lines.
+
+    Args:
+        task: a system that `line_mistakes` finds nothing against; `options` are
+            `MethodOfLinesOptions`.
+        reporter: hears of stages and steps.
+
+    Returns:
+        The solution at the kept times, interpolated between them and between the nodes.
+
+    Raises:
+        SolverError: E740, E741 a state that is not finite or a step that vanishes; E742, E743
+            conditions that do not fix the values at the boundary; or nodes and stencils that
+            cannot be made.
+        ProblemError: coefficients or data that are not finite at a node (E326).
+    """
+    options: MethodOfLinesOptions = task.options
+    span = task.time_span
+    assert span is not None
+    system = to_evolution(task.system)
+    choices = line_choices(options, system, dict(task.values))
+    rows = to_imex(system)
+    lines = _discretise(task, system, rows, choices, span, reporter)
+    stepping = lines.stepping
+    own = choices.time_options
+    control = Control(own.dt)
+    if isinstance(own, AdaptiveOptions):
+        control = Control(own.dt, own.rtol, own.atol)
+    spectrum = stiff_spectrum(stepping)
+    notes = _notes(rows, lines, spectrum, control)
+    stops = output_times(system.problem, task.values, span)
+    begin = time.perf_counter()
+
+    def progress(steps: int, now: float, dt: float) -> None:
+        total = None if control.dt is None else int(np.ceil((span[1] - span[0]) / control.dt))
+        reporter.train(
+            TrainingReport(
+                steps, now, time.perf_counter() - begin, total, None,
+                f"{choices.time}, step {dt:.2g}", "t",
+            )
+        )  # fmt: skip
+
+    with reporter.stage("steps") as note:
+        recording, course = march(
+            stepping, make_integrator(choices.time), control, span, stops, progress
+        )
+        note.text = f"{course.steps:,} of {choices.time}"
+        if course.rejected:
+            note.text += f", {course.rejected:,} rejected"
+    solution = DenseOutput(np.array(recording.times), recording.states, recording.slopes)
+    notes.append(stepping.words)
+    evaluate = _make_evaluate(task, system, solution, lines)
+    return SolverResult(
+        method="method_of_lines",
+        evaluate=evaluate,
+        cloud=lines.cloud,
+        arrays={},
+        attributes={"space": choices.space, "time": choices.time},
+        history={
+            "iteration": np.arange(1, course.steps + 1),
+            "time": np.array(course.times),
+            "step": np.array(course.sizes),
+        },
+        losses={},
+        counts={
+            **lines.counts,
+            "iterations": course.steps,
+            "rejected_steps": course.rejected,
+            "evaluations": stepping.explicit_evaluations,
+            "kept_times": len(solution.times),
+        },
+        stop_reason="the last time is reached",
+        interrupted=False,
+        compile_seconds=0.0,
+        precision="float64",
+        times=solution.times,
+        notes=tuple(notes),
+    )
+
+
+# -- in space ------------------------------------------------------------------------------
+
+
+def _discretise(
+    task: Task,
+    system: System,
+    rows: Sequence[ImexRow],
+    choices: LineChoices,
+    span: tuple[float, float],
+    reporter: Reporter,
+) -> _Lines:
+    if choices.spectral:
+        return _spectral(task, system, rows, choices, span, reporter)
+    ghosts = False
+    with reporter.stage("nodes") as note:
+        if choices.space == "rbf_fd":
+            own = choices.space_options
+            cloud = make_cloud(
+                task.region, nodes=own.nodes, spacing=None, seed=task.options.seed, ghost=own.ghost
+            )
+            ghosts = own.ghost and len(cloud.ghost) == len(cloud.boundary)
+            grid: GridSpace | None = None
+        else:
+            grid = make_grid(task.region, choices.points, choices.space_options.order)
+            cloud = grid.cloud
+        assignment = assign_conditions(system, cloud, task.region, task.values, ghosts=ghosts)
+        space: NodalSpace = grid or RbfSpace(
+            cloud, choices.space_options.order, task.periods, assignment.ghosts
+        )
+        note.text = (
+            f"{len(cloud.interior):,} interior, {len(cloud.boundary):,} boundary, "
+            f"{len(assignment.ghosts):,} ghost"
+        )
+    with reporter.stage("operators") as note:
+        nodal = to_nodal_imex(system, rows, space, assignment, task.values, span[0])
+        note.text = f"{nodal.stiff.nnz:,} nonzeros in the stiff part, order {space.order}"  # pyright: ignore[reportAttributeAccessIssue]
+    return _Lines(
+        NodalStepping(nodal, span),
+        cloud,
+        {
+            "interior_nodes": len(cloud.interior),
+            "boundary_nodes": len(cloud.boundary),
+            "ghost_nodes": len(assignment.ghosts),
+            "unknowns": nodal.size,
+            "operator_nonzeros": int(nodal.stiff.nnz),
+        },
+        f"{choices.space} of order {choices.space_options.order}",
+        lambda places, jets: _nodal_interpolation(nodal, places, jets),
+    )
+
+
+def _nodal_interpolation(
+    nodal: NodalImex, places: np.ndarray, jets: Sequence[SpaceJet]
+) -> Interpolate:
+    # The same places at many times are met once.
+    own, inverse = np.unique(places, axis=0, return_inverse=True)
+    inverse = inverse.ravel()
+    plain: Any = nodal.space.interpolation(own)
+    matrices = {index: plain for _, index in jets}
+    derived = [index for index in matrices if any(index)]
+    if derived:
+        nodes = np.arange(len(nodal.space.cloud.evaluation))
+        inner: Any = nodal.space.without_ghosts().interpolation(own)
+        made = nodal.space.operators(nodes, [{index: 1.0} for index in derived])
+        matrices |= {index: inner @ d for index, d in zip(derived, made, strict=True)}
+
+    def interpolate(rows: np.ndarray, states: Sequence[np.ndarray]) -> np.ndarray:
+        chosen, back = np.unique(inverse[rows], return_inverse=True)
+        found = np.empty((len(states), len(jets), len(rows)))
+        for number, (field, index) in enumerate(jets):
+            matrix = matrices[index]
+            part = matrix if len(chosen) == matrix.shape[0] else matrix[chosen]
+            table = np.stack([nodal.table(s)[field] for s in states], axis=1)
+            found[:, number] = (part @ table).T[:, back.ravel()]
+        return found
+
+    return interpolate
+
+
+def _spectral(
+    task: Task,
+    system: System,
+    rows: Sequence[ImexRow],
+    choices: LineChoices,
+    span: tuple[float, float],
+    reporter: Reporter,
+) -> _Lines:
+    degree, is_polynomial = degree_of_nonlinearity(system, rows)
+    order = choices.space_options.order if choices.space == "finite_difference" else None
+    with reporter.stage("operators") as note:
+        grid = make_periodic_grid(
+            task.region, choices.points, degree=degree, difference_order=order
+        )
+        spectral = to_spectral_imex(system, rows, grid, task.values, span[0])
+        note.text = " × ".join(str(n) for n in grid.counts) + " points"
+    if order is None and not is_polynomial:
+        reporter.say(
+            "a nonlinear term is no polynomial: products are formed on 3/2 times the points, which "
+            "does not remove every alias"
+        )
+    points = grid.points()
+    cloud = _grid_cloud(grid, points)
+    return _Lines(
+        SpectralStepping(spectral, span),
+        cloud,
+        {"interior_nodes": len(points), "boundary_nodes": 0, "unknowns": spectral.size},
+        choices.space,
+        lambda places, jets: _spectral_interpolation(spectral, places, jets),
+    )
+
+
+def _grid_cloud(grid: PeriodicGrid, points: np.ndarray) -> Cloud:
+    dimension = points.shape[1]
+    none = np.zeros((0, dimension))
+    spacing = min(p / n for p, n in zip(grid.periods, grid.counts, strict=True))
+    return Cloud(
+        points, none, none, none, np.zeros(0, dtype=int), (), np.full(len(points), spacing),
+        tuple(float(p) for p in grid.periods),
+    )  # fmt: skip
+
+
+def _spectral_interpolation(
+    spectral: SpectralImex, places: np.ndarray, jets: Sequence[SpaceJet]
+) -> Interpolate:
+    grid = spectral.grid
+    symbols = [grid.symbol(index) for _, index in jets]
+
+    def interpolate(rows: np.ndarray, states: Sequence[np.ndarray]) -> np.ndarray:
+        table = np.stack(
+            [symbol * s[f] for s in states for (f, _), symbol in zip(jets, symbols, strict=True)]
+        )
+        # Bounded memory: as many places at a time as fit with all modes.
+        size = max(1, int(4e6 / table[..., 0].size))
+        parts = [
+            grid.interpolate(table, places[rows[k : k + size]]) for k in range(0, len(rows), size)
+        ]
+        return np.concatenate(parts, axis=1).reshape(len(states), len(jets), len(rows))
+
+    return interpolate
+
+
+# -- in time -------------------------------------------------------------------------------
+
+
+def _make_evaluate(task: Task, system: System, solution: DenseOutput, lines: _Lines) -> Evaluate:
+    """The fields of the problem, those among them that were eliminated by their formulas."""
+    axis = system.frame.time_axis
+    assert axis is not None
+    plain = (0,) * len(system.frame.space_axes)
+    number = {name: i for i, name in enumerate(system.fields)}
+    stated = task.system.fields
+    eliminated = [name for name in stated if name not in number]
+    formulas = [system.eliminated[name] for name in eliminated]
+    needed = [j for j in system.space.jets(sympy.Tuple(*formulas)) if j.field in number]
+    kept = [(number[name], plain) for name in stated if name in number]
+    jets = [*kept, *((number[j.field], system.space_orders(j)) for j in needed)]
+    symbols = [*system.space.coordinates, *(system.space.symbol(j) for j in needed)]
+    function = make_function(formulas, [*symbols, *task.values], numpy_namespace())
+
+    def evaluate(inputs: np.ndarray) -> dict[str, np.ndarray]:
+        inputs = np.atleast_2d(np.asarray(inputs, dtype=float))
+        places, times = np.delete(inputs, axis, axis=1), inputs[:, axis]
+        table = np.zeros((len(jets), 0))
+        if len(times):
+            table = solution.evaluate(times, lines.interpolation(places, jets), len(jets))
+        known = iter(table[: len(kept)])
+        with np.errstate(all="ignore"):
+            made = function(*inputs.T, *table[len(kept) :], *task.values.values())
+        rest = iter(np.broadcast_to(np.asarray(m, float), times.shape) for m in made)
+        return {name: next(known if name in number else rest) for name in stated}
+
+    return evaluate
+
+
+def _notes(
+    rows: Sequence[ImexRow], lines: _Lines, spectrum: Spectrum, control: Control
+) -> list[str]:
+    found = [
+        f"∂t {row.field}: stiff by {row.chosen_by}, {len(row.stiff)} terms implicit" for row in rows
+    ]
+    found.append(f"in space: {lines.words}; {spectrum.words(control.dt)}")
+    return found
