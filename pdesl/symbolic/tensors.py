@@ -324,8 +324,8 @@ def laplace_beltrami(metric: Metric, scalar: Scalar, derivative: Derivative) -> 
 
 
 def volume_factor(metric: Metric) -> Scalar:
-    """√(det g) of a metric of space, which is positive definite."""
-    return sympy.sqrt(metric.determinant)
+    """√|det g|, in the closed form that the ranges of the coordinates allow."""
+    return metric.density
 
 
 def curl(
