@@ -30,6 +30,7 @@ from pdesl.diagnostics import (
 )
 from pdesl.ir.evolution import to_evolution
 from pdesl.ir.facts import facts, shape_mistakes, verify
+from pdesl.ir.frame import frame_of
 from pdesl.ir.metric_text import format_metric, latex_metric, metric_of_system
 from pdesl.ir.normalise import normalise
 from pdesl.ir.reduction import reduce_problem
@@ -157,10 +158,15 @@ def compile(source: Source | Problem, target: str = "system", overrides: Sequenc
         return problem
     system = normalise(problem)
     if target == "metric":
-        return metric_of_system(system)
+        return metric_of_system(_with_metric(system, problem))
     if target == "evolution":
         return to_evolution(system)
     return split(system) if target == "split" else system
+
+
+def _with_metric(system: System, stated: Problem) -> System:
+    """A system in the frame of the problem as stated, which a reduction takes the metric from."""
+    return replace(system, problem=stated, frame=frame_of(stated)) if stated.reduction else system
 
 
 # -- check and show ------------------------------------------------------------------------
@@ -225,7 +231,7 @@ def show(source: Source, stage: str, form: str) -> str:
         ProblemError: the text is wrong.
     """
     if stage == "metric":
-        system = compile(source, "system")
+        system = _with_metric(compile(source, "system"), compile(source, "problem"))
         return latex_metric(system) if form == "latex" else format_metric(system)
     result = compile(source, stage)
     if stage == "module":

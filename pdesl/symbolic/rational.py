@@ -111,7 +111,8 @@ class Rational:
     def generators_of(self, predicate: Callable[[sympy.Basic], Any]) -> list[sympy.Symbol]:
         """Generators, and symbols that are their own, for whose meaning a predicate holds."""
         symbols: list[Any] = sorted(self.expression.free_symbols, key=str)
-        return [s for s in symbols if predicate(self._meaning.get(s, s))]
+        meaning: dict[Any, Any] = self._meaning
+        return [s for s in symbols if predicate(meaning.get(s, s))]
 
     def lowest_numerator(self) -> Any:
         """A polynomial in the generators that vanishes with the expression, multiplied out.

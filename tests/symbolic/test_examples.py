@@ -33,7 +33,7 @@ def test_every_file_reaches_every_stage(path: Path) -> None:
     wrong = [d for d in verify(system) if d.severity is Severity.ERROR]
     assert not wrong, wrong[0].message
     assert all(parts_agree(system, row) for row in system.all_rows)
-    assert facts(system).dimension == len(problem.space)
+    assert facts(system).dimension == len(system.problem.space)
     assert len(system.rows) == len(system.fields)
     for text in (format_system(system), latex_system(system), problem._repr_latex_()):
         assert "{0," not in text

@@ -191,3 +191,18 @@ def test_constants_become_plain_floats(e: sympy.Expr) -> None:
         (found,) = make_function([e], [], namespace)()
         assert type(found) is float
         assert found == pytest.approx(float(e.evalf(30)), rel=1e-9, abs=1e-12, nan_ok=True)
+
+
+@pytest.mark.parametrize("value", [-700.0, -40.0, -1.0, 0.99, 1.0, 1.01, 40.0, 900.0, 1e8])
+def test_lambertw_of_an_exponential_neither_overflows_nor_loses_digits(value: float) -> None:
+    with mpmath.workdps(40):
+        expected = float(mpmath.re(mpmath.lambertw(mpmath.exp(mpmath.mpf(value)))))
+    for namespace in (numpy_namespace(), jax_namespace()):
+        function = make_function([sympy.LambertW(sympy.exp(x))], [x], namespace)
+        assert float(function(np.float64(value))[0]) == pytest.approx(expected, rel=1e-13, abs=0)
+        if -80 < value < 1e6:
+            (single,) = function(np.float32(value))
+            assert float(single) == pytest.approx(expected, rel=3e-5)
+    slope = jax.grad(lambda s: make_function([sympy.LambertW(sympy.exp(x))], [x],
+                                             jax_namespace())(s)[0])(value)  # fmt: skip
+    assert float(slope) == pytest.approx(expected / (1 + expected), rel=1e-13)
