@@ -73,7 +73,7 @@ def assign_conditions(
                 spec, region, system, cloud.boundary, cloud.part, values
             )
     spatial = [f for f, name in enumerate(system.fields) if system.order_in_space(name) > 0]
-    _corners(system, cloud, table)
+    _corners(system, table)
     signatures, inverse = np.unique(table.T, axis=0, return_inverse=True)
     fixes: list[list[tuple[np.ndarray, int, int]]] = [[] for _ in system.boundary]
     free: list[list[np.ndarray]] = [[] for _ in system.fields]
@@ -130,13 +130,12 @@ def assign_conditions(
     )  # fmt: skip
 
 
-def _corners(system: System, cloud: Cloud, table: np.ndarray) -> None:
+def _corners(system: System, table: np.ndarray) -> None:
     """Where two faces of a box meet, conditions of both hold by relation; keep one of each kind.
 
     A node in a corner has one normal, so conditions beyond what a field can take are dropped,
     those with derivatives first.
     """
-    del cloud
     orders = np.array([_order(system, row) for row in system.boundary])
     for node in np.flatnonzero(table.sum(axis=0) > 1):
         rows = np.flatnonzero(table[:, node])

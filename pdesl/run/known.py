@@ -172,15 +172,11 @@ def reference_mistakes(system: System) -> list[Diagnostic]:
 
 
 def _solve(method: Method, choice: Choice, task: Task) -> Evaluate:
-    from contextlib import nullcontext
-
-    from pdesl.run.progress import StageNote
-    from pdesl.solvers.base import Reporter
+    from pdesl.run.reporting import silent_reporter
 
     options = bind_options(method, choice, dict(task.values))
     own = replace(task, options=options, monitor=None)
-    reporter = Reporter(lambda name: nullcontext(StageNote()), lambda r: None, lambda line: None)
-    result = method.solve(own, reporter)
+    result = method.solve(own, silent_reporter())
     if result.interrupted:
         raise KeyboardInterrupt
     return result.evaluate

@@ -12,7 +12,6 @@ Nothing is imported from JAX before a problem has proved correct and a method ha
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -42,7 +41,7 @@ from pdesl.language.parser import parse, read_source
 from pdesl.resources import problems_folder
 from pdesl.run.known import Known, known_solution, reference_mistakes
 from pdesl.run.outputs import output_targets
-from pdesl.run.progress import Observer, SilentObserver, TrainingProgress
+from pdesl.run.progress import Observer, SilentObserver
 from pdesl.run.progress import stage as observed
 from pdesl.run.words import describe, kind_words
 from pdesl.solvers.methods import (
@@ -63,11 +62,9 @@ if TYPE_CHECKING:
     from pdesl.run.metrics import FieldError
     from pdesl.solvers.base import (
         Monitor,
-        Reporter,
         Snapshot,
         SolverResult,
         Task,
-        TrainingReport,
     )
 
 __all__ = [
@@ -449,7 +446,9 @@ def _prepare(
 
 
 def _solve(ready: _Ready, observer: Observer, timings: dict[str, float]) -> SolverResult:
-    result = ready.method.solve(ready.task, _reporter(observer, timings))
+    from pdesl.run.reporting import make_reporter
+
+    result = ready.method.solve(ready.task, make_reporter(observer, timings))
     if result.interrupted:
         raise KeyboardInterrupt
     return result
@@ -497,27 +496,3 @@ def _shared(choice: Choice, method: Method, observer: Observer) -> Choice:
         observer.say(f"{method.name} has no option {', '.join(dropped)}: left out")
     kept = tuple((n, v) for n, v in choice.options if n not in dropped)
     return Choice(choice.name, kept, choice.positional, choice.spans, span=choice.span)
-
-
-def _reporter(observer: Observer, timings: dict[str, float]) -> Reporter:
-    from pdesl.solvers.base import Reporter
-
-    @contextmanager
-    def stage(name: str):
-        with observed(observer, name, timings) as note:
-            yield note
-
-    def train(report: TrainingReport) -> None:
-        observer.train(
-            TrainingProgress(
-                report.iteration,
-                report.loss,
-                report.elapsed,
-                report.iterations,
-                report.seconds_limit,
-                report.phase,
-                report.quantity,
-            )
-        )
-
-    return Reporter(stage, train, observer.say)

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from pdesl.run.curves import COLOURS, STYLES, draw_course, draw_history
 from pdesl.run.planes import Evaluate, Plane, evaluate_in_chunks, make_plane
 
 if TYPE_CHECKING:
@@ -302,47 +303,6 @@ def _draw_nodes(axes: Axes, data: PictureData, plane: tuple[int, int]) -> None:
     )  # fmt: skip
 
 
-_LOSS_STYLES = ("-", "--", ":", "-.")
-_LOSS_COLOURS = (_INK, "#0072b2", "#d55e00", "#009e73", "#cc79a7")
-
-
-def draw_history(axes: Axes, history: Mapping[str, NDArray]) -> None:
-    names = [name for name in history if name != "iteration"]
-    for position, name in enumerate(names):
-        values = np.asarray(history[name], float)
-        iterations = history.get("iteration", np.arange(len(values)))
-        axes.plot(
-            iterations, np.where(values > 0, values, np.nan), label=name.replace("_", " "),
-            linestyle=_LOSS_STYLES[position % len(_LOSS_STYLES)],
-            color=_LOSS_COLOURS[position % len(_LOSS_COLOURS)],
-            linewidth=1.2 if position == 0 else 0.9,
-        )  # fmt: skip
-    axes.set_yscale("log")
-    axes.set_xlabel("iteration")
-    axes.set_title("Training loss")
-    axes.grid(axis="y", linewidth=0.3, color="#cccccc")
-    if len(names) > 1:
-        axes.legend(loc="best")
-
-
-def draw_course(axes: Axes, course: Mapping[str, Sequence[float | None]]) -> None:
-    """Relative errors by field over time."""
-    times = np.asarray(course["times"], float)
-    for position, (name, errors) in enumerate((n, e) for n, e in course.items() if n != "times"):
-        values = np.array([np.nan if e is None or e <= 0 else e for e in errors], float)
-        axes.plot(
-            times, values, label=name,
-            linestyle=_LOSS_STYLES[position % len(_LOSS_STYLES)],
-            color=_LOSS_COLOURS[position % len(_LOSS_COLOURS)],
-        )  # fmt: skip
-    axes.set_yscale("log")
-    axes.set_xlabel("time")
-    axes.set_title("Relative l2 error over time")
-    axes.grid(axis="y", linewidth=0.3, color="#cccccc")
-    if len(course) > 2:
-        axes.legend(loc="best")
-
-
 def _draw_lines(figure: Figure, data: PictureData, resolution: int) -> None:
     low, high = float(data.lower[0]), float(data.upper[0])
     points = np.linspace(low, high, 4 * resolution)[:, None]
@@ -478,8 +438,8 @@ def _draw_histogram(axes: Axes, data: PictureData, names: Sequence[str]) -> None
         axes.hist(
             error, bins=np.geomspace(low, float(error.max()) * 1.0001, 50).tolist(),
             histtype="stepfilled" if len(names) == 1 else "step", label=name,
-            color=_LOSS_COLOURS[1 + position % 4],
-            linestyle=_LOSS_STYLES[position % len(_LOSS_STYLES)],
+            color=COLOURS[1 + position % 4],
+            linestyle=STYLES[position % len(STYLES)],
         )  # fmt: skip
     axes.set_xscale("log")
     axes.set_xlabel("error at random points")

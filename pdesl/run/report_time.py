@@ -7,12 +7,11 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
+from pdesl.run.curves import draw_course, draw_history
 from pdesl.run.report import (
     Moment,
     PictureData,
     colour_bar,
-    draw_course,
-    draw_history,
     error_limits,
     limits_of,
 )

@@ -22,7 +22,7 @@ from pdesl.ir.imex import ImexRow, to_imex
 from pdesl.ir.system import System
 from pdesl.lowering.cloud import Cloud, make_cloud
 from pdesl.lowering.conditions_at_nodes import assign_conditions
-from pdesl.lowering.imex_nodal import NodalImex, to_nodal_imex
+from pdesl.lowering.imex_nodal import NodalImex
 from pdesl.lowering.imex_spectral import (
     PeriodicGrid,
     SpectralImex,
@@ -31,6 +31,7 @@ from pdesl.lowering.imex_spectral import (
     to_spectral_imex,
 )
 from pdesl.lowering.space import GridSpace, NodalSpace, RbfSpace, make_grid
+from pdesl.lowering.to_nodal_imex import to_nodal_imex
 from pdesl.solvers.base import Evaluate, Reporter, SolverResult, Task, TrainingReport
 from pdesl.solvers.dense_output import DenseOutput
 from pdesl.solvers.integrators import make_integrator
