@@ -39,8 +39,8 @@ from pdesl.language.printer import format_module
 from pdesl.symbolic import problem as symbolic
 from pdesl.symbolic.domain import SHAPES
 from pdesl.symbolic.elaborate import elaborate_source
+from pdesl.symbolic.expression_text import expression_to_syntax, indexed_syntax
 from pdesl.symbolic.operators import OPERATORS, marker
-from pdesl.symbolic.to_text import expression_to_syntax
 
 __all__ = ["Problem", "Recipe", "Where", "load", "mlp", "on", "periodic", "recipe", "unknown"]
 
@@ -100,7 +100,9 @@ class Problem(symbolic.Problem):
     Args:
         domain: coordinate, or tuple of coordinates → `(lower, upper)`, `periodic(a, b)`, a shape.
         fields: applied function → `"scalar"`, `"vector"` or `"source"`. The components of a
-            vector field v over x, y are the functions `v_x` and `v_y`.
+            vector field v over x, y are the functions `v_x` and `v_y`. A field with indices,
+            `A[-mu]` of `pdesl.tensors`, is a `"tensor"`, `"symmetric tensor"` or
+            `"antisymmetric tensor"`.
         equations: `sympy.Eq`s; the operators are those of `pdesl`: `lap`, `div`, `stiff`, ….
         boundary: conditions made by `on`.
         initial: `sympy.Eq`s that hold at the start.
@@ -269,6 +271,9 @@ class _Writer:
 
     def name(self, key: Any) -> ast.Expression:
         name = key.func.__name__ if isinstance(key, AppliedUndef) else str(key)
+        indexed = indexed_syntax(name)
+        if indexed is not None:
+            return indexed
         if not all(is_name(part) for part in name.split(".")):
             raise TypeError(f"`{name}` cannot be a name: letters, digits and _, a letter first")
         return ast.Name(name)
@@ -301,9 +306,14 @@ class _Writer:
     def field(self, key: Any, kind: str) -> ast.Statement:
         if not isinstance(key, AppliedUndef):
             raise TypeError(f"a field is an applied function, u(x, y), not {key!r}")
-        self.name(key)
-        call = ast.Call(key.func.__name__, tuple(self.name(a) for a in key.args))
-        return ast.Declaration((call,), ast.Name(kind))
+        name, arguments = self.name(key), tuple(self.name(a) for a in key.args)
+        if isinstance(name, ast.Indexed):
+            field: ast.Expression = ast.IndexedField(name.name, name.indices, arguments)
+        else:
+            field = ast.Call(key.func.__name__, arguments)
+        symmetry, _, word = kind.rpartition(" ")
+        sort = ast.Call(word, (ast.Name(symmetry),)) if symmetry else ast.Name(kind)
+        return ast.Declaration((field,), sort)
 
     def equation(self, value: Any, regions: tuple[ast.Expression, ...] = ()) -> ast.Statement:
         if not isinstance(value, sympy.Equality):

@@ -203,6 +203,31 @@ _EXPRESSIONS = (
     Code("E338", "a domain that its chart does not cover",
          "A chart has ranges: r ≥ 0, 0 ≤ θ ≤ π, an angle once around.",
          "Choose a domain inside the chart, or another chart."),
+    Code("E351", "a wrong number of indices",
+         "Each tensor has a fixed number of indices: the metric two, a Christoffel symbol three, "
+         "the curvature R two (Ricci) or four (Riemann).",
+         "Write as many as the tensor has."),
+    Code("E352", "an index that stands more than twice",
+         "An index that stands twice in a product is summed over; a third one has no meaning.",
+         "Use another letter for each sum."),
+    Code("E353", "a sum over two indices on one side",
+         "With a metric, a sum over an index takes it once above and once below; only in Cartesian "
+         "coordinates, without a metric, do the sides make no difference.",
+         "Move one of them, ∇_{μ} ∇^{μ} φ, or write the metric, g^{μν} ∂_{μ} φ ∂_{ν} φ."),
+    Code("E354", "free indices that differ",
+         "An index that is not summed over stands for every component: both sides of an equation "
+         "and every term of a sum have the same ones, on the same sides.",
+         "Use the same letters, or sum over the index that is too much."),
+    Code("E355", "an index that cannot be",
+         "An index is a letter that the file does not declare, Greek for all coordinates and Latin "
+         "for space, the name of a coordinate, or the number of one.",
+         "Use another letter."),
+    Code("E356", "indices that the metric does not allow",
+         "Moving an index, and everything that is made of the metric, needs one. A tensor of space "
+         "alone can be differentiated where space does not change with time and is not mixed with "
+         "it.",
+         "State the metric, ds² = -dt² + dx²; declare tensors of space and time with Greek "
+         "indices."),
     Code("E399", "parts that do not sum to the equation",
          "An equation is taken apart into linear, nonlinear and other terms, and the parts are "
          "compared with it at random values. They differ, which is a defect of pdesl.",
@@ -361,15 +386,17 @@ _OPTIONS = (
 
 _CAPABILITIES = (
     Code("E602", "an operator that has no form in curved space",
-         "With a metric, the components of a vector could be meant in several ways, so operators "
-         "on vectors are refused.",
-         "Use ∇²u, □u, ∂n u and ∇·(κ ∇u) of scalars, or write the equation out in components."),
+         "With a metric, □ of a vector of space, an operator along one family of coordinates, and "
+         "second derivatives of tensors could be meant in several ways.",
+         "Say with indices what is meant, ∇^{μ} ∇_{μ} A^{ν}."),
     Code("E603", "a field at another point, or over the whole domain",
          "An equation is local: its fields stand at the point where it holds. Integrals, averages "
          "and values elsewhere cannot be solved for.",
          "Write the field alone; observables belong under output:."),
-    Code("E604", "index notation", "Indices with summation are not worked out.",
-         "Write the components, or use ∇·, ∇×, □."),
+    Code("E604", "indices on what is no tensor, or a tensor without them",
+         "Indices stand on the tensors of a metric (g, Γ, R, G, δ, ε), on vectors, and on what is "
+         "declared with indices, A_{μ}(t, x) : tensor or F_{μν} = … under let:.",
+         "Declare the tensor, or leave out the indices; a scalar has none."),
     Code("E605", "an unknown metric", "No metric has this name.",
          "Spell it out, ds² = …."),
     Code("E606", "the derivative of a jump",

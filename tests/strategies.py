@@ -98,6 +98,10 @@ def _extend(inner: st.SearchStrategy[Any]) -> st.SearchStrategy[Any]:
         ),
         st.builds(ast.IndexDerivative, st.just("partial"), st.sampled_from(["μ", "ν1"]), inner),
         st.builds(
+            ast.IndexDerivative, st.sampled_from(["partial", "covariant"]),
+            st.sampled_from(["μ", "x", "i"]), inner, st.just("up"),
+        ),
+        st.builds(
             ast.IndexDerivative, st.just("covariant"), st.sampled_from(["μ", "x", "z"]), inner
         ),
         st.builds(ast.Subscript, inner, inner),
@@ -137,7 +141,11 @@ relations = st.builds(
 declarations = st.builds(
     ast.Declaration,
     st.lists(
-        st.one_of(names, st.builds(lambda f, x: ast.Call(f, (x,)), st.just("w"), names)),
+        st.one_of(
+            names,
+            st.builds(lambda f, x: ast.Call(f, (x,)), st.just("w"), names),
+            st.builds(lambda i, x: ast.IndexedField("A", i, (x,)), indices, names),
+        ),
         min_size=1, max_size=2,
     ).map(tuple),
     st.one_of(st.just(ast.Name("scalar")), st.just(ast.Call("vector", (ast.Number("3"),)))),

@@ -1,16 +1,21 @@
-# expect E602 at 13:5
+# expect E602 at 14:5
 # stage: check
 domain:
+    t ∈ [0, 1]
     x, y ∈ [1, 2]
 
 metric:
-    ds² = dx² + x² dy²
+    ds² = -dt² + dx² + x² dy²
 
 fields:
-    v(x, y) : vector
+    v(t, x, y) : vector
 
 equations:
-    ∇²v = 0
+    □v = 0
 
 boundary:
     v = 0    on ∂Ω
+
+initial:
+    v = 0
+    ∂t v = 0

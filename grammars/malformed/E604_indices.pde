@@ -1,4 +1,4 @@
-# expect E604 at 10:5
+# expect E604 at 10:14
 # stage: check
 domain:
     x, y ∈ [0, 1]
@@ -7,7 +7,7 @@ fields:
     u(x, y) : scalar
 
 equations:
-    ∂_i u = x
+    ∂_i ∂_i (q_{j} u) = 0
 
 boundary:
     u = 0    on ∂Ω

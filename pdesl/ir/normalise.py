@@ -46,10 +46,12 @@ def normalise(problem: Problem) -> System:
     diagnostics: list[Diagnostic] = []
     exact = _exact(problem, frame, diagnostics)
     stages: list[tuple[str, str, Equation]] = [
-        *((f"equation {i}", "interior", e) for i, e in enumerate(problem.equations, 1)),
-        *((f"boundary condition {i}", "boundary", c) for i, c in enumerate(problem.boundary, 1)),
-        *((f"initial condition {i}", "initial", c) for i, c in enumerate(problem.initial, 1)),
-    ]
+        *((_named("equation", i, e), "interior", e) for i, e in enumerate(problem.equations, 1)),
+        *((_named("boundary condition", i, c), "boundary", c)
+          for i, c in enumerate(problem.boundary, 1)),
+        *((_named("initial condition", i, c), "initial", c)
+          for i, c in enumerate(problem.initial, 1)),
+    ]  # fmt: skip
     erased: list[tuple[str, str, Equation, sympy.Expr, sympy.Expr | None]] = []
     for name, kind, equation in stages:
         try:
@@ -93,6 +95,12 @@ def normalise(problem: Problem) -> System:
         sources,
         tuple(c.name for c in problem.closures),
     )
+
+
+def _named(word: str, number: int, equation: Equation) -> str:
+    """`equation 3`, and which component of one with free indices, `equation 3 (μ = t)`."""
+    component = f" ({equation.component})" if equation.component else ""
+    return f"{word} {number}{component}"
 
 
 # -- known solutions -----------------------------------------------------------------------

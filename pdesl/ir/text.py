@@ -108,6 +108,16 @@ def _latex_terms(row: Row, printer: MathPrinter, space: JetSpace) -> Iterable[st
     yield from (printer.doprint(p) for p in (row.nonlinear, row.forcing) if p != 0)
 
 
+def _label(name: str) -> str:
+    """`equation 1 (μ = t)`, with its letters as mathematics."""
+    head, bracket, tail = name.partition(" (")
+    if not bracket:
+        return rf"\text{{{name}}}".replace("_", r"\_")
+    pairs = [pair.split(" = ") for pair in tail.removesuffix(")").split(", ")]
+    letters = r",\ ".join(" = ".join(latex_name(n) for n in pair) for pair in pairs)
+    return rf"\text{{{head}}}\ ({letters})"
+
+
 def latex_system(system: System) -> str:
     """Every row as a displayed equation, its parts in the order mass, linear, rest."""
     printer = MathPrinter(jets=system.space)
@@ -123,6 +133,5 @@ def latex_system(system: System) -> str:
         for part in _latex_terms(row, printer, system.space):
             sign = "-" if part.startswith("-") else "+"
             text += part if not text else f" {sign} {part.removeprefix('-').lstrip()}"
-        label = row.name.replace("_", r"\_")
-        lines.append(rf"{text or '0'} &= 0 && \text{{{label}}}")
+        lines.append(rf"{text or '0'} &= 0 && {_label(row.name)}")
     return "\\begin{aligned}\n" + " \\\\\n".join(lines) + "\n\\end{aligned}"

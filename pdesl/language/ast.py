@@ -13,9 +13,9 @@ from pdesl.diagnostics import Span
 
 __all__ = [
     "Binary", "Block", "BoundaryOf", "Call", "Comparison", "Declaration", "Derivative",
-    "Expression", "IndexDerivative", "Indexed", "Keyword", "ListLiteral", "Membership", "Module",
-    "Name", "Negate", "Number", "Relation", "Schedule", "Statement", "String", "Subscript",
-    "TupleLiteral", "Unit",
+    "Expression", "IndexDerivative", "Indexed", "IndexedField", "Keyword", "ListLiteral",
+    "Membership", "Module", "Name", "Negate", "Number", "Relation", "Schedule", "Statement",
+    "String", "Subscript", "TupleLiteral", "Unit",
 ]  # fmt: skip
 
 
@@ -91,11 +91,15 @@ class Derivative(Node):
 
 @dataclass(frozen=True, slots=True)
 class IndexDerivative(Node):
-    """`∂_μ φ` (kind `partial`) or `∇_μ φ` (kind `covariant`); also `∇_x u` along a family."""
+    """`∂_μ φ` (kind `partial`) or `∇_μ φ` (kind `covariant`); also `∇_x u` along a family.
+
+    `side` is `up` for `∂^μ φ` and `∇^μ φ`.
+    """
 
     kind: str
     index: str
     operand: Expression
+    side: str = "down"
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,6 +108,15 @@ class Indexed(Node):
 
     name: str
     indices: tuple[tuple[str, str], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class IndexedField(Node):
+    """`A_{μ}(t, x)` in a declaration: a field with indices, and its coordinates."""
+
+    name: str
+    indices: tuple[tuple[str, str], ...]
+    arguments: tuple[Expression, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -160,7 +173,7 @@ class BoundaryOf(Node):
 
 Expression = (
     Number | String | Name | Call | Derivative | IndexDerivative | Indexed | Subscript | Negate
-    | Binary | Comparison | TupleLiteral | ListLiteral | BoundaryOf
+    | Binary | Comparison | IndexedField | TupleLiteral | ListLiteral | BoundaryOf
 )  # fmt: skip
 
 

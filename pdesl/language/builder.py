@@ -141,7 +141,9 @@ class _Builder:
         for name in names:
             if isinstance(name, ast.Name):
                 continue
-            plain = isinstance(name, ast.Call) and name.arguments and not name.keywords
+            plain = isinstance(name, ast.IndexedField) or (
+                isinstance(name, ast.Call) and name.arguments and not name.keywords
+            )
             if plain and all(isinstance(a, ast.Name) for a in name.arguments):
                 continue
             self.fail("E171", "only names stand in front of `:`, with the coordinates that they "
@@ -261,6 +263,10 @@ class _Builder:
         )  # fmt: skip
         return ast.Subscript(parts[0], index, span=span)
 
+    def make_indexed_field(self, span: Span, parts: list[Node]) -> ast.IndexedField:
+        indexed = self.make_indexed(span, parts[:2])
+        return ast.IndexedField(indexed.name, indexed.indices, tuple(parts[3]), span=span)
+
     def make_indexed(self, span: Span, parts: list[Node]) -> ast.Indexed:
         name, token = parts
         indices: list[tuple[str, str]] = []
@@ -350,8 +356,11 @@ class _Builder:
         first = arguments[0] if count and isinstance(arguments[0], ast.Name) else None
         if name == "boundary" and count == 1 and first is not None:
             return ast.BoundaryOf(first.identifier, span=span)
-        if name in ("partial", "covariant") and count == 2 and first is not None:
-            return self.index_derivative(name, first.identifier, arguments[1], span)
+        kind, _, side = name.partition("_")
+        is_form = kind in ("partial", "covariant") and side in ("", "up")
+        if is_form and count == 2 and first is not None:
+            side = side or "down"
+            return self.index_derivative(kind, first.identifier, arguments[1], span, side)
         if name in ("dot", "cross") and count == 2:
             return self.binary(name, span, *arguments)
         along = name[1:] if name[0] == "d" and name not in ("dn", "div", "dot") else ""
@@ -418,10 +427,14 @@ class _Builder:
         if sign.type == "DERIVATIVE":
             return self.partial(sign, power, place, operand, span)
         family = self.family(sign)
+        side = "up" if sign[1:2] == "^" else "down"
+        if side == "up" and (len(tokens) > 1 or family in ("2", "4", "6", "8")):
+            self.fail("E161", "`∇^` takes one index and stands alone", place,
+                      "write `∇^{μ} φ` for the index, `∇²φ` for the Laplacian")  # fmt: skip
         if len(tokens) == 1:
             if family is None:
                 return ast.Call("grad", (operand,), span=span)
-            return self.index_derivative("covariant", family, operand, span)
+            return self.index_derivative("covariant", family, operand, span, side)
         along = () if family is None else (ast.Keyword("along", ast.Name(family)),)
         if tokens[1].type == "DOT":
             return ast.Call("div", (operand,), along, span=span)
@@ -446,21 +459,25 @@ class _Builder:
             for _ in range(order):
                 operand = ast.Call("dn", (operand,), span=span)
             return operand
-        if underscore and not self.declared.is_coordinate(name):
+        side = "up" if sign[1] == "^" else "down"
+        if underscore and (side == "up" or not self.declared.is_coordinate(name)):
             if order != 1:
                 self.fail("E160", "a derivative along an index has order one", place,
                           f"write it twice, `∂_{name} ∂_ν`")  # fmt: skip
-            return self.index_derivative("partial", name, operand, span)
+            return self.index_derivative("partial", name, operand, span, side)
         return make_derivative(((name, order),), operand, span)
 
-    def index_derivative(self, kind: str, index: str, operand: Node, span: Span) -> Node:
+    def index_derivative(
+        self, kind: str, index: str, operand: Node, span: Span, side: str = "down"
+    ) -> Node:
         if not re.fullmatch(r"\w+", index):
             self.fail("E162", "a derivative has one index", span, "write `∂_μ φ`")
-        if kind == "partial" and index == NORMAL:
-            return ast.Call("dn", (operand,), span=span)
-        if kind == "partial" and self.declared.is_coordinate(index):
-            return make_derivative(((index, 1),), operand, span)
-        return ast.IndexDerivative(kind, index, operand, span=span)
+        if kind == "partial" and side == "down":
+            if index == NORMAL:
+                return ast.Call("dn", (operand,), span=span)
+            if self.declared.is_coordinate(index):
+                return make_derivative(((index, 1),), operand, span)
+        return ast.IndexDerivative(kind, index, operand, side, span=span)
 
     def make_advect(self, span: Span, parts: list[Node]) -> ast.Call:
         velocity, _, nabla, operand = parts

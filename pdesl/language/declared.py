@@ -88,6 +88,7 @@ _FORMS = frozenset(
         "boundary",
         "box",
         "covariant",
+        "covariant_up",
         "cross",
         "curl",
         "div",
@@ -97,6 +98,7 @@ _FORMS = frozenset(
         "integral",
         "lap",
         "partial",
+        "partial_up",
     ]
 )
 _RELATION_KINDS = {
@@ -130,6 +132,8 @@ def collect(lines: Iterable[tuple[str, Sequence[Token]]], source: Source) -> Dec
             second = tokens[1].type if len(tokens) > 1 else ""
             if second == "EQUALS":
                 _add(declared, source, tokens[0], _RELATION_KINDS[block])
+            elif second == "INDICES" and block == "let" and _defines_tensor(tokens):
+                _add(declared, source, tokens[0], "tensor")
             elif second == "LPAR" and block != "metric" and _is_definition(tokens):
                 functions.append(tokens[0])
     for name in late:
@@ -149,6 +153,11 @@ def _is_definition(tokens: Sequence[Token]) -> bool:
             touching = tokens[0].end_pos == tokens[1].start_pos
             return touching and index + 1 < len(tokens) and tokens[index + 1].type == "EQUALS"
     return False
+
+
+def _defines_tensor(tokens: Sequence[Token]) -> bool:
+    """Whether a line starts with `F_{μν} =`."""
+    return len(tokens) > 2 and tokens[2].type == "EQUALS"
 
 
 def _is_reserved(name: str, declared: Declared) -> bool:
@@ -176,9 +185,10 @@ def declared_names(module: ast.Module) -> Declared:
                 for node in statement.names:
                     if isinstance(node, ast.Name):
                         declared.add(node.identifier, "field", nowhere)
-                    elif isinstance(node, ast.Call):
+                    elif isinstance(node, ast.Call | ast.IndexedField):
                         names = [a.identifier for a in node.arguments if isinstance(a, ast.Name)]
-                        declared.add(node.function, "field", nowhere, tuple(names))
+                        name = node.name if isinstance(node, ast.IndexedField) else node.function
+                        declared.add(name, "field", nowhere, tuple(names))
                         late += names
             elif isinstance(statement, ast.Membership) and block.name == "domain":
                 for node in statement.members:
@@ -192,6 +202,8 @@ def declared_names(module: ast.Module) -> Declared:
                     continue
                 if isinstance(left, ast.Name) and "." not in left.identifier:
                     declared.add(left.identifier, _RELATION_KINDS[block.name], nowhere)
+                elif isinstance(left, ast.Indexed) and block.name == "let":
+                    declared.add(left.name, "tensor", nowhere)
                 elif isinstance(left, ast.Call) and block.name != "metric":
                     functions.append(left.function)
     for name in late:

@@ -30,7 +30,7 @@ MAXIMUM_TOKENS = 5_000
 NORMAL = "n"
 
 _RESERVED = {"on": "ON", "in": "IN", "every": "EVERY", "at": "AT", "when": "WHEN"}
-_DERIVATIVE = re.compile(r"∂(?:_\{([^{}\n]*)\}|(_?)([^⁰¹²³⁴-⁹]+))([⁰¹²³⁴-⁹]*)")
+_DERIVATIVE = re.compile(r"∂(?:[_^]\{([^{}\n]*)\}|([_^]?)([^⁰¹²³⁴-⁹]+))([⁰¹²³⁴-⁹]*)")
 _LEIBNIZ = re.compile(
     r"(?:∂([⁰¹²³⁴-⁹]*)\s*|(?<!\w)d([⁰¹²³⁴-⁹]*)\s?)([^\W\d⁰¹²³⁴-⁹]\w*?)\s*/\s*[∂d]([^\W⁰¹²³⁴-⁹]+)"
     r"([⁰¹²³⁴-⁹]*)"
@@ -47,7 +47,7 @@ class Mistake(Exception):
 
 
 def derivative_parts(text: str) -> tuple[bool, str, int]:
-    """Of `∂x²` or `∂_μ`: whether an underscore stands there, the name, and the order."""
+    """Of `∂x²`, `∂_μ` or `∂^μ`: whether it has an index, the name, and the order."""
     match = _DERIVATIVE.fullmatch(text)
     assert match is not None, text
     braces, underscore, name, order = match.groups()
@@ -168,6 +168,7 @@ def classify(tokens: list[Token], declared: Declared, source: Source, end: int) 
     result: list[Token] = []
     typed = False  # behind the colon of a declaration, where `[` opens a unit
     scheduled = bool(tokens) and tokens[0] in ("every", "at", "when")
+    declares = not scheduled and _has_colon(tokens)
     units: list[bool] = []
     for index, token in enumerate(tokens):
         before = result[-1] if result else None
@@ -179,7 +180,9 @@ def classify(tokens: list[Token], declared: Declared, source: Source, end: int) 
         elif kind == "COLON":
             typed = not scheduled
         elif kind == "LPAR" and before is not None and _touch(before, token):
-            if before.type in ("NAME", "FUNCTION_POWER"):
+            if before.type in ("NAME", "FUNCTION_POWER") or (
+                declares and not typed and before.type == "INDICES"
+            ):
                 kind = "CALL"
         elif kind == "LSQB":
             kind = _bracket(before, token, typed)
@@ -197,6 +200,11 @@ def classify(tokens: list[Token], declared: Declared, source: Source, end: int) 
             kind = _derivative(token, declared, source)
         result.append(token if kind == token.type else _retype(token, kind))
     return result
+
+
+def _has_colon(tokens: Sequence[Token]) -> bool:
+    """Whether a line is a declaration, `A_{μ}(t, x) : tensor`."""
+    return any(token.type == "COLON" for token in tokens)
 
 
 def _retype(token: Token, kind: str, start: int | None = None) -> Token:
@@ -295,7 +303,7 @@ def _check_letters(tokens: list[Token], declared: Declared, source: Source) -> N
         if token.type == "INDICES":
             for inside in re.findall(r"\{([^{}]*)\}", token):
                 indices.update(index_names(inside))
-        elif token.type in ("DERIVATIVE", "NABLA") and "_" in token:
+        elif token.type in ("DERIVATIVE", "NABLA") and token[1:2] in ("_", "^"):
             indices.add(canonical_name(token[2:].strip("{} ")))
     for index, token in enumerate(tokens):
         if token.type != "NAME":

@@ -92,6 +92,9 @@ class TreePrinter:
     def declared_name(self, node: ast.Expression) -> str:
         if isinstance(node, ast.Call):
             return f"{self.function(node)}({', '.join(self.argument_texts(node))})"
+        if isinstance(node, ast.IndexedField):
+            indices = self.indices(node.indices)
+            return f"{self.name(node.name)}{indices}({self.items(node.arguments)})"
         return self.expression(node)
 
     def sign(self, operator: str) -> str:
@@ -385,10 +388,11 @@ class TreePrinter:
 
     def index_derivative(self, node: ast.IndexDerivative) -> tuple[str, int]:
         if self.unicode:
-            sign = "∂" if node.kind == "partial" else "∇"
-            return f"{sign}_{node.index}{self.operand(node.operand, tight=False)}", _FACTOR
+            sign = ("∂" if node.kind == "partial" else "∇") + "_^"[node.side == "up"]
+            return f"{sign}{node.index}{self.operand(node.operand, tight=False)}", _FACTOR
         index, operand = self.name(node.index), self.expression(node.operand)
-        return f"{node.kind}({index}, {operand})", _PRIMARY
+        form = f"{node.kind}_up" if node.side == "up" else node.kind
+        return f"{form}({index}, {operand})", _PRIMARY
 
     def indices(self, indices: Sequence[tuple[str, str]]) -> str:
         groups: list[tuple[str, list[str]]] = []

@@ -16,9 +16,16 @@ import sympy
 from pdesl.diagnostics import Diagnostic, ProblemError, Source
 from pdesl.language import ast
 from pdesl.language.names import suggest
-from pdesl.symbolic.blocks import refuse_regions
+from pdesl.symbolic.declared_parts import (
+    as_tuple,
+    declared_name,
+    defined_name,
+    has_indices,
+    names,
+)  # fmt: skip
 from pdesl.symbolic.expressions import Translator
 from pdesl.symbolic.functions import constant_value
+from pdesl.symbolic.indices import slot_of
 from pdesl.symbolic.options import option_value
 from pdesl.symbolic.problem import (
     Choice,
@@ -38,10 +45,16 @@ from pdesl.symbolic.scope import (
     components,
     mistake,
 )  # fmt: skip
+from pdesl.symbolic.tensor_components import Geometry
+from pdesl.symbolic.tensor_fields import (
+    declared_symmetry,
+    index_letters,
+    tensor_field,
+)  # fmt: skip
 
 __all__ = ["Declarations"]
 
-_FIELD_TYPES = ("scalar", "vector", "source")
+_FIELD_TYPES = ("scalar", "vector", "tensor", "source")
 # Blocks whose statements make the rows of a problem: where one of them is wrong, nothing can be
 # said about too few or too many conditions.
 _ESSENTIAL = frozenset(
@@ -62,7 +75,9 @@ class Declarations:
     parameters: list[Parameter] = field(default_factory=list)
     definitions: list[Definition] = field(default_factory=list)
     fields: list[Field] = field(default_factory=list)
+    coordinates: tuple[Coordinate, ...] = ()
     block: str = ""
+    _late: list[tuple[str, ast.Relation]] = field(default_factory=list)
 
     @contextmanager
     def guarded(self, *names: str) -> Iterator[None]:
@@ -109,7 +124,7 @@ class Declarations:
     ) -> None:
         """Read definitions so that each comes after those it uses."""
         waiting = dict(relations)
-        needs = {name: (_names(r.right) & waiting.keys()) for name, r in waiting.items()}
+        needs = {name: (names(r.right) & waiting.keys()) for name, r in waiting.items()}
         while True:
             try:
                 order = list(TopologicalSorter(needs).static_order())
@@ -143,7 +158,7 @@ class Declarations:
         found: dict[str, ast.Relation] = {}
         for statement in statements:
             with self.guarded():
-                name, relation = _defined_name(statement, block)
+                name, relation = defined_name(statement, block)
                 if name in found:
                     first = found[name].left.span
                     raise mistake(
@@ -167,7 +182,7 @@ class Declarations:
             if isinstance(translated, sympy.MatrixBase):
                 self.scope.declare(name, "parameter", relation.left.span, translated)
                 self.definitions.append(
-                    Definition(name, (), _as_tuple(translated), span=relation.span)
+                    Definition(name, (), as_tuple(translated), span=relation.span)
                 )
                 return
             self.translator().require_number(translated, right.span, f"the value of `{name}`")
@@ -180,6 +195,7 @@ class Declarations:
 
     def read_fields(self, statements: Iterable[ast.Statement], known: Sequence[Coordinate]) -> None:
         names = [c.name for c in known]
+        self.coordinates = tuple(known)
         for statement in statements:
             with self.guarded():
                 if not isinstance(statement, ast.Declaration):
@@ -187,26 +203,40 @@ class Declarations:
                                   "u(t, x) : scalar")  # fmt: skip
                 sort = statement.type
                 word = sort.identifier if isinstance(sort, ast.Name) else ""
+                with self._names_lost(statement):
+                    symmetry = declared_symmetry(sort)
+                word = word if symmetry is None else "tensor"
                 if word not in _FIELD_TYPES:
                     guess = suggest(word, _FIELD_TYPES) if word else None
-                    self.scope.poison(_declared_name(node) for node in statement.names)
+                    self.scope.poison(declared_name(node) for node in statement.names)
                     raise mistake(
-                        "E318", "a field is a `scalar`, a `vector` or a `source`", sort.span,
+                        "E318", "a field is a `scalar`, a `vector`, a `tensor` or a `source`",
+                        sort.span,
                         f"did you mean `{guess}`?" if guess else "u(t, x) : scalar",
                     )  # fmt: skip
                 for declared in statement.names:
-                    with self.guarded(_declared_name(declared)):
-                        self._field(declared, word, statement, names)
+                    with self.guarded(declared_name(declared)):
+                        self._field(declared, word, statement, names, symmetry or "")
 
     def _field(
-        self, node: ast.Expression, sort: str, statement: ast.Declaration, names: list[str]
-    ) -> None:
+        self, node: ast.Expression, sort: str, statement: ast.Declaration, names: list[str],
+        symmetry: str,
+    ) -> None:  # fmt: skip
+        tensor = isinstance(node, ast.IndexedField)
+        if tensor != (sort == "tensor"):
+            name = declared_name(node) or "A"
+            raise mistake(
+                "E318", "a tensor is declared with its indices, and only a tensor is", node.span,
+                f"{name}_{{μ}}({', '.join(names) or 'x'}) : tensor",
+            )  # fmt: skip
         if isinstance(node, ast.Name):
             raise mistake(
                 "E319", f"the field `{node.identifier}` needs its coordinates", node.span,
                 f"{node.identifier}({', '.join(names) or 'x'}) : {sort}",
             )  # fmt: skip
-        if not isinstance(node, ast.Call) or node.keywords:
+        if not isinstance(node, ast.IndexedField) and (
+            not isinstance(node, ast.Call) or node.keywords
+        ):
             raise mistake("E330", "a field is declared by its name and its coordinates", node.span,
                           "u(t, x) : scalar")  # fmt: skip
         families = self.scope.families
@@ -241,28 +271,73 @@ class Declarations:
                 raise mistake("E311", "a vector field needs spatial coordinates", node.span,
                               "add `x, y ∈ [0, 1]` to `domain:`")  # fmt: skip
         if len(set(own)) != len(own):
+            names = ", ".join(dict.fromkeys(own))
             raise mistake("E417", "a coordinate is named twice", node.span,
-                          f"{node.function}({', '.join(dict.fromkeys(own))}) : {sort}")  # fmt: skip
+                          f"{declared_name(node)}({names}) : {sort}")  # fmt: skip
+        unit = statement.unit.text if statement.unit else None
+        if isinstance(node, ast.IndexedField):
+            self.scope.refuse_unknown_space()
+            entry, tensor_value = tensor_field(node, own, symmetry, unit, self.plain_geometry())
+            self.scope.declare(entry.name, "tensor", node.span)
+            self.scope.tensors[entry.name] = tensor_value
+            self._declare_components(entry)
+            return
         name = node.function
         kind = "source" if sort == "source" else "unknown"
         rank = 1 if sort == "vector" else 0
         space = self.scope.space
         parts = tuple(f"{name}_{c}" for c in space) if rank else (name,)
         entry = Field(name, tuple(own), rank, kind, parts,
-                      statement.unit.text if statement.unit else None, span=node.span)  # fmt: skip
+                      unit, span=node.span)  # fmt: skip
         applied = [entry.applied(i) for i in range(len(parts))]
         value: Value = sympy.ImmutableDenseMatrix(applied) if rank else applied[0]
         self.scope.declare(name, "field", node.span, value)
         if rank:
-            for part, component in zip(parts, applied, strict=True):
-                self.scope.declare(part, "component of a field", node.span, component)
+            self._declare_components(entry)
+        else:
+            self.fields.append(entry)
+
+    def _declare_components(self, entry: Field) -> None:
+        for number, part in enumerate(entry.components):
+            self.scope.declare(part, "component of a field", entry.span, entry.applied(number))
         self.fields.append(entry)
 
+    def plain_geometry(self) -> Geometry:
+        """The coordinates, without a metric."""
+        symbols = tuple(c.symbol for c in self.coordinates)
+        space = tuple(i for i, c in enumerate(self.coordinates) if c.kind == "space")
+        return Geometry(symbols, space)
+
+    @contextmanager
+    def _names_lost(self, statement: ast.Declaration) -> Iterator[None]:
+        """What a wrong type declares has no meaning."""
+        try:
+            yield
+        except Mistake:
+            self.scope.poison(declared_name(node) for node in statement.names)
+            raise
+
     def read_definitions(self, statements: Iterable[ast.Statement]) -> None:
-        self._in_order(self._defined(statements, "let"), self._definition)
+        """Definitions that need no metric; the others wait for `read_late_definitions`."""
+        found = self._defined(statements, "let")
+        late = {name for name, r in found if has_indices(r)}
+        while True:
+            more = {name for name, r in found if name not in late and names(r.right) & late}
+            if not more:
+                break
+            late |= more
+        self._late = [(name, r) for name, r in found if name in late]
+        self._in_order([(name, r) for name, r in found if name not in late], self._definition)
+
+    def read_late_definitions(self) -> None:
+        """Definitions with indices, and those that need them, once the metric is known."""
+        self._in_order(self._late, self._definition)
 
     def _definition(self, name: str, relation: ast.Relation) -> None:
         left = relation.left
+        if isinstance(left, ast.Indexed):
+            self._tensor_definition(left, relation)
+            return
         if isinstance(left, ast.Call):
             symbols: list[sympy.Symbol] = []
             if left.keywords:
@@ -290,8 +365,23 @@ class Declarations:
             value = self.translator().value(relation.right)
             self.scope.declare(name, "definition", left.span, value)
             arguments = ()
-        stored = _as_tuple(value) if isinstance(value, sympy.MatrixBase) else value
+        stored = as_tuple(value) if isinstance(value, sympy.MatrixBase) else value
         self.definitions.append(Definition(name, arguments, stored, span=relation.span))
+
+    def _tensor_definition(self, left: ast.Indexed, relation: ast.Relation) -> None:
+        """`F_{μν} = …`: a name for components."""
+        geometry = self.scope.geometry()
+        slots = [
+            slot_of(side, name, self.scope, geometry, left.span)
+            for side, name in index_letters(left, left.span)
+        ]
+        fixed = [s.name for s in slots if s.fixed is not None]
+        if fixed:
+            raise mistake("E355", f"`{fixed[0]}` picks one component, and a definition gives all",
+                          left.span, f"{left.name}_{{μ}} = …")  # fmt: skip
+        entry = self.translator().indices.tensor(slots, relation.right)
+        self.scope.declare(left.name, "tensor", left.span)
+        self.scope.tensors[left.name] = entry
 
     def read_closure_names(
         self, statements: Iterable[ast.Statement], coordinates: Sequence[Coordinate]
@@ -365,44 +455,3 @@ def _unknown(call: ast.Call, translator: Translator) -> Unknown:
                 raise mistake("E328", "the bounds come in order, and the start lies between them",
                               place, example)  # fmt: skip
     return Unknown(start, lower, upper, span=call.span)
-
-
-def _defined_name(statement: ast.Statement, block: str) -> tuple[str, ast.Relation]:
-    if isinstance(statement, ast.Relation) and statement.operator == "=":
-        refuse_regions(statement)
-        if isinstance(statement.left, ast.Name):
-            return statement.left.identifier, statement
-        if isinstance(statement.left, ast.Call) and block == "let":
-            return statement.left.function, statement
-    raise mistake("E330", f"a line of `{block}:` defines a name", statement.span,
-                  "write `name = value`")  # fmt: skip
-
-
-def _declared_name(node: ast.Expression) -> str:
-    """The name of `u(t, x)`, or of `u`; empty for anything else."""
-    if isinstance(node, ast.Call):
-        return node.function
-    return node.identifier if isinstance(node, ast.Name) else ""
-
-
-def _names(node: object) -> set[str]:
-    """Every identifier in a syntax tree."""
-    found: set[str] = set()
-    stack = [node]
-    while stack:
-        item = stack.pop()
-        if isinstance(item, ast.Name):
-            found.add(item.identifier)
-        elif isinstance(item, ast.Call):
-            found.add(item.function)
-        if isinstance(item, tuple):
-            stack.extend(item)
-        elif isinstance(item, ast.Node):
-            stack.extend(getattr(item, name) for name in item.__match_args__)
-    return found
-
-
-def _as_tuple(matrix: sympy.MatrixBase) -> tuple:
-    if matrix.cols == 1:
-        return tuple(matrix)  # pyright: ignore[reportArgumentType]
-    return tuple(tuple(matrix.row(i)) for i in range(matrix.rows))

@@ -30,8 +30,10 @@ from pdesl.symbolic.blocks import (
     verify_block,
 )  # fmt: skip
 from pdesl.symbolic.declarations import Declarations
+from pdesl.symbolic.domain import Shape
 from pdesl.symbolic.domains import Domains
 from pdesl.symbolic.expressions import Translator
+from pdesl.symbolic.metric import metric_of
 from pdesl.symbolic.modes import MODES, Mode
 from pdesl.symbolic.overrides import apply_overrides
 from pdesl.symbolic.problem import (
@@ -39,6 +41,7 @@ from pdesl.symbolic.problem import (
     Coordinate,
     Equation,
     Given,
+    MetricSpec,
     Problem,
     RegionSpec,
 )  # fmt: skip
@@ -50,6 +53,7 @@ from pdesl.symbolic.scope import (
     mistake,
     rank_words,
 )  # fmt: skip
+from pdesl.symbolic.tensor_components import Geometry
 
 __all__ = ["Attempt", "attempt_source", "elaborate", "elaborate_source"]
 
@@ -168,6 +172,9 @@ class _Elaboration(Declarations):
         statements = read("metric")
         with self.guarded():
             metric = metric_block(statements, self.translator(), coordinates)
+        self.scope.geometry = self._geometry(metric, shape)
+        self.block = "let"
+        self.read_late_definitions()
         self.block = "closure"
         closures = self.read_closures(named)
         equations = self._equations(read("equations"), "equations")
@@ -223,16 +230,41 @@ class _Elaboration(Declarations):
         """The name of the first block, for what is wrong with the file as a whole."""
         return next((b.name_span for b in self.module.blocks), None)
 
+    def _geometry(self, spec: MetricSpec | None, shape: Shape | None) -> Callable[[], Geometry]:
+        """Coordinates and metric for index notation, worked out when it is first asked for."""
+        found: list[Geometry] = []
+
+        def geometry() -> Geometry:
+            self.scope.refuse_unknown_space()
+            if self.scope.curved and spec is None:
+                raise FollowUp  # the metric could not be read
+            if not found:
+                plain = self.plain_geometry()
+                stated = Problem(
+                    self.coordinates, (), (), shape, tuple(self.parameters), metric=spec
+                )
+                found.append(replace(plain, metric=metric_of(stated)))
+            return found[0]
+
+        return geometry
+
     # -- statements -----------------------------------------------------------------------
 
-    def _sides(self, statement: ast.Statement, block: str) -> tuple[Translator, list, ast.Relation]:
-        """The component equations of a relation: (lhs, rhs) pairs."""
+    def _sides(
+        self, statement: ast.Statement, block: str, translator: Translator | None = None
+    ) -> tuple[Translator, list[tuple[sympy.Expr, sympy.Expr, str]], ast.Relation]:
+        """The component equations of a relation: left, right, and which component it is."""
         if not isinstance(statement, ast.Relation) or statement.operator != "=":
             raise mistake("E330", f"a line of `{block}:` is an equation", statement.span,
                           "write `left = right`")  # fmt: skip
-        translator = self.translator()
+        translator = translator or self.translator()
+        indices = translator.indices
+        if indices.is_indexed(statement.left) or indices.is_indexed(statement.right):
+            found = indices.equations(statement.left, statement.right, statement.span)
+            return translator, found, statement
         left, right = translator.each((statement.left, statement.right))
-        return translator, self._pairs(statement, left, right), statement
+        pairs = self._pairs(statement, left, right)
+        return translator, [(lhs, rhs, "") for lhs, rhs in pairs], statement
 
     def _pairs(
         self, statement: ast.Relation, left: Value, right: Value
@@ -260,13 +292,17 @@ class _Elaboration(Declarations):
             with self.guarded():
                 translator, pairs, relation = self._sides(statement, block)
                 refuse_regions(relation)
-                for lhs, rhs in pairs:
+                for lhs, rhs, component in pairs:
                     if lhs == rhs:
                         raise mistake(
                             "E321", "both sides are the same, so this says nothing",
                             _both_sides(relation), "write an equation for the field",
                         )  # fmt: skip
-                    found.append(Equation(lhs, rhs, translator.places, span=relation.span))
+                    found.append(
+                        Equation(
+                            lhs, rhs, translator.places, span=relation.span, component=component
+                        )
+                    )
         return found
 
     def _conditions(
@@ -280,10 +316,13 @@ class _Elaboration(Declarations):
                 translator, pairs, relation = self._sides(statement, block)
                 if regions is None:
                     raise FollowUp
-                for lhs, rhs in pairs:
+                for lhs, rhs, component in pairs:
                     found.append(
-                        Condition(lhs, rhs, translator.places, regions, span=relation.span)
-                    )
+                        Condition(
+                            lhs, rhs, translator.places, regions=regions, span=relation.span,
+                            component=component,
+                        )
+                    )  # fmt: skip
         return found
 
     def _regions(
@@ -311,16 +350,15 @@ class _Elaboration(Declarations):
         self, relation: ast.Relation, translator: Translator | None = None
     ) -> list[Given]:  # fmt: skip
         """`u = formula`, for each component. Raises `Mistake`."""
-        translator = translator or self.translator()
-        left, right = translator.each((relation.left, relation.right))
+        _, sides, _ = self._sides(relation, "manufactured", translator)
         applied = {f.applied(i) for f in self.fields for i in range(len(f.components))}
-        if not set(components(left)) <= applied:
+        if not {lhs for lhs, _, _ in sides} <= applied:
             raise mistake("E315", "the left of a known solution, or an ansatz, is a field",
                           relation.left.span,
                           "write `u = …`, with u declared under `fields:`")  # fmt: skip
         return [
             Given(name.func.__name__, value, span=relation.span)  # type: ignore[attr-defined]
-            for name, value in self._pairs(relation, left, right)
+            for name, value, _ in sides
         ]
 
     def _ansatz(self, relation: ast.Relation) -> list[Given]:

@@ -19,6 +19,7 @@ from pdesl.language import ast
 from pdesl.language.names import suggest
 from pdesl.symbolic import units
 from pdesl.symbolic.functions import FUNCTIONS
+from pdesl.symbolic.indices import IndexReader
 from pdesl.symbolic.limits import MAXIMUM_BITS, Limits, too_large
 from pdesl.symbolic.operators import NORMAL, OPERATORS, marker
 from pdesl.symbolic.scope import (
@@ -37,6 +38,7 @@ from pdesl.symbolic.vectors import (
     identity,
     is_along_family,
     multiply,
+    normal,
     rank_help,
 )  # fmt: skip
 
@@ -61,8 +63,8 @@ class Translator:
         self.scope = scope
         self.unknown = unknown
         self.places: dict[sympy.Expr, Span] = {}
-        self._divergences = 0  # those around the expression that is being read
         self.limits = Limits()
+        self.indices = IndexReader(self)
 
     # -- entry points ---------------------------------------------------------------------
 
@@ -122,6 +124,8 @@ class Translator:
     # -- syntax ---------------------------------------------------------------------------
 
     def _visit(self, node: ast.Expression) -> Value:
+        if self.indices.is_indexed(node):
+            return self.indices.scalar(node)
         match node:
             case ast.Number():
                 return self._number(node)
@@ -135,17 +139,12 @@ class Translator:
                 return self._call(node)
             case ast.Derivative():
                 return self._derivative(node)
-            case ast.IndexDerivative(kind, index, operand):
-                return self._family_gradient(node, kind, index, operand)
+            case ast.IndexDerivative(_, index, operand):
+                return self._family_gradient(index, operand)
             case ast.Subscript(base, index):
                 return self._subscript(node, base, index)
             case ast.TupleLiteral(items) | ast.ListLiteral(items):
                 return self._vector(node, items)
-            case ast.Indexed():
-                raise mistake(
-                    "E604", "index notation belongs to metrics and tensors of the `metric` block",
-                    node.span, "write the components, `v[1]`, or use ∇·, ∇×, □",
-                )  # fmt: skip
             case ast.BoundaryOf():
                 raise mistake("E304", "a region cannot stand in a formula", node.span,
                               "say where a condition holds behind it: `on ∂Ω`")  # fmt: skip
@@ -180,24 +179,24 @@ class Translator:
             return sympy.pi
         if name == "identity" and scope.space:
             scope.refuse_unknown_space()
-            return identity(len(scope.space))
+            return identity(scope, node.span)
         if name == NORMAL and scope.space:
             scope.refuse_unknown_space()
-            return sympy.ImmutableDenseMatrix(
-                [sympy.Symbol(f"{NORMAL}[{c}]", real=True) for c in scope.space]
-            )
+            return normal(scope)
         if name in scope.functions or name in FUNCTIONS:
             raise mistake("E209", f"`{name}` is a function and needs its arguments", node.span,
                           f"{name}(…)")  # fmt: skip
-        if name in scope.declared:
-            raise misused(name, scope.kinds[name], node.span)
-        if name in scope.later:
-            raise misused(name, scope.later[name], node.span)
+        kind = scope.kinds.get(name) if name in scope.declared else scope.later.get(name)
+        if kind is not None:
+            raise misused(name, kind, node.span)
         raise self._unknown_name(name, node.span, [*scope.values, "pi"])
 
     def _unknown_name(self, name: str, span: Span | None, candidates: list[str]) -> Mistake:
         guess = suggest(name, candidates)
         self.scope.poison((name,))  # reported once, wherever else it stands
+        base, _, index = name.partition("_")
+        if base in self.scope.tensors and index:
+            guess = f"{base}_{{{index}}}"
         return mistake(
             "E201",
             f"`{name}` is not declared",
@@ -415,16 +414,12 @@ class Translator:
         operator = OPERATORS[node.function]
         count = len(operator.takes)
         bare = dataclasses.replace(node, keywords=()) if is_along_family(node) else node
-        self._divergences += operator.name == "div"
-        try:
-            if operator.name in ("div", "curl") and len(node.arguments) > 1:
-                scalars = self._scalars(node, self._arguments(bare, 1, None))
-                values: list[Value] = [sympy.ImmutableDenseMatrix(scalars)]
-            else:
-                values = self._arguments(bare, count, count)
-        finally:
-            self._divergences -= operator.name == "div"
-        return apply_operator(node, values, self.scope, self._divergences > 0)
+        if operator.name in ("div", "curl") and len(node.arguments) > 1:
+            scalars = self._scalars(node, self._arguments(bare, 1, None))
+            values: list[Value] = [sympy.ImmutableDenseMatrix(scalars)]
+        else:
+            values = self._arguments(bare, count, count)
+        return apply_operator(node, values, self.scope)
 
     def _reduction(self, node: ast.Call) -> Value:
         name = node.function
@@ -466,18 +461,10 @@ class Translator:
             self.value(node.operand), lambda e, _: sympy.Derivative(e, *pairs, evaluate=False)
         )
 
-    def _family_gradient(
-        self, node: ast.IndexDerivative, kind: str, index: str, operand: ast.Expression
-    ) -> Value:
-        family = self.scope.families.get(index)
-        if kind != "covariant" or family is None:
-            raise mistake(
-                "E604", "index notation belongs to metrics and tensors of the `metric` block",
-                node.span,
-                "a gradient along one family of coordinates is `∇_x u`, with x the family",
-            )  # fmt: skip
+    def _family_gradient(self, index: str, operand: ast.Expression) -> Value:
+        """`∇_x u`, with x a family of coordinates."""
         value = self.value(operand)
-        symbols = [self.scope.values[name] for name in family]
+        symbols = [self.scope.values[name] for name in self.scope.families[index]]
         if isinstance(value, sympy.MatrixBase):
             raise mistake("E301", "a gradient along a family needs a scalar", operand.span,
                           "differentiate a component, `v[1]`")  # fmt: skip

@@ -18,8 +18,9 @@ from sympy.printing.precedence import PRECEDENCE
 
 from pdesl.symbolic.jets import JetSpace
 from pdesl.symbolic.modes import MODES
-from pdesl.symbolic.operators import NORMAL, OPERATORS, scaled_gradient
+from pdesl.symbolic.operators import NORMAL, OPERATORS, scaled_gradient, split_arguments
 from pdesl.symbolic.problem import Condition, Problem, RegionSpec
+from pdesl.symbolic.tensor_components import component_parts
 
 __all__ = ["MathPrinter", "latex_name", "to_latex"]
 
@@ -135,6 +136,10 @@ class MathPrinter(LatexPrinter):
 
     def _print_AppliedUndef(self, expr, exp=None):  # noqa: N802
         name = expr.func.__name__
+        parts = component_parts(expr)
+        if parts is not None:
+            inner = self._component_of(parts, expr.args)
+            return inner if exp is None else f"{_wrapped(inner)}^{{{exp}}}"
         if name in OPERATORS or name in (
             "exact",
             "integral",
@@ -156,12 +161,31 @@ class MathPrinter(LatexPrinter):
             return inner if exp is None else f"{_wrapped(inner)}^{{{exp}}}"
         return inner if exp is None else f"{inner}^{{{exp}}}"
 
+    def _component_of(
+        self, parts: tuple[str, tuple[str, ...], tuple[int, ...]], arguments: Sequence[Any]
+    ) -> str:
+        """`g^{tt}`, `Γ^{r}{}_{tt}`, with runs of indices on one side together."""
+        name, sides, positions = parts
+        text = latex_name(name)
+        previous = ""
+        for side, position in zip(sides, positions, strict=True):
+            letter = latex_name(arguments[position].name)
+            if side != previous:
+                text += ("}{}" if previous else "") + ("^{" if side == "up" else "_{")
+            else:
+                text += " "
+            text += letter
+            previous = side
+        return text + "}"
+
     def _operand(self, node: sympy.Basic) -> str:
         text = self._print(node)
         return _wrapped(text) if isinstance(node, sympy.Add | sympy.Mul) else text
 
     def _operator(self, name: str, arguments: tuple[Any, ...]) -> str:
         match name:
+            case "grad" | "lap" | "dn" | "advect" | "div" if self._of_vector(name, arguments):
+                return self._component_of_vector(name, arguments)
             case "grad" if len(arguments) == 2 and arguments[1].is_Integer:
                 return (
                     rf"\partial_{{{self._coordinate(arguments[1])}}} {self._operand(arguments[0])}"
@@ -187,6 +211,20 @@ class MathPrinter(LatexPrinter):
         if operator is not None and operator.latex:
             return f"{operator.latex} {self._operand(arguments[0])}"
         return rf"\operatorname{{{name}}}{_wrapped(', '.join(self._print(a) for a in arguments))}"
+
+    def _of_vector(self, name: str, arguments: tuple[Any, ...]) -> bool:
+        """Whether an operator of a vector gives one component, as it does with a metric."""
+        operands, numbers = split_arguments(name, arguments, len(self.space))
+        return bool(numbers) and len(operands[-1]) > 1
+
+    def _component_of_vector(self, name: str, arguments: tuple[Any, ...]) -> str:
+        operands, numbers = split_arguments(name, arguments, len(self.space))
+        texts = [self._vector(parts) for parts in operands]
+        sign = OPERATORS[name].latex
+        if name == "advect":
+            sign = rf"\left({texts[0]}\cdot\nabla\right)"
+        places = " ".join(self._coordinate(n) for n in numbers)
+        return rf"\left({sign} {texts[-1]}\right)^{{{places}}}"
 
     def _coordinate(self, number: Any) -> str:
         position = int(number) - 1
@@ -241,7 +279,7 @@ def _problem_printer(problem: Problem) -> MathPrinter:
     vectors: dict[tuple[sympy.Expr, ...], str] = {
         tuple(f.applied(i) for i in range(len(f.components))): latex_name(f.name)
         for f in problem.fields
-        if f.rank
+        if f.rank and not f.indices
     }
     return MathPrinter([c.name for c in problem.space], vectors)
 

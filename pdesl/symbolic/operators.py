@@ -6,7 +6,8 @@ markers, `Derivative`s and applied fields into one in jets; it is the only place
 gets its meaning, so conditions, metrics and lowerings never see one.
 
 A vector stands as its components. An operator with a vector result takes the number of the
-component as its last argument (`grad(u, 1)`, `curl(a, b, c, 3)`), counted from 1.
+component as its last argument (`grad(u, 1)`, `curl(a, b, c, 3)`), counted from 1. With a metric,
+an operator on a vector needs all of its components, `lap(v_r, v_θ, 1)`; they are contravariant.
 """
 
 from __future__ import annotations
@@ -21,10 +22,19 @@ from sympy.core.function import AppliedUndef, UndefinedFunction
 from pdesl.diagnostics import PdeslError
 from pdesl.symbolic.jets import JetSpace, NotDifferentiable, TooLarge
 from pdesl.symbolic.metric import Metric
+from pdesl.symbolic.tensor_components import christoffel_of, component_value
+from pdesl.symbolic.tensors import UP, Symbols, Tensor, curl, lowered, volume_factor
+from pdesl.symbolic.vector_calculus import (
+    along_vector,
+    tensor_divergence,
+    unit_normal,
+    vector_gradient,
+    vector_laplacian,
+)  # fmt: skip
 
 __all__ = [
     "NORMAL", "OPERATORS", "ErasureError", "Frame", "Operator", "erase", "marker",
-    "scaled_gradient",
+    "scaled_gradient", "split_arguments",
 ]  # fmt: skip
 
 Scalar = sympy.Expr
@@ -104,14 +114,13 @@ def marker(name: str) -> UndefinedFunction:
     return sympy.Function(name)  # type: ignore[return-value]
 
 
-def _flat(frame: Frame, node: sympy.Basic) -> None:
-    if frame.metric is not None:
-        raise ErasureError(
-            node,
-            f"`{node.func.__name__}` has no form with a metric",
-            code="E602",
-            help="with a metric there are ∇²u, □u, ∂n u and ∇·(κ ∇u) of scalars",
-        )
+def _space(frame: Frame) -> tuple[Metric, Symbols]:
+    """The metric of space and its Christoffel symbols."""
+    metric = frame.spatial
+    assert metric is not None, "an operator on a vector has a metric"
+    axes = frame.space_axes
+    coordinates = tuple(frame.space.coordinates[axis] for axis in axes)
+    return metric, christoffel_of(metric, coordinates)
 
 
 def _volume_divergence(frame: Frame, metric: Metric, flux: tuple[Scalar, ...]) -> Scalar:
@@ -137,6 +146,12 @@ def _raised(frame: Frame, metric: Metric, e: Scalar) -> tuple[Scalar, ...]:
 
 
 def _grad(frame: Frame, node: sympy.Basic, arguments: tuple[Scalar, ...]) -> Scalar:
+    if len(arguments) > 2:  # (∇v)^{ij} = g^{jk} ∇_k v^i
+        *vector, first, second = arguments
+        metric, symbols = _space(frame)
+        slopes = vector_gradient(metric, symbols, vector, frame.along)
+        return slopes[_component(node, first, frame.dimension),
+                      _component(node, second, frame.dimension)]  # fmt: skip
     e, component = arguments
     position = _component(node, component, frame.dimension)
     if frame.spatial is not None:  # contravariant components, as a divergence takes them
@@ -145,7 +160,12 @@ def _grad(frame: Frame, node: sympy.Basic, arguments: tuple[Scalar, ...]) -> Sca
 
 
 def _div(frame: Frame, node: sympy.Basic, arguments: tuple[Scalar, ...]) -> Scalar:
-    if len(arguments) != frame.dimension:
+    size = frame.dimension
+    if len(arguments) == size**2 + 1 and frame.spatial is not None:  # ∇_j T^{ij}
+        rows = [arguments[size * i : size * (i + 1)] for i in range(size)]
+        parts = tensor_divergence(_space(frame)[1], rows, frame.along)
+        return parts[_component(node, arguments[-1], size)]
+    if len(arguments) != size:
         raise ErasureError(
             node, f"a divergence here needs {frame.dimension} components, not {len(arguments)}"
         )
@@ -155,18 +175,28 @@ def _div(frame: Frame, node: sympy.Basic, arguments: tuple[Scalar, ...]) -> Scal
 
 
 def _curl(frame: Frame, node: sympy.Basic, arguments: tuple[Scalar, ...]) -> Scalar:
-    _flat(frame, node)
     if frame.dimension == 2 and len(arguments) == 2:
+        if frame.spatial is not None:  # ε^{ij} ∂_i v_j
+            lower = lowered(Tensor.of((UP,), arguments, 2), 0, frame.spatial)
+            turned = frame.along(lower[1], 0) - frame.along(lower[0], 1)
+            return turned / volume_factor(frame.spatial)
         a, b = arguments
         return frame.along(b, 0) - frame.along(a, 1)
     if frame.dimension == 3 and len(arguments) == 4:
         i = _component(node, arguments[3], 3)
+        if frame.spatial is not None:
+            return curl(frame.spatial, arguments[:3], frame.along)[i]
         j, k = (i + 1) % 3, (i + 2) % 3
         return frame.along(arguments[k], j) - frame.along(arguments[j], k)
     raise ErasureError(node, "a curl needs a vector in two or three dimensions")
 
 
 def _lap(frame: Frame, node: sympy.Basic, arguments: tuple[Scalar, ...]) -> Scalar:
+    if len(arguments) > 1:
+        *vector, component = arguments
+        metric, symbols = _space(frame)
+        parts = vector_laplacian(metric, symbols, vector, frame.along)
+        return parts[_component(node, component, frame.dimension)]
     (e,) = arguments
     if frame.spatial is not None:
         return _volume_divergence(frame, frame.spatial, _raised(frame, frame.spatial, e))
@@ -189,8 +219,13 @@ def _box(frame: Frame, node: sympy.Basic, arguments: tuple[Scalar, ...]) -> Scal
 
 
 def _dn(frame: Frame, node: sympy.Basic, arguments: tuple[Scalar, ...]) -> Scalar:
-    (e,) = arguments
     normal = [frame.normal(i) for i in range(frame.dimension)]
+    if len(arguments) > 1:
+        *vector, component = arguments
+        metric, symbols = _space(frame)
+        parts = along_vector(symbols, unit_normal(metric, normal), vector, frame.along)
+        return parts[_component(node, component, frame.dimension)]
+    (e,) = arguments
     if frame.spatial is not None:
         # n is the unit normal of the chart; as a covector it has length √(g^{ij} n_i n_j).
         inverse = frame.spatial.inverse
@@ -203,7 +238,11 @@ def _dn(frame: Frame, node: sympy.Basic, arguments: tuple[Scalar, ...]) -> Scala
 
 
 def _advect(frame: Frame, node: sympy.Basic, arguments: tuple[Scalar, ...]) -> Scalar:
-    _flat(frame, node)
+    size = frame.dimension
+    if len(arguments) == 2 * size + 1 and frame.spatial is not None:
+        direction, vector = arguments[:size], arguments[size:-1]
+        parts = along_vector(_space(frame)[1], direction, vector, frame.along)
+        return parts[_component(node, arguments[-1], size)]
     *velocity, e = arguments
     if len(velocity) != frame.dimension:
         raise ErasureError(
@@ -239,6 +278,34 @@ OPERATORS: dict[str, Operator] = {
         Operator("nonstiff", ("scalar",), "scalar", _same, words="a part treated explicitly"),
     )
 }  # fmt: skip
+
+
+def split_arguments(
+    name: str, arguments: Sequence[Any], dimension: int
+) -> tuple[list[tuple[Any, ...]], list[Any]]:
+    """The operands of a marker, each by its components, and the numbers of a component.
+
+    A scalar has one component, a vector one for each coordinate of space, a tensor their square.
+    """
+    given = tuple(arguments)
+    size, count = dimension, len(given)
+    if name == "advect" and count == 2:  # in Python one value may stand for a whole vector
+        return [given[:1], given[1:]], []
+    if name == "advect":
+        vectors = 2 if count == 2 * size + 1 else 1
+        rest = given[vectors * size :]
+        operands = [given[:size], given[size : 2 * size]] if vectors == 2 else [given[:size], rest]
+        return operands, list(rest) if vectors == 2 else []
+    numbers = 0
+    if name == "grad":
+        numbers = 2 if count == size + 2 and count > 2 else 1 if count == 2 else 0
+    elif name == "div":
+        numbers = int(count == size**2 + 1)
+    elif name == "curl":
+        numbers = int(count == 4)
+    elif name in ("lap", "dn"):
+        numbers = int(count == size + 1 and count > 1)
+    return [given[: count - numbers]], list(given[count - numbers :])
 
 
 def scaled_gradient(parts: Sequence[Any]) -> tuple[sympy.Expr, sympy.Expr] | None:
@@ -312,6 +379,12 @@ def erase(
             operator = OPERATORS.get(name)
             if operator is not None:
                 return operator.meaning(frame, node, tuple(visit(a) for a in node.args))
+            normals = tuple(frame.normal(i) for i in range(frame.dimension))
+            component = component_value(
+                node, frame.metric, frame.space.coordinates, frame.spatial, normals
+            )
+            if component is not None:
+                return component
             return _field(node, frame.space)
         return node.func(*(visit(argument) for argument in node.args))  # type: ignore[return-value]
 

@@ -92,7 +92,8 @@ class Field(Stated):
     """A field: `kind` is `unknown` (solved for) or `source` (data, perhaps derived).
 
     `components` are the names of the scalar fields that it is made of: its own name for a
-    scalar, `v_x`, `v_y` for a vector v over x, y.
+    scalar, `v_x`, `v_y` for a vector v over x, y. `indices` are those of a tensor, each with its
+    side, `up` or `down`; `symmetry` is `symmetric`, `antisymmetric` or nothing.
     """
 
     name: str
@@ -101,6 +102,8 @@ class Field(Stated):
     kind: str = "unknown"
     components: tuple[str, ...] = ()
     unit: str | None = field(default=None, compare=False)
+    indices: tuple[tuple[str, str], ...] = ()
+    symmetry: str = ""
 
     def applied(self, component: int = 0) -> AppliedUndef:
         symbols = [sympy.Symbol(c, real=True) for c in self.coordinates]
@@ -123,11 +126,15 @@ class MetricSpec(Stated):
 
 @dataclass(frozen=True, slots=True)
 class Equation(Stated):
-    """lhs = rhs in the interior. `terms` tells where a subexpression was written."""
+    """lhs = rhs in the interior. `terms` tells where a subexpression was written.
+
+    `component` says which one this is of an equation with free indices, `μ = t`.
+    """
 
     lhs: sympy.Expr
     rhs: sympy.Expr
     terms: Mapping[sympy.Expr, Span] = field(default_factory=dict, compare=False, repr=False)
+    component: str = field(default="", compare=False, kw_only=True)
 
     def span_of(self, part: sympy.Basic) -> Span | None:
         """The place of a subexpression: where it, or what it is made of, was written.

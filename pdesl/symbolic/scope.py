@@ -8,7 +8,7 @@ the first.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 
 import sympy
@@ -16,10 +16,11 @@ import sympy
 from pdesl.diagnostics import Diagnostic, Span
 from pdesl.symbolic.functions import FUNCTIONS
 from pdesl.symbolic.operators import OPERATORS
+from pdesl.symbolic.tensor_components import Geometry
 
 __all__ = [
-    "FollowUp", "Mistake", "Scope", "UserFunction", "Value", "components", "mistake", "misused",
-    "rank_words",
+    "FollowUp", "Mistake", "Scope", "TensorEntry", "UserFunction", "Value", "components",
+    "mistake", "misused", "rank_words",
 ]  # fmt: skip
 
 Value = sympy.Expr | sympy.ImmutableDenseMatrix
@@ -63,6 +64,22 @@ class UserFunction:
     value: Value
 
 
+@dataclass(frozen=True, slots=True)
+class TensorEntry:
+    """A tensor that a file declares: its components by the positions of its indices.
+
+    `sides` says where its indices stand, `spatial` which of them have no component along time.
+    """
+
+    sides: tuple[str, ...]
+    spatial: tuple[bool, ...]
+    entries: Mapping[tuple[int, ...], sympy.Expr]
+
+
+def _no_geometry() -> Geometry:
+    return Geometry((), ())
+
+
 @dataclass(slots=True)
 class Scope:
     """What names mean; filled block by block while a module is elaborated.
@@ -70,7 +87,8 @@ class Scope:
     `later` are the kinds of names that the module declares anywhere, for messages about a name
     that is used before it has a value; `space_known` tells whether `space` holds every spatial
     coordinate, which it does not when a line of the domain could not be read; `curved` tells
-    whether the file states a metric.
+    whether the file states a metric, and `geometry` gives coordinates and metric for indices;
+    `tensors` are what has indices.
     """
 
     values: dict[str, Value] = field(default_factory=dict)
@@ -85,6 +103,8 @@ class Scope:
     later: Mapping[str, str] = field(default_factory=dict)
     space_known: bool = True
     curved: bool = False
+    tensors: dict[str, TensorEntry] = field(default_factory=dict)
+    geometry: Callable[[], Geometry] = _no_geometry
 
     def declare(self, name: str, kind: str, span: Span | None, value: Value | None = None) -> None:
         """Give a name its meaning. Raises `Mistake`."""
@@ -131,7 +151,7 @@ class Scope:
         return Scope(
             {**self.values, **values}, self.functions, self.declared, kinds, self.used, self.space,
             self.families, self.exact, poisoned, self.later, self.space_known,
-            self.curved,
+            self.curved, self.tensors, self.geometry,
         )  # fmt: skip
 
     def names(self, kind: str) -> list[str]:
@@ -156,6 +176,9 @@ def misused(name: str, kind: str, span: Span | None) -> Mistake:
     """A name that has a meaning, which does not fit here."""
     article = "an" if kind[0] in "aeiou" else "a"
     match kind:
+        case "tensor":
+            return mistake("E604", f"`{name}` is a tensor, and stands without its indices", span,
+                           f"write `{name}_{{μ}}`, with an index for each of its own")  # fmt: skip
         case "data set":
             words = f"name one of its columns, `{name}.u`, in `fit:`"
         case "region":

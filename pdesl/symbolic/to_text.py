@@ -2,24 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import sympy
-from sympy.core.function import AppliedUndef
 
 from pdesl.language import ast
-from pdesl.language.names import is_name
 from pdesl.language.printer import format_module
 from pdesl.symbolic.domain import SHAPES, Shape, shape_dimension
-from pdesl.symbolic.functions import FUNCTIONS
-from pdesl.symbolic.modes import MODES
-from pdesl.symbolic.operators import NORMAL, OPERATORS, scaled_gradient
+from pdesl.symbolic.expression_text import expression_to_syntax
 from pdesl.symbolic.problem import (
     Choice,
     Condition,
     Coordinate,
     Equation,
+    Field,
     Given,
     OptionValue,
     Parameter,
@@ -28,178 +25,7 @@ from pdesl.symbolic.problem import (
     Unknown,
 )  # fmt: skip
 
-__all__ = ["expression_to_syntax", "to_module", "to_pde"]
-
-_BY_CLASS = {f.symbolic: f.name for f in FUNCTIONS.values() if isinstance(f.symbolic, type)}
-_BY_CLASS |= {sympy.log: "log", sympy.cot: "cot", sympy.sec: "sec", sympy.csc: "csc",
-              sympy.sech: "sech"}  # fmt: skip
-_OBSERVABLES = {"integral": "integral", "minimum": "min", "maximum": "max", "average": "mean",
-                "norm": "norm"}  # fmt: skip
-
-
-def _number(value: sympy.Rational) -> ast.Expression:
-    """A rational as a decimal where it is a finite one, else as a quotient."""
-    if value < 0:
-        return ast.Negate(_number(-value))  # type: ignore[arg-type]
-    numerator, denominator = int(value.p), int(value.q)
-    if denominator == 1:
-        text = str(numerator)
-        digits = text.rstrip("0")
-        if len(text) - len(digits) > 12:
-            return ast.Number(f"{digits}e{len(text) - len(digits)}")
-        return ast.Number(text)
-    powers = {2: 0, 5: 0}
-    rest = denominator
-    for prime in powers:
-        while rest % prime == 0:
-            rest //= prime
-            powers[prime] += 1
-    places = max(powers.values())
-    if rest == 1:
-        digits = str(numerator * 10**places // denominator)
-        if len(digits) <= 20 and places <= 12:
-            digits = digits.zfill(places + 1)
-            return ast.Number(f"{digits[:-places]}.{digits[-places:]}")
-        if len(digits) <= 20:
-            return ast.Number(f"{digits}e-{places}")
-    return ast.Binary("/", ast.Number(str(numerator)), ast.Number(str(denominator)))
-
-
-def expression_to_syntax(
-    expression: sympy.Basic,
-    space: Sequence[str] = (),
-    known: Mapping[str, tuple[sympy.Basic, ...]] | None = None,
-) -> ast.Expression:
-    """The syntax of a SymPy expression.
-
-    Args:
-        expression: what to write.
-        space: the names of the spatial coordinates, for components of the normal.
-        known: the arguments of each declared function; a function at other arguments is written
-            with them. None: every function that is no operator is a field at its own coordinates.
-
-    Raises:
-        TypeError: a part that the language cannot state.
-    """
-
-    def visit(node: sympy.Basic) -> ast.Expression:
-        if isinstance(node, sympy.Rational):
-            return _number(node)
-        if isinstance(node, sympy.Float):
-            return _number(sympy.Rational(repr(float(node))))  # type: ignore[arg-type]
-        if node is sympy.pi:
-            return ast.Name("π")
-        if node is sympy.E:
-            return ast.Call("exp", (ast.Number("1"),))
-        if isinstance(node, sympy.Symbol):
-            if node.name.startswith(f"{NORMAL}["):
-                position = list(space).index(node.name[2:-1]) + 1
-                return ast.Subscript(ast.Name(NORMAL), ast.Number(str(position)))
-            return named(node.name)
-        if isinstance(node, sympy.Add):
-            first, *rest = sorted(node.args, key=_is_negative)
-            result = visit(first)
-            for term in rest:
-                if _is_negative(term):
-                    result = ast.Binary("-", result, visit(-term))
-                else:
-                    result = ast.Binary("+", result, visit(term))
-            return result
-        if isinstance(node, sympy.Mul):
-            return product(node)
-        if isinstance(node, sympy.exp):
-            return ast.Call("exp", (visit(node.args[0]),))
-        if isinstance(node, sympy.Pow):
-            if node.exp == sympy.Rational(1, 2):
-                return ast.Call("sqrt", (visit(node.base),))
-            if node.exp.is_Rational and node.exp.is_negative:
-                return ast.Binary("/", ast.Number("1"), visit(node.base**-node.exp))
-            return ast.Binary("^", visit(node.base), visit(node.exp))
-        if isinstance(node, sympy.Derivative):
-            counts: Any = node.variable_count
-            if not all(isinstance(v, sympy.Symbol) and n.is_Integer for v, n in counts):
-                raise TypeError(f"`{node}` cannot be stated: derivatives are along coordinates")
-            variables = tuple((v.name, int(n)) for v, n in counts)
-            return ast.Derivative(variables, visit(node.expr))
-        if isinstance(node, AppliedUndef):
-            return applied(node)
-        if isinstance(node, sympy.Heaviside):
-            return ast.Call("step", (visit(node.args[0]),))
-        name = _BY_CLASS.get(type(node))
-        if name is None:
-            raise TypeError(f"`{node}` cannot be stated in a .pde file")
-        return ast.Call(name, tuple(visit(a) for a in node.args))
-
-    def named(name: str) -> ast.Expression:
-        if not is_name(name):
-            raise TypeError(f"`{name}` cannot be a name: letters, digits and _, a letter first")
-        return ast.Name(name)
-
-    def product(node: sympy.Mul) -> ast.Expression:
-        if _is_negative(node):
-            return ast.Negate(visit(-node))
-        above: list[ast.Expression] = []
-        below: list[ast.Expression] = []
-        for factor in node.as_ordered_factors():
-            if isinstance(factor, sympy.Pow) and factor.exp.is_Rational and factor.exp.is_negative:
-                below.append(visit(factor.base**-factor.exp))
-            elif isinstance(factor, sympy.Rational) and factor.q != 1:
-                decimal = _number(factor)
-                if factor.q > 100 and isinstance(decimal, ast.Number):
-                    above.append(decimal)
-                    continue
-                if factor.p != 1:
-                    above.append(ast.Number(str(factor.p)))
-                below.append(ast.Number(str(factor.q)))
-            else:
-                above.append(visit(factor))
-        result = above[0] if above else ast.Number("1")
-        for factor in above[1:]:
-            result = ast.Binary("*", result, factor)
-        for factor in below:
-            result = ast.Binary("/", result, factor)
-        return result
-
-    def applied(node: AppliedUndef) -> ast.Expression:
-        name = node.func.__name__
-        if name in _OBSERVABLES or name == "exact":
-            return ast.Call(_OBSERVABLES.get(name, name), (visit(node.args[0]),))
-        mode = MODES.get(name)
-        if mode is not None and len(node.args) == len(mode.degrees) + len(mode.angles):
-            return ast.Call(name, tuple(visit(a) for a in node.args))
-        operator = OPERATORS.get(name)
-        if operator is None and (known is None or known.get(name) == node.args):
-            return named(name)
-        if operator is None:
-            named(name)
-            return ast.Call(name, tuple(visit(a) for a in node.args))
-        arguments = list(node.args)
-        component = None
-        if (name == "grad" and len(arguments) == 2) or (name == "curl" and len(arguments) == 4):
-            component = visit(arguments.pop())
-        size = len(arguments) - (len(operator.takes) - 1)
-        # In Python a vector may stand whole, as in `div(grad(u))`.
-        scaled = scaled_gradient(arguments) if name == "div" else None
-        if scaled is not None and size == len(space):
-            factor, field = scaled
-            gradient: ast.Expression = ast.Call("grad", (visit(field),))
-            if factor != 1:
-                gradient = ast.Binary("*", visit(factor), gradient)
-            call = ast.Call(name, (gradient,))
-        elif operator.takes[0] == "vector" and (size > 1 or len(space) == 1):
-            vector = ast.TupleLiteral(tuple(visit(a) for a in arguments[:size]))
-            call = ast.Call(name, (vector, *(visit(a) for a in arguments[size:])))
-        else:
-            call = ast.Call(name, tuple(visit(a) for a in arguments))
-        return call if component is None else ast.Subscript(call, component)
-
-    return visit(expression)
-
-
-def _is_negative(term: sympy.Basic) -> bool:
-    coefficient = term.as_coeff_Mul()[0] if isinstance(term, sympy.Mul) else term
-    return isinstance(coefficient, sympy.Rational) and bool(coefficient < 0)
-
+__all__ = ["to_module", "to_pde"]
 
 # -- blocks --------------------------------------------------------------------------------
 
@@ -257,8 +83,8 @@ def to_module(problem: Problem, definitions: bool = True) -> ast.Module:
     blocks.append(("metric", _metric(problem, option, syntax)))
     blocks.append(("fields", [
         ast.Declaration(
-            (ast.Call(f.name, tuple(ast.Name(c) for c in f.coordinates)),),
-            ast.Name("source" if f.kind == "source" else "vector" if f.rank else "scalar"),
+            (_field_name(f),),
+            _field_type(f),
         )
         for f in problem.fields
     ]))  # fmt: skip
@@ -332,6 +158,20 @@ def _named_formulas(problem: Problem) -> dict[sympy.Basic, sympy.Symbol]:
             if any(e.has(symbol) for e in left):
                 found[value] = symbol
     return found
+
+
+def _field_name(f: Field) -> ast.Expression:
+    arguments = tuple(ast.Name(c) for c in f.coordinates)
+    if f.indices:
+        return ast.IndexedField(f.name, f.indices, arguments)
+    return ast.Call(f.name, arguments)
+
+
+def _field_type(f: Field) -> ast.Expression:
+    if f.symmetry:
+        return ast.Call("tensor", (ast.Name(f.symmetry),))
+    kinds = "source" if f.kind == "source" else "vector" if f.rank else "scalar"
+    return ast.Name("tensor" if f.indices else kinds)
 
 
 def _vector(value, syntax) -> ast.Expression:

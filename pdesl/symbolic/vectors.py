@@ -1,7 +1,8 @@
 """Vectors and tensors: how operators and reductions act on components.
 
 A value is a scalar, a column matrix (a vector) or a square matrix (a tensor) of SymPy
-expressions. An operator on a vector becomes one marker for each component of its result.
+expressions. An operator on a vector becomes one marker for each component of its result. With a
+metric the components are the contravariant ones of the coordinates, and products lower them.
 """
 
 from __future__ import annotations
@@ -9,24 +10,68 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 
 import sympy
-from sympy.core.function import AppliedUndef
 
+from pdesl.diagnostics import Span
 from pdesl.language import ast
 from pdesl.language.names import suggest
-from pdesl.symbolic.operators import OPERATORS, Operator, marker
+from pdesl.symbolic.index_values import along
+from pdesl.symbolic.operators import NORMAL, OPERATORS, Operator, marker
 from pdesl.symbolic.scope import Scope, Value, components, mistake, rank_words
+from pdesl.symbolic.tensors import DOWN, UP
 
 __all__ = [
-    "apply_operator", "apply_reduction", "check_flat", "cross", "identity", "is_along_family",
-    "multiply", "rank_help",
+    "apply_operator", "apply_reduction", "cross", "identity", "is_along_family", "multiply",
+    "normal", "rank_help",
 ]  # fmt: skip
 
 Matrix = sympy.ImmutableDenseMatrix
 
 
-def identity(size: int) -> Matrix:
-    """δ_ij."""
-    return Matrix(sympy.eye(size))
+def identity(scope: Scope, span: Span | None) -> Matrix:
+    """δ_ij; with a metric g^{ij}, which A·v takes to A. Raises `Mistake`."""
+    size = len(scope.space)
+    if not scope.curved:
+        return Matrix(sympy.eye(size))
+    geometry = scope.geometry()
+    if geometry.is_shifted():
+        raise mistake("E602", "in this metric, which mixes time and space, `identity` has no form",
+                      span, "write it with indices")  # fmt: skip
+    return Matrix(
+        size, size,
+        [geometry.component("g", (UP, UP), (i, j)) for i in geometry.space for j in geometry.space],
+    )  # fmt: skip
+
+
+def normal(scope: Scope) -> Matrix:
+    """The outward normal, of unit length; with a metric by its contravariant components."""
+    if not scope.curved:
+        return Matrix([sympy.Symbol(f"{NORMAL}[{c}]", real=True) for c in scope.space])
+    geometry = scope.geometry()
+    return Matrix([geometry.component(NORMAL, (UP,), (p,)) for p in geometry.space])
+
+
+def _lower(scope: Scope) -> Matrix:
+    """g_{ij} of space."""
+    geometry = scope.geometry()
+    size = len(geometry.space)
+    return Matrix(
+        size, size,
+        [geometry.component("g", (DOWN, DOWN), (i, j)) for i in geometry.space
+         for j in geometry.space],
+    )  # fmt: skip
+
+
+def _trace(value: sympy.MatrixBase) -> sympy.Expr:
+    return sympy.Add(*value.diagonal())
+
+
+def _square(value: sympy.MatrixBase, scope: Scope) -> sympy.Expr:
+    """v·v of a vector, the sum of all T_{ij} T^{ij} of a tensor."""
+    if not scope.curved or value.rows != len(scope.space):
+        return sympy.Add(*(e**2 for e in components(value)))  # type: ignore[arg-type]
+    metric = _lower(scope)
+    lower = metric * value if value.cols == 1 else metric * value * metric
+    return sympy.Add(*(a * b for a, b in zip(value, lower, strict=True)))
 
 
 def _is_vector(value: Value) -> bool:
@@ -42,9 +87,7 @@ def _each(value: Value, function: Callable[[sympy.Expr], sympy.Expr]) -> Value:
 # -- operators -----------------------------------------------------------------------------
 
 
-def apply_operator(
-    node: ast.Call, values: Sequence[Value], scope: Scope, inside_divergence: bool
-) -> Value:
+def apply_operator(node: ast.Call, values: Sequence[Value], scope: Scope) -> Value:
     """The value of an operator at its arguments' values. Raises `Mistake`."""
     if node.keywords:
         return _along_family(node, values, scope)
@@ -57,13 +100,11 @@ def apply_operator(
     if dimension == 0:
         raise mistake("E311", f"`{operator.name}` needs spatial coordinates", node.span,
                       "add `x ∈ [0, 1]` to `domain:`")  # fmt: skip
-    if scope.curved and not (operator.name == "grad" and inside_divergence):
-        _check_curved(node, values)
     if operator.name == "curl" and dimension == 2 and not isinstance(values[0], sympy.MatrixBase):
-        # The curl of s e_z, whose components lie in the plane.
-        slopes = [marker("grad")(values[0], i) for i in (1, 2)]
-        return Matrix([slopes[1], -slopes[0]])
+        return _turned_gradient(values[0], scope)
     _check_vectors(node, operator, values, dimension)
+    if scope.curved and isinstance(values[-1], sympy.MatrixBase):
+        return _curved(node, operator, values, dimension)
     match operator.name:
         case "grad":
             (value,) = values
@@ -88,6 +129,45 @@ def apply_operator(
             velocity = components(values[0])
             return _each(values[1], lambda e: function(*velocity, e))
     return _each(values[0], function)
+
+
+def _turned_gradient(value: sympy.Expr, scope: Scope) -> Matrix:
+    """The curl of s e_z, whose components ε^{ij} ∂_j s lie in the plane."""
+    if not scope.curved:
+        slopes = [marker("grad")(value, i) for i in (1, 2)]
+        return Matrix([slopes[1], -slopes[0]])
+    geometry = scope.geometry()
+    one, other = geometry.space
+    slopes = [along(value, geometry.coordinates[p], geometry.coordinates) for p in geometry.space]
+    factor = geometry.component("ε", (UP, UP), (one, other))
+    return Matrix([factor * slopes[1], -factor * slopes[0]])
+
+
+def _curved(node: ast.Call, operator: Operator, values: Sequence[Value], dimension: int) -> Value:
+    """An operator on vectors where there is a metric: markers of all components."""
+    function = marker(operator.name)
+    value = values[-1]
+    assert isinstance(value, sympy.MatrixBase)
+    numbers = range(1, dimension + 1)
+    name = operator.name
+    parts = components(value)
+    if name == "div" and value.cols == 1:
+        return function(*parts)
+    if name == "div":
+        return Matrix([function(*parts, i) for i in numbers])
+    if value.cols == 1 and value.rows == dimension:
+        if name == "grad":
+            return Matrix([[function(*parts, i, j) for j in numbers] for i in numbers])
+        if name == "curl" and dimension == 2:
+            return function(*parts)
+        if name == "advect":
+            parts = (*components(values[0]), *parts)
+        if name != "box" and not (name == "curl" and dimension != 3):
+            return Matrix([function(*parts, i) for i in numbers])
+    raise mistake(
+        "E602", f"`{operator.symbol or name}` of {rank_words(value)} has no meaning with a metric",
+        node.span, "write it with indices, ∇^{μ} ∇_{μ} A^{ν}",
+    )  # fmt: skip
 
 
 def _check_vectors(
@@ -123,6 +203,9 @@ def _along_family(node: ast.Call, values: Sequence[Value], scope: Scope) -> Valu
             "E201", f"`{name}` is no family of coordinates", place.span or node.span,
             f"did you mean `{guess}`?" if guess else "a family is declared as `x ∈ [-1, 1]^3`",
         )  # fmt: skip
+    if scope.curved:
+        raise mistake("E602", f"along the family `{name}` alone there is no metric", node.span,
+                      "write it with indices, ∇_{i} v^{i}")  # fmt: skip
     scope.used.update(members)
     family = [sympy.Symbol(member, real=True) for member in members]
 
@@ -169,73 +252,24 @@ def apply_reduction(node: ast.Call, values: Sequence[Value], scope: Scope) -> Va
     if name == "outer":
         if not all(_is_vector(v) for v in values):
             raise mistake("E301", "an outer product takes two vectors", node.span)
-        check_flat(node, values, scope)
         return Matrix(values[0] * values[1].T)  # type: ignore[union-attr,operator]
     if name in ("transpose", "trace"):
         if not isinstance(value, sympy.MatrixBase) or value.rows != value.cols:
             raise mistake("E301", f"`{name}` needs a rank-two tensor", node.arguments[0].span,
                           "a tensor is ∇v of a vector v, or [[1, 0], [0, 2]]")  # fmt: skip
-        check_flat(node, values, scope)
-        return value.T if name == "transpose" else sympy.Add(*value.diagonal())
+        if name == "transpose":
+            return value.T
+        if scope.curved:
+            return _trace(value * _lower(scope))
+        return _trace(value)
     if isinstance(value, sympy.MatrixBase):
         entries = components(value)
         if name == "norm":
-            check_flat(node, values, scope)
-            return sympy.sqrt(sympy.Add(*(e**2 for e in entries)))
+            return sympy.sqrt(_square(value, scope))
         total = sympy.Add(*entries)
         return total if name == "sum" else total / len(entries)
     # Of a scalar field over its domain: an observable.
     return marker({"norm": "norm", "sum": "integral", "mean": "average"}[name])(value)
-
-
-# -- curved coordinates --------------------------------------------------------------------
-
-_CURVED = "with a metric there are ∇²u, □u, ∂n u and ∇·(κ ∇u) of scalars"
-
-
-def check_flat(node: ast.Expression, values: Sequence[Value], scope: Scope) -> None:
-    """Refuse a product of vectors that hold fields where there is a metric (E602)."""
-    if scope.curved and any(e.atoms(AppliedUndef) for v in values for e in components(v)):
-        raise mistake(
-            "E602", "with a metric, the components of a vector could be meant in several ways, so "
-            "this has no meaning", node.span, _CURVED,
-        )  # fmt: skip
-
-
-def _check_curved(node: ast.Call, values: Sequence[Value]) -> None:
-    """Refuse what depends on how the components of a vector are meant (E602)."""
-    name = node.function
-    vectors = [v for v in values if isinstance(v, sympy.MatrixBase)]
-    if name == "div" and all(v.cols == 1 and _is_sum_of_gradients(v) for v in vectors):
-        return
-    if vectors or name in ("grad", "curl"):
-        raise mistake(
-            "E602", f"with a metric, the components of a vector could be meant in several ways, so "
-            f"`{OPERATORS[name].symbol or name}` has no meaning here", node.span, _CURVED,
-        )  # fmt: skip
-
-
-def _is_sum_of_gradients(vector: Matrix) -> bool:
-    """Whether a vector is Σ κ_k ∇e_k with scalars κ_k.
-
-    Such a vector means the same in every convention for components (covariant, contravariant,
-    of unit length), so its divergence has one meaning in curved coordinates.
-    """
-    gradient = marker("grad")
-    names: dict[sympy.Basic, sympy.Dummy] = {}
-    rows = []
-    for number, component in enumerate(components(vector), 1):
-        found = [n for n in component.atoms(AppliedUndef) if n.func == gradient]
-        if any(n.args[1] != number for n in found):
-            return False
-        for node in found:
-            names.setdefault(node.args[0], sympy.Dummy(real=True))
-        rows.append(component.xreplace({n: names[n.args[0]] for n in found}))
-    first = rows[0]
-    if any(row != first for row in rows) or first.xreplace(dict.fromkeys(names.values(), 0)) != 0:
-        return False
-    slopes = [sympy.diff(first, name) for name in names.values()]
-    return not any(slope.has(*names.values()) for slope in slopes)
 
 
 # -- products ------------------------------------------------------------------------------
@@ -245,7 +279,7 @@ def multiply(node: ast.Binary, left: Value, right: Value, scope: Scope) -> Value
     """The product of two values, a scalar one of two vectors (dot). Raises `Mistake`."""
     if not (isinstance(left, sympy.MatrixBase) and isinstance(right, sympy.MatrixBase)):
         return left * right  # type: ignore[operator,return-value]
-    check_flat(node, (left, right), scope)
+    metric = _lower(scope) if scope.curved and left.cols in (1, right.rows) else None
     if _is_vector(left) and _is_vector(right):
         if node.operator == "*":
             raise mistake(
@@ -253,11 +287,12 @@ def multiply(node: ast.Binary, left: Value, right: Value, scope: Scope) -> Value
                 "a scalar product is `a · b` or `dot(a, b)`",
             )  # fmt: skip
         if left.rows == right.rows:
-            return sympy.Add(*(a * b for a, b in zip(left, right, strict=True)))  # pyright: ignore[reportArgumentType]
+            own = right if metric is None else metric * right
+            return sympy.Add(*(a * b for a, b in zip(left, own, strict=True)))  # pyright: ignore[reportArgumentType]
     elif not _is_vector(left) and left.cols == right.rows:
-        return sympy.ImmutableDenseMatrix(left * right)
+        return Matrix(left * (right if metric is None else metric * right))
     elif node.operator == "dot" and _is_vector(left) and left.rows == right.rows:
-        return sympy.ImmutableDenseMatrix(right.T * left)
+        return Matrix(right.T * (left if metric is None else metric * left))
     raise mistake(
         "E301", f"{rank_words(left)} and {rank_words(right)} cannot be multiplied", node.span,
         rank_help(left, right),
@@ -269,7 +304,11 @@ def cross(node: ast.Expression, left: Value, right: Value, scope: Scope) -> Valu
     if not (_is_vector(left) and _is_vector(right) and left.rows == right.rows == 3):  # type: ignore[union-attr]
         raise mistake("E301", "a vector product needs two vectors of three components", node.span,
                       "a scalar product is `a · b`")  # fmt: skip
-    check_flat(node, (left, right), scope)
+    if scope.curved:  # ε^{ijk} a_j b_k
+        metric, geometry = _lower(scope), scope.geometry()
+        turned = sympy.Matrix(metric * left).cross(sympy.Matrix(metric * right))
+        factor = geometry.component("ε", (UP,) * 3, geometry.space)
+        return Matrix(turned * factor)
     return sympy.ImmutableDenseMatrix(left.cross(right))  # type: ignore[union-attr]
 
 

@@ -18,10 +18,10 @@ from pdesl.ir.normalise import normalise, parts_agree
 from pdesl.ir.split import split
 from pdesl.ir.system import LinearTerm, System
 from pdesl.language.printer import format_expression
+from pdesl.symbolic.expression_text import expression_to_syntax
 from pdesl.symbolic.functions import make_function, numpy_namespace
 from pdesl.symbolic.operators import marker
 from pdesl.symbolic.problem import Coordinate, Equation, Field, Parameter, Problem
-from pdesl.symbolic.to_text import expression_to_syntax
 from tests.strategies_symbolic import EXAMPLES, expressions, read, system_of
 
 t, x, y, a = sympy.symbols("t x y a", real=True)

@@ -15,6 +15,7 @@ from pdesl.language.ast import (
     Derivative,
     IndexDerivative,
     Indexed,
+    IndexedField,
     Keyword,
     ListLiteral,
     Membership,
@@ -144,6 +145,12 @@ TWINS = {
     "∂Ω": ("boundary(Omega)", BoundaryOf("Ω")),
     "∂_μ u": ("partial(mu, u)", IndexDerivative("partial", "μ", u)),
     "∇_μ u": ("covariant(mu, u)", IndexDerivative("covariant", "μ", u)),
+    "∂^μ u": ("partial_up(mu, u)", IndexDerivative("partial", "μ", u, "up")),
+    "∇^{μ} u": ("covariant_up(mu, u)", IndexDerivative("covariant", "μ", u, "up")),
+    "∇^x ∂_ν u": (
+        "covariant_up(x, partial(nu, u))",
+        IndexDerivative("covariant", "x", IndexDerivative("partial", "ν", u), "up"),
+    ),
     "∇_x u": ("covariant(x, u)", IndexDerivative("covariant", "x", u)),
     "∇_x·v": ("div(v, along=x)", Call("div", (v,), (Keyword("along", x),))),
     "∇_x²u": ("lap(u, along=x)", Call("lap", (u,), (Keyword("along", x),))),
@@ -215,6 +222,13 @@ STATEMENTS = {
     "x in [0, 1]^2": Membership((x,), Binary("^", ListLiteral((Number("0"), one)), two)),
     "p(x, y), q : scalar [K]": Declaration(
         (Call("p", (x, y)), Name("q")), Name("scalar"), Unit("K")
+    ),
+    "A_{μ}(t, x), B^{i}(x) : tensor(symmetric)": Declaration(
+        (
+            IndexedField("A", (("down", "μ"),), (Name("t"), x)),
+            IndexedField("B", (("up", "i"),), (x,)),
+        ),
+        Call("tensor", (Name("symmetric"),)),
     ),
     "w(x) : vector(3)": Declaration((Call("w", (x,)),), Call("vector", (three,))),
     'every 0.1: u, v -> "a.h5"': Schedule("every", Number("0.1"), (u, v), "a.h5"),

@@ -11,6 +11,8 @@ import sympy as sp
 import pdesl
 from pdesl.diagnostics import ProblemError
 from pdesl.ir.normalise import normalise
+from pdesl.symbolic.vanishing import is_zero
+from pdesl.tensors import indices, nabla, partial, tensor
 from tests.strategies_symbolic import concrete, from_text, number, row_value
 
 x, y, t = sp.symbols("x y t")
@@ -193,3 +195,88 @@ def test_the_conservative_form_stays() -> None:
     kept = [n for n in problem.equations[0].lhs.atoms(sp.Derivative) if n.expr.is_Mul]
     assert len(kept) == 1
     assert "∂x(u²/2)" in problem.to_pde()
+
+
+# -- tensors -------------------------------------------------------------------------------
+
+
+def _maxwell(**changed: Any) -> pdesl.Problem:
+    t, r, theta = sp.symbols("t r theta")
+    mu, nu = indices("mu nu")
+    A, F, g = (tensor(name, t, r, theta) for name in ("A", "F", "g"))
+    psi = sp.Function("psi")(t, r, theta)
+    boundary = [pdesl.on("∂Ω", sp.Eq(A[-mu], 0)), pdesl.on("∂Ω", sp.Eq(psi, 0))]
+    blocks: dict[str, Any] = {
+        "domain": {t: (0, 1), (r, theta): pdesl.box(lower=(1, 1), upper=(2, 2))},
+        "metric": sp.Matrix([[-1, 0, 0], [0, 1, 0], [0, 0, r**2]]),
+        "fields": {A[-mu]: "tensor", psi: "scalar"},
+        "let": {F[-mu, -nu]: partial(-mu, A[-nu]) - partial(-nu, A[-mu])},
+        "equations": [
+            sp.Eq(nabla(-mu, F[mu, nu]), nabla(nu, psi)),
+            sp.Eq(g[mu, nu] * nabla(-mu, nabla(-nu, psi)), sp.diff(psi, t) + A[-t]),
+        ],
+        "boundary": boundary,
+        "initial": [
+            sp.Eq(A[-mu], 0), sp.Eq(sp.diff(A[-mu], t), 0),
+            sp.Eq(psi, 0), sp.Eq(sp.diff(psi, t), 0),
+        ],
+    }  # fmt: skip
+    return pdesl.Problem(**blocks | changed)
+
+
+def test_index_notation_in_python_is_that_of_a_file() -> None:
+    text = """\
+domain:
+    t ∈ [0, 1]
+    Ω = box(lower=(1, 1), upper=(2, 2))
+    r, θ ∈ Ω
+metric:
+    g = [[-1, 0, 0], [0, 1, 0], [0, 0, r²]]
+fields:
+    A_{μ}(t, r, θ) : tensor
+    ψ(t, r, θ) : scalar
+let:
+    F_{μν} = ∂_μ A_{ν} - ∂_ν A_{μ}
+equations:
+    ∇_μ F^{μν} = ∇^ν ψ
+    □ψ = ∂t ψ + A_t
+boundary:
+    A_{μ} = 0    on ∂Ω
+    ψ = 0    on ∂Ω
+initial:
+    A_{μ} = 0
+    ∂t A_{μ} = 0
+    ψ = 0
+    ∂t ψ = 0
+"""
+    found = normalise(_maxwell())
+    wanted = normalise(pdesl.Problem.from_text(text))
+    assert found.fields == wanted.fields == ("A_t", "A_r", "A_θ", "ψ")
+    for row, same in zip(found.all_rows, wanted.all_rows, strict=True):
+        assert is_zero(row.residual - same.residual)
+
+
+def test_tensors_have_symmetries_in_python() -> None:
+    t, r, theta = sp.symbols("t r theta")
+    i, j = indices("i, j")
+    h = tensor("h", t, r, theta)
+    fields = {h[-i, -j]: "symmetric tensor"}
+    problem = _maxwell(
+        fields=fields, let={}, boundary=[], initial=[sp.Eq(h[-i, -j], 0)],
+        equations=[sp.Eq(sp.diff(h[-i, -j], t), 2 * h[-i, -j])],
+    )  # fmt: skip
+    assert problem.fields[0].components == ("h_r_r", "h_r_θ", "h_θ_θ")
+    assert len(problem.equations) == 3
+
+
+def test_what_is_no_index_or_tensor() -> None:
+    t, x = sp.symbols("t x")
+    (mu,) = indices("mu")
+    with pytest.raises(ValueError, match="no letter"):
+        indices("mu foo")
+    with pytest.raises(ValueError, match="a name and coordinates"):
+        tensor("A")
+    with pytest.raises(TypeError, match="no index"):
+        tensor("A", t, x)[3.5]
+    with pytest.raises(TypeError, match="at its coordinates"):
+        _maxwell(equations=[sp.Eq(tensor("A", t, x)[mu].subs(x, 1), 0)])

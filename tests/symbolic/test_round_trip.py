@@ -46,8 +46,10 @@ def test_files_come_back(path: Path, style: str) -> None:
 def test_the_text_of_a_problem_states_the_same_rows() -> None:
     for path in EXAMPLES[::4]:
         problem = read(path)
-        rows = normalise(problem).all_rows
-        assert rows == normalise(from_text(problem.to_pde())).all_rows
+        again = normalise(from_text(problem.to_pde()))
+        rows = zip(normalise(problem).all_rows, again.all_rows, strict=True)
+        for row, same in rows:  # the text has no letters that a component could be named by
+            assert dataclasses.replace(row, name=same.name) == same
 
 
 def test_the_hash_tells_problems_apart() -> None:

@@ -17,7 +17,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pdesl.symbolic.jets import JetSpace
-from pdesl.symbolic.metric import Matrix, Metric
+from pdesl.symbolic.metric import METRICS, Metric, NamedMetric
 from pdesl.symbolic.tensors import (
     DOWN,
     UP,
@@ -39,7 +39,9 @@ from pdesl.symbolic.tensors import (
     scalar_curvature,
     with_indices,
 )  # fmt: skip
+from pdesl.symbolic.vanishing import is_zero
 
+Matrix = sympy.ImmutableDenseMatrix
 t, x, y, z = COORDINATES = sympy.symbols("t x y z", real=True)
 POINT = {t: Fraction(2, 7), x: Fraction(3, 5), y: Fraction(-1, 3), z: Fraction(5, 11)}
 few = settings(max_examples=8)
@@ -382,3 +384,56 @@ def test_flat_space_in_curved_coordinates_is_flat() -> None:
         rows = metric.matrix.extract(list(order), list(order))
         own = [(x, y, z)[i] for i in order]
         assert_zero(riemann(Metric.of(Matrix(rows)), own))
+
+
+# -- every metric by name ------------------------------------------------------------------
+
+MASS, SPIN, CHARGE, MAJOR, LENGTH = sympy.symbols("M a Q b L", positive=True)
+OPTIONS: dict[str, dict[str, Any]] = {
+    "flat": {}, "minkowski": {},
+    "schwarzschild": {"mass": MASS, "center": (sympy.S.Zero,) * 3},
+    "reissner_nordstrom": {"mass": MASS, "charge": CHARGE, "center": (sympy.S.Zero,) * 3},
+    "kerr": {"mass": MASS, "spin": SPIN, "center": (sympy.S.Zero,) * 3},
+    "flrw": {"scale": t, "curvature": -sympy.S.One, "time": "cosmic"},
+    "anti_de_sitter": {"radius": LENGTH},
+    "sphere": {"radius": LENGTH},
+    "torus": {"major": MAJOR, "minor": LENGTH},
+}  # fmt: skip
+CHARTS = [(m, c) for m in METRICS.values() for c in m.charts]
+
+
+def _proportional(metric: Metric, curvature: Tensor, factor: sympy.Expr) -> bool:
+    """R_{ρσμν} = K (g_{ρμ} g_{σν} − g_{ρν} g_{σμ}): a space of constant curvature K."""
+    g: Any = metric.matrix
+    return all(
+        is_zero(curvature[p, s, m, n] - factor * (g[p, m] * g[s, n] - g[p, n] * g[s, m]))
+        for p, s, m, n in product(range(curvature.size), repeat=4)
+        if p < s and m < n and (p, s) <= (m, n)
+    )
+
+
+@pytest.mark.parametrize(("named", "name"), CHARTS, ids=[f"{m.name}-{c}" for m, c in CHARTS])
+def test_every_metric_by_name_has_its_curvature(named: NamedMetric, name: str) -> None:
+    assert named.name in OPTIONS, "say here what curvature the new metric has"
+    chart = named.charts[name]
+    space = COORDINATES[1 : 1 + min(3, chart.count[1])]
+    metric = chart.build(t if named.time else None, space, **OPTIONS[named.name])
+    own = (t, *space) if named.time else space
+    curvature = riemann(metric, own)
+    match named.name:
+        case "flat" | "minkowski" | "flrw":  # a ∝ t with k = −1 is a part of flat space-time
+            assert all(is_zero(e) for e in curvature.entries.values())
+        case "schwarzschild" | "kerr":
+            assert all(is_zero(e) for e in ricci(metric, curvature).entries.values())
+            assert not is_zero(curvature[0, 1, 0, 1])
+        case "reissner_nordstrom":
+            tensor = ricci(metric, curvature)
+            assert is_zero(scalar_curvature(metric, tensor))
+            assert not all(is_zero(e) for e in tensor.entries.values())
+        case "anti_de_sitter":
+            assert _proportional(metric, curvature, -(LENGTH**-2))
+        case "sphere":
+            assert _proportional(metric, curvature, LENGTH**-2)
+        case "torus":
+            cosine = sympy.cos(space[0])
+            assert _proportional(metric, curvature, cosine / LENGTH / (MAJOR + LENGTH * cosine))

@@ -1,0 +1,22 @@
+# expect E351 at 15:5
+# stage: check
+domain:
+    t ∈ [0, 1]
+    x, y ∈ [1, 2]
+
+metric:
+    ds² = -dt² + dx² + x² dy²
+
+fields:
+    u(t, x, y) : scalar
+
+# the metric has two indices
+equations:
+    g^{μνσ} ∂_μ ∂_ν u = 0
+
+boundary:
+    u = 0    on ∂Ω
+
+initial:
+    u = 0
+    ∂t u = 0
