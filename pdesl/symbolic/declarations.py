@@ -271,9 +271,9 @@ class Declarations:
                 raise mistake("E311", "a vector field needs spatial coordinates", node.span,
                               "add `x, y ∈ [0, 1]` to `domain:`")  # fmt: skip
         if len(set(own)) != len(own):
-            names = ", ".join(dict.fromkeys(own))
+            once = ", ".join(dict.fromkeys(own))
             raise mistake("E417", "a coordinate is named twice", node.span,
-                          f"{declared_name(node)}({names}) : {sort}")  # fmt: skip
+                          f"{declared_name(node)}({once}) : {sort}")  # fmt: skip
         unit = statement.unit.text if statement.unit else None
         if isinstance(node, ast.IndexedField):
             self.scope.refuse_unknown_space()

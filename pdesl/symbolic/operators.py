@@ -146,13 +146,14 @@ def _raised(frame: Frame, metric: Metric, e: Scalar) -> tuple[Scalar, ...]:
 
 
 def _grad(frame: Frame, node: sympy.Basic, arguments: tuple[Scalar, ...]) -> Scalar:
-    if len(arguments) > 2:  # (∇v)^{ij} = g^{jk} ∇_k v^i
+    count = len(arguments)
+    if count > 2:  # (∇v)^{ij} = g^{jk} ∇_k v^i
         *vector, first, second = arguments
         metric, symbols = _space(frame)
         slopes = vector_gradient(metric, symbols, vector, frame.along)
         return slopes[_component(node, first, frame.dimension),
                       _component(node, second, frame.dimension)]  # fmt: skip
-    e, component = arguments
+    e, component = arguments[0], arguments[1]
     position = _component(node, component, frame.dimension)
     if frame.spatial is not None:  # contravariant components, as a divergence takes them
         return _raised(frame, frame.spatial, e)[position]
@@ -192,12 +193,13 @@ def _curl(frame: Frame, node: sympy.Basic, arguments: tuple[Scalar, ...]) -> Sca
 
 
 def _lap(frame: Frame, node: sympy.Basic, arguments: tuple[Scalar, ...]) -> Scalar:
-    if len(arguments) > 1:
+    count = len(arguments)
+    if count > 1:
         *vector, component = arguments
         metric, symbols = _space(frame)
         parts = vector_laplacian(metric, symbols, vector, frame.along)
         return parts[_component(node, component, frame.dimension)]
-    (e,) = arguments
+    e = arguments[0]
     if frame.spatial is not None:
         return _volume_divergence(frame, frame.spatial, _raised(frame, frame.spatial, e))
     return sympy.Add(*(frame.along(frame.along(e, i), i) for i in range(frame.dimension)))
@@ -220,12 +222,13 @@ def _box(frame: Frame, node: sympy.Basic, arguments: tuple[Scalar, ...]) -> Scal
 
 def _dn(frame: Frame, node: sympy.Basic, arguments: tuple[Scalar, ...]) -> Scalar:
     normal = [frame.normal(i) for i in range(frame.dimension)]
-    if len(arguments) > 1:
+    count = len(arguments)
+    if count > 1:
         *vector, component = arguments
         metric, symbols = _space(frame)
         parts = along_vector(symbols, unit_normal(metric, normal), vector, frame.along)
         return parts[_component(node, component, frame.dimension)]
-    (e,) = arguments
+    e = arguments[0]
     if frame.spatial is not None:
         # n is the unit normal of the chart; as a covector it has length √(g^{ij} n_i n_j).
         inverse = frame.spatial.inverse

@@ -190,9 +190,10 @@ class Geometry:
 
     def _levi_civita(self, sides: Sides, indices: tuple[int, ...]) -> sympy.Expr:
         """ε_{μν…} = √|g| [μν…] and ε^{μν…} = ± [μν…]/√|g|, with the sign of det g."""
-        sign: Any = LeviCivita(*indices)
+        function: Any = LeviCivita
+        sign: Any = function(*indices)
         if self.metric is None or sign == 0:
-            return sign
+            return sympy.Integer(int(sign))
         marker: Any = sympy.Function("ε" + _MARKS[sides[0]] * len(sides))
         ordered = sorted(indices)
         return sign * marker(*self.coordinates, *(sympy.Integer(i + 1) for i in ordered))
@@ -229,7 +230,8 @@ def component_parts(node: sympy.Basic) -> tuple[str, Sides, tuple[int, ...]] | N
     name, marks = text[:1], text[1:]
     if name not in GEOMETRIC or not marks or any(m not in _SIDES for m in marks):
         return None
-    numbers: Sequence[Any] = node.args[-len(marks) :]
+    arguments: Any = node.args
+    numbers = arguments[-len(marks) :]
     return name, tuple(_SIDES[m] for m in marks), tuple(int(n) - 1 for n in numbers)
 
 

@@ -18,6 +18,7 @@ from typing import Any
 
 import sympy
 from sympy.polys.fields import field
+from sympy.polys.orderings import lex
 
 __all__ = ["is_zero", "reduced", "tidied"]
 
@@ -108,7 +109,8 @@ def _modular_node(
             result = result * known[argument] % PRIME
         return result
     if isinstance(node, sympy.Pow) and node.exp.is_Rational:
-        above, below = int(node.exp.p), int(node.exp.q)
+        exponent: Any = node.exp
+        above, below = int(exponent.p), int(exponent.q)
         root = _root(known[node.base], below)
         if root == 0 and above < 0:
             raise _NoRoot
@@ -164,10 +166,8 @@ def reduced(expression: sympy.Expr) -> sympy.Expr:
     names = [generators[g] for g in order]
     if not names:
         return expression
-    space: Any = field(names, sympy.QQ, "lex")[0]
-    known: dict[sympy.Basic, Any] = {
-        g: space.gens[i] for i, g in enumerate(order)
-    }  # fmt: skip
+    space: Any = field(names, sympy.QQ, lex)[0]
+    known: dict[sympy.Basic, Any] = {g: space.gens[i] for i, g in enumerate(order)}
     try:
         for node in nodes:
             if node not in known:

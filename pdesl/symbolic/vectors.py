@@ -71,7 +71,8 @@ def _square(value: sympy.MatrixBase, scope: Scope) -> sympy.Expr:
         return sympy.Add(*(e**2 for e in components(value)))  # type: ignore[arg-type]
     metric = _lower(scope)
     lower = metric * value if value.cols == 1 else metric * value * metric
-    return sympy.Add(*(a * b for a, b in zip(value, lower, strict=True)))
+    pairs = zip(components(value), components(lower), strict=True)  # type: ignore[arg-type]
+    return sympy.Add(*(a * b for a, b in pairs))
 
 
 def _is_vector(value: Value) -> bool:
