@@ -35,5 +35,8 @@ initial:
     u = exp(-(x - 10)²/8)
     ∂t u = 0
 
+solver:
+    method = method_of_lines(space=finite_difference(1200))
+
 output:
     at end: u -> "ringdown.h5"

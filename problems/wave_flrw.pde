@@ -24,8 +24,12 @@ initial:
     φ = exact(φ)
     ∂t φ = exact(∂t φ)
 
+solver:
+    method = method_of_lines(space=finite_difference(10))
+
 verify:
     φ = sin(k (2 x + y + 2 z)/3 - k t)/t
+    relative_l2(φ) ≤ 1e-5
 
 output:
     at end: φ -> "flrw.h5"

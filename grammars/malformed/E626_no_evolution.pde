@@ -1,0 +1,18 @@
+# expect E626 at 12:5
+# stage: check
+domain:
+    x ∈ periodic(0, 1)
+    t ∈ [0, 1]
+
+fields:
+    u(t, x), p(t, x) : scalar
+
+equations:
+    ∂t u = ∂x p
+    ∂x u = 0
+
+initial:
+    u = sin(2 π x)
+
+solver:
+    method = method_of_lines()

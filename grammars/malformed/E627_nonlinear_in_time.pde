@@ -1,0 +1,17 @@
+# expect E627 at 11:5
+# stage: check
+domain:
+    x ∈ periodic(0, 1)
+    t ∈ [0, 1]
+
+fields:
+    u(t, x) : scalar
+
+equations:
+    ∂t u + (∂t u)³ = ∂x²u
+
+initial:
+    u = sin(2 π x)
+
+solver:
+    method = method_of_lines()
