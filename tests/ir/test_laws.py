@@ -273,15 +273,24 @@ CURVED = (
 
 
 @pytest.mark.parametrize(
-    "equation",
-    ["∇u·∇u = 1", "∇²v = 0", "∇·v = 0", "∇×v = 0", "(v·∇)u = 0", "∇·(u v) = 0", "norm(v) = 1",
-     "∇u = 0", "v·v = 1", "∇·(∇u + v) = 0", "∂n v = 0", "trace(outer(v, v)) = 0"],
+    ("equation", "rows"),
+    [("∇u·∇u = 1", 1), ("∇²v = 0", 2), ("∇·v = 0", 1), ("∇×v = 0", 1), ("(v·∇)u = 0", 1),
+     ("∇·(u v) = 0", 1), ("norm(v) = 1", 1), ("∇u = 0", 2), ("v·v = 1", 1),
+     ("∇·(∇u + v) = 0", 1), ("trace(outer(v, v)) = 0", 1)],
 )  # fmt: skip
-def test_vectors_with_a_metric_are_refused(equation: str) -> None:
-    """Their components could be meant in several ways, so a row would be a guess."""
+def test_vectors_with_a_metric_have_rows(equation: str, rows: int) -> None:
+    system = system_of(CURVED.replace("EQUATION", equation))
+    assert len(system.rows) == rows
+    assert all(parts_agree(system, row) for row in system.rows)
+
+
+@pytest.mark.parametrize(
+    ("equation", "code"), [("□v = 0", "E602"), ("∇²(∇v) = 0", "E602"), ("∂n v = 0", "E426")]
+)
+def test_what_a_metric_gives_no_meaning(equation: str, code: str) -> None:
     with pytest.raises(ProblemError) as caught:
         system_of(CURVED.replace("EQUATION", equation))
-    assert {d.code for d in caught.value.diagnostics} == {"E602"}
+    assert {d.code for d in caught.value.diagnostics} == {code}
     assert all(d.span is not None for d in caught.value.diagnostics)
 
 
