@@ -36,6 +36,7 @@ def solve_case(problem: str, nodes: int, order: int) -> dict[str, Any]:
 
     from pdesl.ir.normalise import normalise
     from pdesl.run.pipeline import load_source
+    from pdesl.run.known import known_solution
     from pdesl.run.results import measure
     from pdesl.solvers.base import Reporter, Task
     from pdesl.solvers.options import RbfFdOptions
@@ -69,7 +70,7 @@ def solve_case(problem: str, nodes: int, order: int) -> dict[str, Any]:
     with stage("evaluate"):
         result.evaluate(places)
     memory = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before
-    errors = measure(task, result)[0]
+    errors = measure(task, result, known_solution(task))[0]
     return {
         "problem": problem,
         "nodes": nodes,

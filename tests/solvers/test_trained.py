@@ -1,6 +1,7 @@
 """`dt_pinn` and `pinn`: they solve, they repeat, they stop by the loss, and they refuse by name."""
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -237,6 +238,7 @@ def test_a_monitor_sees_the_errors_of_the_present_network(method):
 def test_a_monitor_is_refused_where_nothing_trains():
     with pytest.raises(ValueError, match="`rbf_fd` does not train"):
         solve(load_source("linear_poisson_disk"), solver="rbf_fd", monitor=Monitor(print))
-    for every in (0, -1, 1.5, True):
+    wrong: list[Any] = [0, -1, 1.5, True]
+    for every in wrong:
         with pytest.raises(ValueError, match="every 1, 2"):
             Monitor(print, every=every)

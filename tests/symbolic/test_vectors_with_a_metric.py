@@ -130,8 +130,8 @@ def test_polar_coordinates_against_cartesian_ones(formula: str) -> None:
     )
     problem = from_text(text)
     frame: Frame = normalise(problem).frame
-    values = dict(zip(("v_r", "v_θ"), contravariant(a, b), strict=True))
-    values["u"] = e.xreplace(there)
+    radial, angular = contravariant(a, b)
+    values: dict[str, Any] = {"v_r": radial, "v_θ": angular, "u": e.xreplace(there)}
     found = []
     for equation in problem.equations:
         erased = erase(equation.lhs, frame)
