@@ -42,7 +42,7 @@ def free_constants(
     """
     if not system.is_steady or system.closures:
         return []
-    numbers = {s: sympy.nsimplify(v, rational=True) for s, v in values.items()}
+    numbers = {s: sympy.Rational(repr(float(v))) for s, v in values.items()}
     try:
         slopes: list[list[Any]] = [
             [_slope(system, row, field).xreplace(numbers) for field in system.fields]
