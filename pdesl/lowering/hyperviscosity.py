@@ -106,7 +106,7 @@ def hyperviscosity(
     rate = strength * np.broadcast_to(speeds, (count,))[indices].max(axis=1) / spacing
     # The mean over nodes of the number of patches that hold them, at one centre in so many.
     rate = rate[centres] * (count / (size * len(centres)))
-    total = csr_matrix((count, count))
+    total: csr_matrix = csr_matrix((count, count))
     step = max(1, _CHUNK_ENTRIES // size**2)
     for start in range(0, len(centres), step):
         part = centres[start : start + step]
@@ -118,7 +118,7 @@ def hyperviscosity(
         blocks = _remainders(offsets, powers) * -rate[start : start + step, None, None]
         rows = np.repeat(own, size, axis=1).ravel()
         columns = np.tile(own, (1, size)).ravel()
-        total = total + coo_matrix((blocks.ravel(), (rows, columns)), (count, count)).tocsr()
+        total = csr_matrix(total + coo_matrix((blocks.ravel(), (rows, columns)), (count, count)))
     total.sort_indices()
     return total
 
