@@ -32,7 +32,7 @@ import numpy.typing as npt
 from scipy.sparse import coo_matrix, csr_matrix
 
 from pdesl.diagnostics import SolverError
-from pdesl.lowering.rbffd import total_degree_powers
+from pdesl.lowering.rbffd import total_degree
 from pdesl.lowering.stencils import FloatArray, misuse, nearest_nodes, period_lengths, wrap
 
 __all__ = ["hyperviscosity"]
@@ -85,7 +85,7 @@ def hyperviscosity(
         raise misuse(f"the speed must be a finite number or an array of shape ({count},)")
     if order < 1 or not (np.isfinite(strength) and strength > 0.0):
         raise misuse(f"order {order} and strength {strength:g} must be positive")
-    powers = total_degree_powers(order, dimension)
+    powers = total_degree(order, dimension)
     size = 3 * len(powers) + 1 if patch is None else patch
     if size <= len(powers):
         raise misuse(

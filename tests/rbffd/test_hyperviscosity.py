@@ -9,7 +9,7 @@ from scipy.sparse.linalg import expm_multiply
 from pdesl.diagnostics import SolverError
 from pdesl.lowering.cloud import make_cloud
 from pdesl.lowering.hyperviscosity import hyperviscosity
-from pdesl.lowering.rbffd import make_weights, to_csr, total_degree_powers
+from pdesl.lowering.rbffd import make_weights, to_csr, total_degree
 from pdesl.symbolic.geometry import Annulus, Box, Disk, Region
 
 REGIONS: dict[str, Region] = {
@@ -111,7 +111,7 @@ def test_it_is_symmetric_semidefinite_and_leaves_polynomials_alone(
     for _ in range(5):
         vector = generator.normal(size=300)
         assert vector @ (matrix @ vector) < 0
-    for powers in total_degree_powers(order if periods is None else 0, dimension):
+    for powers in total_degree(order if periods is None else 0, dimension):
         polynomial = np.prod((points - 0.5) ** powers, axis=1)
         assert np.abs(matrix @ polynomial).max() <= 1e-11 * scale
 
