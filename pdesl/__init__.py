@@ -15,8 +15,8 @@ __version__ = "0.1.0"
 
 _API = ("Problem", "Recipe", "Where", "load", "mlp", "on", "periodic", "recipe", "unknown")
 _SUBMODULES = (
-    "api", "codes", "diagnostics", "ir", "language", "lowering", "rbffd", "resources", "run", "solvers",
-    "symbolic", "tensors",
+    "api", "codes", "diagnostics", "ir", "language", "lowering", "rbffd", "resources", "run",
+    "solvers", "symbolic", "tensors",
 )  # fmt: skip
 _PIPELINE = ("check", "compile", "load_source", "solve")
 
