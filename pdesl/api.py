@@ -221,7 +221,8 @@ class Problem(symbolic.Problem):
         from pdesl.diagnostics import render_all
         from pdesl.run.pipeline import check
 
-        report = check(Source(self.name, self.to_pde()))
+        folder = self.source.folder if self.source is not None else ""
+        report = check(Source(self.name, self.to_pde(), folder))
         return "\n".join(filter(None, (render_all(report.diagnostics), *report.summary)))
 
 

@@ -364,6 +364,46 @@ _OPTIONS = (
          "An optimiser, a discretisation in space or an integrator in time has a name from a "
          "table, and this is none of them.",
          "The message names those there are."),
+    Code("E530", "nodes by number and by spacing at once, or by neither",
+         "Nodes are placed by their number or by the distance between neighbours; each follows "
+         "from the other.",
+         "Keep one of them: nodes=2000, spacing=0.05 or spacing=0.01 + 0.1 x²."),
+    Code("E531", "a spacing that is no function of the place",
+         "The distance between nodes is a number, or a formula in the spatial coordinates and "
+         "parameters, in up to three dimensions. Nodes are the same at all times and are placed "
+         "before any field is known.",
+         "Write it with coordinates, numbers and parameters."),
+    Code("E532", "a spacing that is not positive everywhere",
+         "Neighbours have a positive, finite distance at every place of the domain.",
+         "Add a smallest spacing, 0.01 + …"),
+    Code("E533", "a spacing that needs too many nodes",
+         "The number of nodes is estimated from the spacing before any is placed, and this many "
+         "would not fit into memory.",
+         "Take a larger spacing, at least where it is smallest."),
+    Code("E534", "a file of nodes that cannot be read",
+         "Nodes are read from CSV, NPZ or HDF5 files of bounded size, whose path is relative to "
+         "the problem's file.",
+         'Write load("nodes.csv") for a file beside the problem.'),
+    Code("E535", "a file of nodes with something missing",
+         "Every node has its coordinates, its kind (interior or boundary) and, on the boundary, "
+         "its normal: columns such as x, y, kind, nx, ny.",
+         "Add the column, or the rows, that the message names."),
+    Code("E536", "a file of nodes with a value that cannot be",
+         "Coordinates and normals are finite numbers; the kind is interior or boundary, or 0 or "
+         "1.",
+         "Correct the row; rows are counted from 1 behind the header."),
+    Code("E537", "a normal that does not point outside",
+         "Conditions on derivatives, and the nodes outside the boundary, need the outward normal "
+         "at every boundary node.",
+         "Turn the normal round, or check the region under domain:."),
+    Code("E538", "nodes at places where they cannot be",
+         "Nodes lie inside the region or, within a quarter of their spacing, on its boundary, "
+         "each at a place of its own.",
+         "Check the region under domain: against the file; leave out nodes that stand twice."),
+    Code("E539", "an unknown part of the boundary in a file of nodes",
+         "The parts of the boundary are those of the region, by name or by number from 0.",
+         "Use one of its names, or leave the column out: every node then belongs to the nearest "
+         "part."),
     Code("E516", "a convergence study without a known solution",
          "The order of convergence is measured on errors, and errors need a solution to compare "
          "with.",

@@ -35,10 +35,14 @@ class Severity(Enum):
 
 @dataclass(frozen=True, eq=False)
 class Source:
-    """A text and the name under which messages cite it (a path, or `<python>`)."""
+    """A text and the name under which messages cite it (a path, or `<python>`).
+
+    `folder` is where the paths in the text start: that of the file, or the working folder.
+    """
 
     name: str
     text: str
+    folder: str = ""
 
     @cached_property
     def line_starts(self) -> tuple[int, ...]:

@@ -88,7 +88,8 @@ def read_source(path: str | Path) -> Source:
             text = data[: error.start].decode("utf-8")
         else:
             raise ProblemError([_not_utf8(name, data, error.start)]) from None
-    source = Source(name, text.replace("\r\n", "\n") if "\r\n" in text else text)
+    plain = text.replace("\r\n", "\n") if "\r\n" in text else text
+    source = Source(name, plain, str(Path(path).parent))
     if len(source.text) > MAXIMUM_SIZE:
         raise ProblemError([_too_large(source)])
     return source

@@ -28,7 +28,16 @@ from pdesl.symbolic.geometry import GeometryError, Region, Spacing
 from pdesl.symbolic.geometry.pieces import Array, evaluate_spacing
 from pdesl.symbolic.geometry.sampling import morton_order, packing, scatter
 
-__all__ = ["Cloud", "make_cloud", "make_test_points"]
+__all__ = ["Cloud", "FileOrigin", "make_cloud", "make_test_points"]
+
+
+@dataclass(frozen=True, slots=True)
+class FileOrigin:
+    """The file that nodes were read from: its path as stated, its bytes and their SHA-256."""
+
+    path: str
+    size: int
+    sha256: str
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -38,7 +47,7 @@ class Cloud:
     `interior` (Ni, d); `boundary` (Nb, d) with outward unit `normals` (Nb, d) and `part` (Nb,),
     indices into `part_names`; `ghost` (Nb, d) or (0, d), the k-th outside the k-th boundary
     node; `spacing` (Ni + Nb,), the local spacing at interior and boundary nodes; `periods` (d,),
-    0 for a coordinate that is not periodic.
+    0 for a coordinate that is not periodic; `origin`, the file they were read from, if any.
     """
 
     interior: Array
@@ -49,6 +58,7 @@ class Cloud:
     part_names: tuple[str, ...]
     spacing: Array
     periods: tuple[float, ...]
+    origin: FileOrigin | None = None
 
     @property
     def dimension(self) -> int:

@@ -31,6 +31,7 @@ from pdesl.symbolic.geometry.region import line_stretches
 from pdesl.symbolic.geometry.sampling import packing, quadrature, scatter
 
 __all__ = [
+    "expected_count",
     "fill",
     "first_scale",
     "place_in_many_dimensions",
@@ -116,7 +117,7 @@ def place_in_space(
     shape: Spacing = 1.0 if spacing is None else spacing
     scale = 1.0 if nodes is None else first_scale(region, shape, nodes)
     if nodes is None:
-        expected = _expected_count(region, shape)
+        expected = expected_count(region, shape)
         if expected > MOST_NODES:
             raise GeometryError(f"this spacing needs about {expected:.1e} nodes", "E448")
     state = random.bit_generator.state
@@ -201,7 +202,21 @@ def _densities(region: Region, shape: Spacing) -> tuple[float, float]:
     return inside / packing(dimension), on_edge / packing(dimension - 1)
 
 
-def _expected_count(region: Region, shape: Spacing) -> float:
+def expected_count(region: Region, shape: Spacing) -> float:
+    """About how many interior and boundary nodes a spacing gives, without placing any.
+
+    Raises `GeometryError` (E447) for a spacing that is not positive and finite.
+    """
+    dimension = region.dimension
+    if dimension == 1:
+        stretches = line_stretches(region)
+        parts = [np.linspace(low, high, 4097)[:, None] for low, high in stretches]
+        lengths = [np.trapezoid(1.0 / evaluate_spacing(shape, x), x[:, 0]) for x in parts]
+        return float(sum(lengths)) + (0 if not region.pieces() else len(stretches))
+    if dimension > 3:
+        lower, upper = region.bounding_box()
+        local = evaluate_spacing(shape, ((lower + upper) / 2.0)[None])[0]
+        return float(region.measure / local**dimension)
     # A boundary node takes half a cell, so half of them come on top of the region's content.
     inside, on_edge = _densities(region, shape)
     return inside + on_edge / 2.0

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from pdesl.lowering.cloud import Cloud
     from pdesl.symbolic.geometry import Region
 
-__all__ = ["NodalRow", "NodalSystem", "NodalTerm", "to_nodal"]
+__all__ = ["NodalRow", "NodalSystem", "NodalTerm", "operator_words", "to_nodal"]
 
 SpaceIndex = tuple[int, ...]
 
@@ -68,12 +68,17 @@ class NodalRow:
 
 @dataclass(frozen=True, slots=True)
 class NodalSystem:
-    """Every row of a system on the nodes of one cloud."""
+    """Every row of a system on the nodes of one cloud.
+
+    `condition` is the largest condition number of the stencils: so many times the rounding of
+    float64, 1e-16, the weights may be wrong.
+    """
 
     points: np.ndarray
     interior: tuple[NodalRow, ...]
     boundary: tuple[NodalRow, ...]
     initial: tuple[NodalRow, ...]
+    condition: float = 1.0
 
     @property
     def nonzeros(self) -> int:
@@ -88,6 +93,13 @@ class NodalSystem:
         return sum(m.nnz for m in matrices.values())
 
 
+def operator_words(nodal: NodalSystem, order: int) -> str:
+    """Size and quality of the operators, for the report of a run."""
+    return (
+        f"{nodal.nonzeros:,} nonzeros, order {order}, stencil condition up to {nodal.condition:.0e}"
+    )
+
+
 @dataclass(slots=True)
 class _Stencils:
     """Operators at one set of centres, collected first and made in one go."""
@@ -96,6 +108,7 @@ class _Stencils:
     nodes: np.ndarray
     operators: list[Mapping[SpaceIndex, float | np.ndarray]] = field(default_factory=list)
     matrices: list[scipy.sparse.csr_matrix] = field(default_factory=list)
+    condition: float = 1.0
 
     def add(self, operator: Mapping[SpaceIndex, float | np.ndarray]) -> int:
         for position, known in enumerate(self.operators):
@@ -109,6 +122,7 @@ class _Stencils:
             weights = make_weights(
                 points, self.centres, self.operators, order=order, periods=periods
             )
+            self.condition = float(np.max(weights.condition))
             self.matrices = [to_csr(weights, k, len(points)) for k in range(len(self.operators))]
 
 
@@ -174,7 +188,9 @@ def to_nodal(
     for row, group, slices, arrays, requests in pending:
         found[row.kind].append(_row(row, group, slices, arrays, requests, built))
     return NodalSystem(
-        cloud.points, *(tuple(found[k]) for k in ("interior", "boundary", "initial"))
+        cloud.points,
+        *(tuple(found[k]) for k in ("interior", "boundary", "initial")),
+        max(group.condition for group in stencils.values()),
     )
 
 

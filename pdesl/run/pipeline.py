@@ -420,7 +420,8 @@ def _prepare(
             method_named(solver)
             settings.append(f"solver.method={solver}")
         if isinstance(source, Problem):
-            source = Source(source.name, source.to_pde())
+            folder = source.source.folder if source.source is not None else ""
+            source = Source(source.name, source.to_pde(), folder)
         problem = reduce_problem(elaborate_source(source, settings, profile))
         system = normalise(problem)
         found = verify(system)

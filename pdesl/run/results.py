@@ -246,6 +246,11 @@ def collect_metrics(
         notes=result.notes,
     )
     metrics["compile_seconds"] = result.compile_seconds
+    metrics["quality"] = dict(result.quality)
+    origin = result.cloud.origin
+    metrics["inputs"] = (
+        {} if origin is None else {origin.path: {"bytes": origin.size, "sha256": origin.sha256}}
+    )
     return metrics
 
 

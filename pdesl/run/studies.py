@@ -20,6 +20,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import sympy
 
 from pdesl.diagnostics import Diagnostic, ProblemError, SolverError, Source
 from pdesl.ir.normalise import normalise
@@ -33,17 +34,18 @@ from pdesl.solvers.methods import Method, choose_method, method_named
 from pdesl.solvers.options import NESTED
 from pdesl.symbolic.domain import numeric_value
 from pdesl.symbolic.elaborate import elaborate_source
-from pdesl.symbolic.options import describe_options, show_option
+from pdesl.symbolic.options import describe_options, plain, show_option
 from pdesl.symbolic.problem import Choice, Problem
 
 __all__ = ["StudyReport", "compare", "observed_order", "verify"]
 
-# Options that a ladder refines, with the spacing that a value stands for in d dimensions.
+# Options that refine nodes; the spacing that they stand for is N^(-1/d), of the nodes made.
+_NODAL = ("nodes", "spacing")
+# Other options that a ladder refines, with the spacing that a value stands for.
 _SPACINGS = {
-    "nodes": lambda value, dimension: value ** (-1.0 / dimension),
-    "slices": lambda value, dimension: 1.0 / (value - 1.0),
-    "points": lambda value, dimension: 1.0 / np.max(value),
-    "dt": lambda value, dimension: value,
+    "slices": lambda value: 1.0 / (value - 1.0),
+    "points": lambda value: 1.0 / np.max(value),
+    "dt": lambda value: value,
 }
 
 
@@ -97,39 +99,52 @@ def verify(
             "or a reference to `verify:`, `reference = method_of_lines(…)`",
         )
         raise ProblemError([Diagnostic("E516", message, helps=fixes)])
-    ladder = _ladder(problem, solver)
-    option, values = ladder.option, ladder.values
     dimension = len(system.frame.space_axes)
+    ladder = _ladder(problem, solver, dimension)
+    option, values = ladder.option, ladder.values
+    # Formulas and files have no place on an axis: their numbers of nodes have.
+    is_plain = option not in _NODAL or all(isinstance(v, int | float) for v in values)
     with OutputFolder(output or default_folder(f"{problem.name}_verify")) as folder:
         trusted = known(source, overrides=overrides, observer=observer)
         rungs: list[tuple[float, Mapping[str, FieldError], float]] = []
+        counts: list[int] = []
         for value in values:
             settings = [*overrides, *ladder.fixed, ladder.setting(value)]
             begin = time.perf_counter()
             found = solve(
                 source, solver=solver, overrides=settings, observer=observer, known=trusted
             )
-            rungs.append((value, found.errors, time.perf_counter() - begin))
+            seconds = time.perf_counter() - begin
+            counts.append(len(found.result.cloud.evaluation))
+            rungs.append((value if is_plain else counts[-1], found.errors, seconds))
         spacings = None
-        if option in _SPACINGS:
-            spacings = [_SPACINGS[option](value, dimension) for value in values]
+        if option in _NODAL:
+            spacings = [count ** (-1.0 / dimension) for count in counts]
+        elif option in _SPACINGS:
+            spacings = [_SPACINGS[option](value) for value in values]
+        shown = option if is_plain else "nodes"
         orders = _orders(rungs, spacings)
         bounds = judge_bounds(problem, rungs[-1][1]) + _order_bounds(problem, orders)
-        folder.write("convergence.png", lambda path: _draw_ladder(path, problem, option, rungs))
+        folder.write("convergence.png", lambda path: _draw_ladder(path, problem, shown, rungs))
         metrics: dict[str, object] = {
             "problem": problem.name,
             "problem_hash": problem.hash,
             "option": option,
             "rungs": [
-                {"value": value, "errors": dict(errors), "seconds": seconds}
-                for value, errors, seconds in rungs
+                {
+                    "value": value if is_plain else show_option(value),
+                    "nodes": count,
+                    "errors": dict(errors),
+                    "seconds": seconds,
+                }
+                for value, count, (_, errors, seconds) in zip(values, counts, rungs, strict=True)
             ],
             "orders": orders,
             "bounds": bounds,
             "versions": versions(),
         }
         files = folder.commit(metrics)
-    lines = _ladder_lines(option, rungs, spacings, orders, bounds)
+    lines = _ladder_lines(shown, rungs, spacings, orders, bounds)
     return StudyReport(folder.path, metrics, files, lines, all(b["met"] for b in bounds))
 
 
@@ -150,7 +165,8 @@ class _Ladder:
         if self.owner is None:
             return f"solver.{self.option}={show_option(value)}"
         name, inner = self.owner
-        options = dict(inner.options) | {self.option: value}
+        other = {"nodes": "spacing", "spacing": "nodes"}.get(self.option)
+        options = {n: v for n, v in inner.options if n != other} | {self.option: value}
         chosen = Choice(inner.name, tuple(options.items()), inner.positional)
         return f"solver.{name}={show_option(chosen)}"
 
@@ -171,7 +187,7 @@ def _owners(method: Method, choice: Choice) -> dict[str, tuple[str, Choice]]:
     return found
 
 
-def _ladder(problem: Problem, solver: str | None) -> _Ladder:
+def _ladder(problem: Problem, solver: str | None, dimension: int) -> _Ladder:
     method, choice = choose_method(problem)
     if solver is not None:
         method = method_named(solver)
@@ -189,6 +205,9 @@ def _ladder(problem: Problem, solver: str | None) -> _Ladder:
             ladders.append((name, list(value)))
         else:
             fixed.append(f"solver.{name}={show_option(value)}")
+    if set(_NODAL) <= {name for name, _ in problem.verify_options}:
+        message = "nodes are refined by their number or by their spacing, and both are given"
+        raise ProblemError([Diagnostic("E517", message, helps=("keep one of the two",))])
     if len(ladders) > 1 or (ladders and len(ladders[0][1]) < 2):
         message = "a ladder is one option with two or more values"
         raise ProblemError([Diagnostic("E517", message, helps=("nodes = [400, 800, 1600]",))])
@@ -197,6 +216,9 @@ def _ladder(problem: Problem, solver: str | None) -> _Ladder:
         return _Ladder(name, values, fixed, None if name in known else owners[name])
     if "features" in known:
         return _Ladder("features", [100, 200, 400, 800], fixed)
+    spread = _spacing_ladder(choice, owners, dimension, fixed)
+    if spread is not None:
+        return spread
     for name in ("nodes", "points", "dt"):
         if name in known:
             given = choice.get(name)
@@ -211,6 +233,37 @@ def _ladder(problem: Problem, solver: str | None) -> _Ladder:
     message = f"`{method.name}` is given no option that could make a ladder"
     fix = "state one under `verify:`, `dt = [0.04, 0.02, 0.01]`, with the choice that has it"
     raise ProblemError([Diagnostic("E517", message, helps=(fix,))])
+
+
+def _spacing_ladder(
+    choice: Choice,
+    owners: Mapping[str, tuple[str, Choice]],
+    dimension: int,
+    fixed: list[str],
+) -> _Ladder | None:
+    """A quarter, half and all of the nodes that a spacing gives; None where none is stated.
+
+    Raises:
+        ProblemError: E517, the nodes come from one file.
+    """
+    for owner in (None, owners.get("spacing")):
+        own = choice if owner is None else owner[1]
+        given, spacing = own.get("nodes"), own.get("spacing")
+        if isinstance(given, Choice):
+            message = "a ladder needs several numbers of nodes, and these come from one file"
+            fix = "list files or numbers, `nodes = [400, 800, 1600]`"
+            raise ProblemError([Diagnostic("E517", message, given.span, helps=(fix,))])
+        if isinstance(spacing, int | float | sympy.Expr):
+            coarser = [sympy.Rational(round(100 * k ** (1 / dimension)), 100) for k in (4, 2, 1)]
+            rungs = [_times(factor, spacing) for factor in coarser]
+            return _Ladder("spacing", rungs, fixed, owner)
+    return None
+
+
+def _times(factor: Any, spacing: float | sympy.Expr) -> Any:
+    if isinstance(spacing, sympy.Expr):
+        return plain(factor * spacing)
+    return float(factor) * spacing
 
 
 Rungs = Sequence[tuple[float, Mapping[str, FieldError], float]]

@@ -8,6 +8,7 @@ from pdesl.ir.facts import Facts, character_lines, facts
 from pdesl.ir.system import System
 from pdesl.solvers.methods import Method
 from pdesl.symbolic.domain import make_region
+from pdesl.symbolic.options import show_option
 
 __all__ = ["describe", "kind_words"]
 
@@ -31,7 +32,8 @@ def describe(system: System, method: Method, options: Any) -> tuple[str, ...]:
         lines.append(f"  {len(system.boundary)} boundary {words}, the whole boundary is covered")
     if system.exact:
         lines.append("  a known solution is given: a run reports the error against it")
-    own = [f"{k}={v}" for k, v in (problem.solver.options if problem.solver else ())]
+    given = problem.solver.options if problem.solver else ()
+    own = [f"{k}={show_option(v)}" for k, v in given]
     lines.append(f"  method: {method.name}({', '.join(own)}), {method.words}")
     return tuple(lines)
 

@@ -153,6 +153,7 @@ class SolverResult:
         interrupted: ended by Ctrl-C.
         compile_seconds: part of the training that went into compilation.
         times: time slices, for a problem with time.
+        quality: numbers by which the discretisation may be judged, `stencil_condition`.
     """
 
     method: str
@@ -169,6 +170,7 @@ class SolverResult:
     precision: str
     times: np.ndarray | None = None
     notes: tuple[str, ...] = field(default=())
+    quality: Mapping[str, float] = field(default_factory=dict)
 
 
 def input_box(task: Task) -> tuple[list[float], list[float]]:

@@ -9,6 +9,7 @@ import sympy
 
 from pdesl.diagnostics import Diagnostic, ProblemError, Span
 from pdesl.language.names import suggest
+from pdesl.solvers.node_options import without_default_count
 from pdesl.solvers.options import NESTED
 from pdesl.symbolic.options import bind, describe_options
 from pdesl.symbolic.problem import Choice
@@ -49,4 +50,4 @@ def bind_nested(
         and not ({n for n, _ in named} & {n for n, _ in choice.options})
     ):
         choice = Choice(choice.name, (*named, *choice.options), (), choice.spans, span=choice.span)
-    return bind(kind, choice, values=values, what=what)
+    return without_default_count(bind(kind, choice, values=values, what=what), choice)

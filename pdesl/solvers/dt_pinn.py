@@ -25,15 +25,16 @@ from jax import Array
 from pdesl.ir.system import Row
 from pdesl.lowering.discrete import DiscreteSystem, to_discrete
 from pdesl.lowering.emit import jax_namespace
-from pdesl.lowering.nodal import to_nodal
+from pdesl.lowering.nodal import operator_words, to_nodal
 from pdesl.lowering.places import Places, on_slices
 from pdesl.lowering.pointwise import PointRow, to_pointwise
 from pdesl.lowering.rows import chunked_rows
 from pdesl.lowering.taylor import Derivative, Plan, plan
 from pdesl.solvers.base import Reporter, SolverResult, Task
 from pdesl.solvers.methods import HIGHEST_POINTWISE_ORDER
+from pdesl.solvers.nodes import make_nodes
 from pdesl.solvers.options import DtPinnOptions
-from pdesl.solvers.trained import make_nodes, new_network, time_slices, train
+from pdesl.solvers.trained import new_network, time_slices, train
 from pdesl.solvers.weights import Term, describe_weights, make_terms, row_places, weighted_sum
 
 __all__ = ["solve"]
@@ -106,7 +107,7 @@ def solve(task: Task, reporter: Reporter) -> SolverResult:
         rows = to_discrete(nodal, dtype)
         placed = row_places(task, cloud, times, cloud.evaluation)
         terms = make_terms(task, placed)
-        words = (f"{nodal.nonzeros:,} nonzeros, order {options.order}", describe_weights(terms))
+        words = (operator_words(nodal, options.order), describe_weights(terms))
         note.text = "; ".join(filter(None, words))
     orders, derivatives, inputs = 1, None, cloud.points
     if times is not None:
@@ -134,6 +135,7 @@ def solve(task: Task, reporter: Reporter) -> SolverResult:
         counts={"operator_nonzeros": nodal.nonzeros, "time_slices": data.slices},
         floor=make_floor(task, data, placed),
         notes=tuple(filter(None, [describe_weights(terms)])),
+        quality={"stencil_condition": nodal.condition},
     )
 
 

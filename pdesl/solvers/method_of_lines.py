@@ -20,7 +20,7 @@ import sympy
 from pdesl.ir.evolution import to_evolution
 from pdesl.ir.imex import ImexRow, to_imex
 from pdesl.ir.system import System
-from pdesl.lowering.cloud import Cloud, make_cloud
+from pdesl.lowering.cloud import Cloud
 from pdesl.lowering.conditions_at_nodes import assign_conditions
 from pdesl.lowering.imex_nodal import NodalImex
 from pdesl.lowering.imex_spectral import (
@@ -37,7 +37,8 @@ from pdesl.solvers.dense_output import DenseOutput
 from pdesl.solvers.integrators import make_integrator
 from pdesl.solvers.line_choices import LineChoices, line_choices
 from pdesl.solvers.marching import Control, march
-from pdesl.solvers.options import AdaptiveOptions, MethodOfLinesOptions
+from pdesl.solvers.nodes import make_nodes
+from pdesl.solvers.options import AdaptiveOptions, MethodOfLinesOptions, ScatteredOptions
 from pdesl.solvers.schedule import output_times
 from pdesl.solvers.spectrum import Spectrum, stiff_spectrum
 from pdesl.solvers.stepping import NodalStepping, SpectralStepping, Stepping
@@ -158,25 +159,20 @@ def _discretise(
     if choices.spectral:
         return _spectral(task, system, rows, choices, span, reporter)
     ghosts = False
-    with reporter.stage("nodes") as note:
-        if choices.space == "rbf_fd":
-            own = choices.space_options
-            cloud = make_cloud(
-                task.region, nodes=own.nodes, spacing=None, seed=task.options.seed, ghost=own.ghost
-            )
-            ghosts = own.ghost and len(cloud.ghost) == len(cloud.boundary)
-            grid: GridSpace | None = None
-        else:
+    if choices.space == "rbf_fd":
+        own: ScatteredOptions = choices.space_options
+        cloud = make_nodes(task, ghost=own.ghost, reporter=reporter, options=own)
+        ghosts = own.ghost and len(cloud.ghost) == len(cloud.boundary)
+        grid: GridSpace | None = None
+    else:
+        with reporter.stage("nodes") as note:
             grid = make_grid(task.region, choices.points, choices.space_options.order)
             cloud = grid.cloud
-        assignment = assign_conditions(system, cloud, task.region, task.values, ghosts=ghosts)
-        space: NodalSpace = grid or RbfSpace(
-            cloud, choices.space_options.order, task.periods, assignment.ghosts
-        )
-        note.text = (
-            f"{len(cloud.interior):,} interior, {len(cloud.boundary):,} boundary, "
-            f"{len(assignment.ghosts):,} ghost"
-        )
+            note.text = f"{len(cloud.interior):,} interior, {len(cloud.boundary):,} boundary"
+    assignment = assign_conditions(system, cloud, task.region, task.values, ghosts=ghosts)
+    space: NodalSpace = grid or RbfSpace(
+        cloud, choices.space_options.order, task.periods, assignment.ghosts
+    )
     with reporter.stage("operators") as note:
         nodal = to_nodal_imex(system, rows, space, assignment, task.values, span[0])
         note.text = f"{nodal.stiff.nnz:,} nonzeros in the stiff part, order {space.order}"  # pyright: ignore[reportAttributeAccessIssue]

@@ -18,6 +18,7 @@ from pdesl.ir.system import Row, System
 from pdesl.language.names import suggest
 from pdesl.solvers.binding import bind_nested
 from pdesl.solvers.line_choices import line_mistakes, scattered
+from pdesl.solvers.node_options import NodeOptions, count_nodes, without_default_count
 from pdesl.solvers.options import (
     NESTED,
     DtPinnOptions,
@@ -186,16 +187,17 @@ def bind_options(method: Method, choice: Choice, values: dict[sympy.Symbol, floa
                 found += error.diagnostics
     if found:
         raise ProblemError(found)
-    return options
+    return without_default_count(options, choice)
 
 
 def size_mistakes(
     method: Method, system: System, choice: Choice, options: Any
 ) -> tuple[Diagnostic, ...]:
-    """Sizes and orders that cannot be, one with another.
+    """Nodes, sizes and orders that cannot be, one with another.
 
-    Fewer nodes than a stencil of the order has, or fewer points than features (E514); features
-    that are not periodic where a coordinate is (E616).
+    Nodes asked for in a way that cannot be (E530 to E539); fewer nodes than a stencil of the order
+    has, or fewer points than features (E514); features that are not periodic where a coordinate
+    is (E616).
 
     A stencil has n = 2 C(ℓ + d, d) + 1 nodes with ℓ = p + θ − 1, for order p, derivatives up to
     order θ and d dimensions (R. Sharma and V. Shankar, 2022, section 2.1), from two dimensions on
@@ -204,29 +206,35 @@ def size_mistakes(
     dimension = len(system.frame.space_axes)
     if isinstance(options, RandomFeaturesOptions):
         return tuple(_feature_mistakes(system, choice, options))
+    own: Any = options
+    stated = choice
+    if isinstance(options, MethodOfLinesOptions):
+        own, stated = scattered(options, system.problem.parameter_values()), options.space
+    if system.problem.shape is None or not isinstance(own, NodeOptions):
+        return ()
+    order: int = getattr(own, "order", 0)  # `pinn` has none
+    try:
+        count = round(count_nodes(system, stated, own))
+    except ProblemError as error:
+        return error.diagnostics
     if not method.stencils or not 1 <= dimension <= HIGHEST_STENCIL_DIMENSION:
         return ()
     theta = max(
         (system.space_order(j) for row in system.all_rows for j in row.jets(system.space)),
         default=0,
     )
-    if isinstance(options, MethodOfLinesOptions):
-        own = scattered(options, system.problem.parameter_values())
-        spans = options.space.spans
-    else:
-        own, spans = options, choice.spans
-    if theta == 0 or own is None:
+    if theta == 0:
         return ()
-    least = smallest_stencil(own.order + theta - 1, dimension)
-    if own.nodes >= least:
+    least = smallest_stencil(order + theta - 1, dimension)
+    if count >= least:
         return ()
-    places = (spans.get(name) for name in ("nodes", "order"))
+    places = (stated.spans.get(name) for name in ("nodes", "spacing", "order"))
     return (
         Diagnostic(
             "E514",
-            f"order {own.order} for derivatives of order {theta} in {dimension} "
+            f"order {order} for derivatives of order {theta} in {dimension} "
             f"dimension{'s' if dimension != 1 else ''} needs {least} nodes for a single stencil, "
-            f"and there are {own.nodes}",
+            f"and there are {count}",
             next((s for s in places if s), choice.span),
             helps=(f"choose a lower order, or many more nodes, `nodes={10 * least}`",),
         ),

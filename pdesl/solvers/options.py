@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from pdesl.symbolic.options import option
+from pdesl.solvers.node_options import MOST_NODES, NODES, NodeOptions
+from pdesl.symbolic.options import Loaded, option
 from pdesl.symbolic.problem import Choice
 
 __all__ = [
@@ -63,10 +64,9 @@ ACTIVATION_NAMES = ("tanh", "swish", "silu", "sin", "gelu", "softplus")
 
 
 @dataclass(frozen=True, slots=True)
-class TrainedOptions:
+class TrainedOptions(NodeOptions):
     """What every method that trains a network on nodes has."""
 
-    nodes: int = option(1000, "interior and boundary nodes together", least=4, most=10_000_000)
     slices: int = option(25, "time slices, the start included (with time only)", least=2)
     width: int = option(50, "units of a hidden layer", least=1, most=10_000)
     depth: int = option(4, "hidden layers", least=1, most=100)
@@ -121,10 +121,10 @@ class PinnOptions(TrainedOptions):
 
 
 @dataclass(frozen=True, slots=True)
-class RbfFdOptions:
+class RbfFdOptions(NodeOptions):
     """Options of `rbf_fd`."""
 
-    nodes: int = option(2000, "interior and boundary nodes together", least=4, most=10_000_000)
+    nodes: int | Loaded | None = option(2000, NODES, least=4, most=MOST_NODES)
     order: int = option(4, "order of accuracy of the RBF-FD operators", least=1, most=10)
     ghost: bool = option(True, "nodes outside the boundary, one for each boundary node")
     iterations: int = option(50, "most steps of Newton's method", least=1)
@@ -170,10 +170,10 @@ class RandomFeaturesOptions:
 
 
 @dataclass(frozen=True, slots=True)
-class ScatteredOptions:
+class ScatteredOptions(NodeOptions):
     """Options of `space = rbf_fd(…)`."""
 
-    nodes: int = option(2000, "interior and boundary nodes together", least=4, most=10_000_000)
+    nodes: int | Loaded | None = option(2000, NODES, least=4, most=MOST_NODES)
     order: int = option(4, "order of accuracy of the RBF-FD operators", least=1, most=10)
     ghost: bool = option(True, "nodes outside, where conditions on derivatives hold")
 

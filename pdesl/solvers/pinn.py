@@ -22,8 +22,9 @@ from pdesl.lowering.pointwise import PointRow, to_pointwise
 from pdesl.lowering.rows import sum_of_squares
 from pdesl.solvers.base import Reporter, SolverResult, Task
 from pdesl.solvers.networks import Network
+from pdesl.solvers.nodes import make_nodes
 from pdesl.solvers.options import PinnOptions
-from pdesl.solvers.trained import make_nodes, new_network, time_slices, train
+from pdesl.solvers.trained import new_network, time_slices, train
 from pdesl.solvers.weights import Term, describe_weights, make_terms, row_places, weighted_sum
 
 __all__ = ["solve"]

@@ -18,13 +18,15 @@ import numpy as np
 
 from pdesl.diagnostics import PdeslError, SolverError
 from pdesl.ir.invariance import free_constants
-from pdesl.lowering.cloud import Cloud, make_cloud
+from pdesl.lowering.cloud import Cloud
 from pdesl.lowering.interpolant import NodalInterpolant
-from pdesl.lowering.nodal import to_nodal
+from pdesl.lowering.nodal import operator_words, to_nodal
 from pdesl.solvers.assembly import Assembly
 from pdesl.solvers.base import Evaluate, Reporter, SolverResult, Task
 from pdesl.solvers.linear import LinearSolver, singular
 from pdesl.solvers.newton import newton
+from pdesl.solvers.node_options import NodeOptions
+from pdesl.solvers.nodes import coarser_nodes, make_nodes
 from pdesl.solvers.options import RbfFdOptions
 from pdesl.symbolic.functions import numpy_namespace
 
@@ -45,8 +47,8 @@ class Collocation:
     solver: LinearSolver
 
 
-def collocate(task: Task, nodes: int, reporter: Reporter) -> Collocation:
-    """The equations on so many nodes.
+def collocate(task: Task, own: NodeOptions, reporter: Reporter) -> Collocation:
+    """The equations on the nodes that some options ask for.
 
     Raises:
         SolverError: E706 more or fewer rows than nodal values; nodes and stencils that cannot
@@ -59,12 +61,7 @@ def collocate(task: Task, nodes: int, reporter: Reporter) -> Collocation:
     # the ghosts belong to the second. None (order 1): no ghosts.
     conditions = max(orders) // 2 if min(orders) > 1 else 0
     ghost = conditions == 2 or (conditions == 1 and options.ghost)
-    with reporter.stage("nodes") as note:
-        cloud = make_cloud(task.region, nodes=nodes, spacing=None, seed=options.seed, ghost=ghost)
-        note.text = (
-            f"{len(cloud.interior):,} interior, {len(cloud.boundary):,} boundary, "
-            f"{len(cloud.ghost):,} ghost"
-        )
+    cloud = make_nodes(task, ghost=ghost, reporter=reporter, options=own)
     with reporter.stage("operators") as note:
         nodal = to_nodal(
             system,
@@ -76,7 +73,7 @@ def collocate(task: Task, nodes: int, reporter: Reporter) -> Collocation:
             periods=task.periods,
             interior_everywhere=(conditions == 1 and ghost) or not len(cloud.boundary),
         )
-        note.text = f"{nodal.nonzeros:,} nonzeros, order {options.order}"
+        note.text = operator_words(nodal, options.order)
     assembly = Assembly(nodal, len(system.fields))
     rows, columns = assembly.shape
     if rows != columns:
@@ -113,7 +110,7 @@ def solve(task: Task, reporter: Reporter) -> SolverResult:
     free = free_constants(system, task.values)
     if free:
         raise singular(", ".join(f"`{f}`" for f in dict.fromkeys(f for c in free for f in c)))
-    fine = collocate(task, options.nodes, reporter)
+    fine = collocate(task, options, reporter)
     cloud, assembly, solver = fine.cloud, fine.assembly, fine.solver
     linear = assembly.is_linear
     start = None if linear else coarse_start(task, cloud, reporter)
@@ -125,7 +122,7 @@ def solve(task: Task, reporter: Reporter) -> SolverResult:
             f"{products} GMRES step{'s' * (products > 1)}"
         )
         if start is not None:
-            chosen += f", started from {options.nodes // COARSER:,} nodes"
+            chosen += f", started from {len(cloud.evaluation) // COARSER:,} nodes"
         note.text = f"{chosen}, residual {found.history[-1]:.1e}"
     values, history = found.values, found.history
     interpolant = NodalInterpolant(
@@ -158,22 +155,23 @@ def solve(task: Task, reporter: Reporter) -> SolverResult:
         interrupted=False,
         compile_seconds=0.0,
         precision="float64",
+        quality={"stencil_condition": assembly.system.condition},
     )
 
 
 def coarse_start(task: Task, cloud: Cloud, reporter: Reporter) -> np.ndarray | None:
     """Nodal values (fields, M) from the solution on fewer nodes; None where there is none."""
     options: RbfFdOptions = task.options
-    if options.nodes < FEW_NODES:
+    if len(cloud.evaluation) < FEW_NODES:
         return None
-    nodes = options.nodes // COARSER
+    fewer = coarser_nodes(options, len(cloud.evaluation), COARSER, cloud.dimension)
     silent = Reporter(_no_stage, lambda report: None, lambda line: None)
     with reporter.stage("start") as note:
         try:
-            coarse = collocate(task, nodes, silent)
+            coarse = collocate(task, fewer, silent)
             found = newton(coarse.assembly, coarse.solver, options, silent)
         except PdeslError as error:  # too few nodes for the order, a gap, no solution
-            note.text = f"none from {nodes:,} nodes ({error})"
+            note.text = f"none from {len(cloud.evaluation) // COARSER:,} nodes ({error})"
             return None
         values = NodalInterpolant(
             coarse.cloud.points,
@@ -182,7 +180,8 @@ def coarse_start(task: Task, cloud: Cloud, reporter: Reporter) -> np.ndarray | N
             centres=len(coarse.cloud.evaluation),
             periods=task.periods,
         )(cloud.points)
-        note.text = f"{len(found.history) - 1} Newton steps on {nodes:,} nodes"
+        count = len(coarse.cloud.evaluation)
+        note.text = f"{len(found.history) - 1} Newton steps on {count:,} nodes"
     return values if np.all(np.isfinite(values)) else None
 
 

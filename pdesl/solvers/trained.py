@@ -12,7 +12,7 @@ import numpy as np
 from jax import Array
 
 from pdesl.diagnostics import SolverError
-from pdesl.lowering.cloud import Cloud, make_cloud
+from pdesl.lowering.cloud import Cloud
 from pdesl.solvers.base import (
     Evaluate,
     Reporter,
@@ -27,24 +27,10 @@ from pdesl.solvers.options import TrainedOptions
 from pdesl.solvers.training import CHECK, OPTIMISERS, Progress, Stopping, StopReason, minimise
 from pdesl.symbolic.options import bind
 
-__all__ = ["make_evaluate", "make_nodes", "new_network", "time_slices", "train"]
+__all__ = ["make_evaluate", "new_network", "time_slices", "train"]
 
 # Points evaluated at a time; one size, so that one program is compiled.
 EVALUATION_CHUNK = 8192
-
-
-def make_nodes(task: Task, *, ghost: bool, reporter: Reporter) -> Cloud:
-    """The cloud of a task, with the seed of its options."""
-    options: TrainedOptions = task.options
-    with reporter.stage("nodes") as note:
-        cloud = make_cloud(
-            task.region, nodes=options.nodes, spacing=None, seed=options.seed, ghost=ghost
-        )
-        note.text = (
-            f"{len(cloud.interior):,} interior, {len(cloud.boundary):,} boundary, "
-            f"{len(cloud.ghost):,} ghost"
-        )
-    return cloud
 
 
 def time_slices(task: Task) -> np.ndarray | None:
@@ -104,6 +90,7 @@ def train(
     reporter: Reporter,
     notes: tuple[str, ...] = (),
     floor: Callable[[Network], float] | None = None,
+    quality: Mapping[str, float] | None = None,
 ) -> SolverResult:
     """Minimise the loss and put the result together.
 
@@ -220,6 +207,7 @@ def train(
         precision=options.precision,
         times=times,
         notes=notes,
+        quality=quality or {},
     )
 
 

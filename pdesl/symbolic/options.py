@@ -25,6 +25,7 @@ from pdesl.symbolic.problem import Choice, OptionValue
 from pdesl.symbolic.scope import components, mistake
 
 __all__ = [
+    "Loaded",
     "bind",
     "describe_options",
     "option",
@@ -35,6 +36,13 @@ __all__ = [
 ]
 
 T = TypeVar("T")
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Loaded:
+    """An option that is read from a file, `load("nodes.csv")`."""
+
+    path: str
 
 
 def option(
@@ -113,7 +121,15 @@ def _wanted(annotation: Any) -> str:
         return " or ".join(_wanted(a) for a in parts)
     if origin is tuple:
         return "a list"
-    names = {int: "a whole number", float: "a number", str: "a name or text", bool: "true or false"}
+    names = {
+        int: "a whole number",
+        float: "a number",
+        str: "a name or text",
+        bool: "true or false",
+        sympy.Expr: "a formula in the coordinates",
+        Loaded: '`load("file")`',
+        Choice: "a name with options",
+    }
     return names.get(annotation, getattr(annotation, "__name__", str(annotation)))
 
 
@@ -148,6 +164,12 @@ def _convert(value: OptionValue, annotation: Any) -> Any:
         return value
     if annotation is str and isinstance(value, Choice) and not (value.options or value.positional):
         return value.name
+    if annotation is sympy.Expr and isinstance(value, sympy.Expr):
+        return value
+    if annotation is Loaded and isinstance(value, Choice) and value.name == "load":
+        if [type(v) for v in value.positional] == [str] and not value.options:
+            return Loaded(str(value.positional[0]))
+        raise TypeError
     if annotation is Choice and isinstance(value, Choice):
         return value
     if annotation is Choice and isinstance(value, str):
@@ -228,13 +250,20 @@ def show_option(value: Any) -> str:
     if value is None:
         return "none"
     if isinstance(value, Choice):
-        given = [show_option(v) for v in value.positional]
+        given = [f'"{v}"' if isinstance(v, str) else show_option(v) for v in value.positional]
         inner = ", ".join([*given, *(f"{name}={show_option(v)}" for name, v in value.options)])
         return f"{value.name}({inner})" if inner else value.name
     if isinstance(value, tuple):
         return f"[{', '.join(show_option(v) for v in value)}]"
     if isinstance(value, float):
         return f"{value:.12g}"
+    if isinstance(value, Loaded):
+        return f'load("{value.path}")'
+    if isinstance(value, sympy.Basic):
+        from pdesl.language.printer import format_expression
+        from pdesl.symbolic.to_text import expression_to_syntax
+
+        return format_expression(expression_to_syntax(value))
     return str(value).lower() if isinstance(value, bool) else str(value)
 
 
@@ -271,5 +300,6 @@ def settings_of(options: Any) -> dict[str, object]:
     found: dict[str, object] = {}
     for entry in dataclasses.fields(options):
         value = getattr(options, entry.name)
-        found[entry.name] = show_option(value) if isinstance(value, Choice) else value
+        told = isinstance(value, Choice | Loaded | sympy.Basic)
+        found[entry.name] = show_option(value) if told else value
     return found

@@ -19,6 +19,8 @@ __all__ = ["apply_overrides"]
 
 # Blocks in which an override may add a line that the file does not have.
 _OPEN = ("solver", "verify", "fit", "sweep")
+# Options of which a solver has one: what is set from outside takes the place of the other.
+_INSTEAD = {"nodes": "spacing", "spacing": "nodes"}
 
 
 def apply_overrides(
@@ -173,6 +175,8 @@ def _apply(module: ast.Module, relation: ast.Relation) -> ast.Module:
             "E507", f"the file has no block `{block_name}`", relation,
             f"did you mean `{guess}`?" if guess else f"it has: {', '.join(available)}",
         )  # fmt: skip
+    if block_name == "solver" and names[-1] in _INSTEAD:
+        module = _without_option(module, [*names[:-1], _INSTEAD[names[-1]]])
     blocks = list(module.blocks)
     # A line of that name comes first; a solver's option may also stand in its method's call.
     for change in (_changed_line, _changed_method) if block_name == "solver" else (_changed_line,):
@@ -203,6 +207,37 @@ def _apply(module: ast.Module, relation: ast.Relation) -> ast.Module:
             break
     else:
         blocks.append(ast.Block(block_name, (added,), span=relation.span, name_span=relation.span))
+    return dataclasses.replace(module, blocks=tuple(blocks))
+
+
+def _without_option(module: ast.Module, names: list[str]) -> ast.Module:
+    """The module without an option of its solver, wherever it stands."""
+
+    def dropped(node: ast.Expression, path: list[str]) -> ast.Expression:
+        if not isinstance(node, ast.Call):
+            return node
+        keywords = tuple(
+            dataclasses.replace(k, value=dropped(k.value, path[1:])) if k.name == path[0] else k
+            for k in node.keywords
+            if k.name != path[0] or len(path) > 1
+        )
+        return dataclasses.replace(node, keywords=keywords)
+
+    blocks = []
+    for block in module.blocks:
+        kept: list[ast.Statement] = []
+        for statement in block.statements if block.name == "solver" else ():
+            if _defines(statement, names[0]) and len(names) == 1:
+                continue
+            if isinstance(statement, ast.Relation) and isinstance(statement.left, ast.Name):
+                own = statement.left.identifier
+                path = names if own == "method" and names[0] != "method" else names[1:]
+                if path and own in ("method", names[0]):
+                    right = dropped(statement.right, path)
+                    statement = dataclasses.replace(statement, right=right)
+            kept.append(statement)
+        is_solver = block.name == "solver"
+        blocks.append(dataclasses.replace(block, statements=tuple(kept)) if is_solver else block)
     return dataclasses.replace(module, blocks=tuple(blocks))
 
 

@@ -311,6 +311,7 @@ def check_module(module: ast.Module, report: Callable[[Diagnostic], None]) -> No
             for name in statement.names:
                 if isinstance(name, ast.Call):
                     checker.known[name.function] = unit
+    _check_spacing(checker, module)
     for block in ("let", "manufactured", "equations", "boundary", "initial", "verify"):
         for statement in module.block(block):
             if not isinstance(statement, ast.Relation) or statement.operator != "=":
@@ -322,6 +323,28 @@ def check_module(module: ast.Module, report: Callable[[Diagnostic], None]) -> No
             left, right = checker.of(statement.left), checker.of(statement.right)
             if left is not None and right is not None and left != right:
                 checker._clash(statement.span, left, right)
+
+
+def _check_spacing(checker: _Checker, module: ast.Module) -> None:
+    """The node spacing of a solver is a length of the domain."""
+    space = checker.known.get("space of the domain")
+    waiting: list[Any] = [s for s in module.block("solver") if isinstance(s, ast.Relation)]
+    while waiting:
+        node = waiting.pop()
+        if isinstance(node, ast.Call):
+            waiting += node.keywords
+            continue
+        name, value = "", getattr(node, "value", None)
+        if isinstance(node, ast.Keyword):
+            name = node.name
+        elif isinstance(node, ast.Relation) and isinstance(node.left, ast.Name):
+            name, value = node.left.identifier, node.right
+        if name == "spacing" and space is not None:
+            own = checker.of(value)
+            if own is not None and own != space and isinstance(value, ast.Node):
+                checker._clash(value.span, space, own)
+        elif isinstance(value, ast.Call):
+            waiting.append(value)
 
 
 def _shape_dimension(checker: _Checker, node: Any) -> Dimension | None:
