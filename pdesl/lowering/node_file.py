@@ -191,17 +191,20 @@ def _from_npz(path: str, data: bytes) -> Table:
     found: dict[str, Array] = {}
     try:
         with zipfile.ZipFile(io.BytesIO(data)) as archive:
-            # What is compressed may be far larger than the file.
-            if sum(entry.file_size for entry in archive.infolist()) > MOST_BYTES:
-                raise _too_long(path)
-        with np.load(io.BytesIO(data), allow_pickle=False) as arrays:
-            for name in arrays.files:
-                array = arrays[name]
-                if array.ndim == 1 and array.dtype.kind in "fiubUS":
-                    found[name] = array
-    except (zipfile.BadZipFile, ValueError, OSError, EOFError, KeyError):
+            unpacked = sum(entry.file_size for entry in archive.infolist())
+        # What is compressed may be far larger than the file.
+        if unpacked <= MOST_BYTES:
+            with np.load(io.BytesIO(data), allow_pickle=False) as arrays:
+                for name in arrays.files:
+                    array = arrays[name]
+                    if array.ndim == 1 and array.dtype.kind in "fiubUS":
+                        found[name] = array
+    # A damaged archive ends in errors of zipfile, zlib, struct, NumPy and its parser of headers.
+    except Exception:
         raise _wrong("E534", path, "it is no NPZ archive of plain arrays",
                      "write it by `numpy.savez`") from None  # fmt: skip
+    if unpacked > MOST_BYTES:
+        raise _too_long(path)
     return _nodal(path, found)
 
 
@@ -209,6 +212,7 @@ def _from_hdf5(path: str, data: bytes) -> Table:
     import h5py
 
     found: dict[str, Array] = {}
+    long = False
     try:
         with h5py.File(io.BytesIO(data), "r") as file:
             for name in map(str, file):
@@ -219,21 +223,31 @@ def _from_hdf5(path: str, data: bytes) -> Table:
                 if not isinstance(item, h5py.Dataset) or item.ndim != 1 or item.external:
                     continue
                 if len(item) > MOST_ROWS:
-                    raise _too_long(path)
+                    long = True
+                    break
                 if item.dtype.kind in "fiub":
                     found[name] = np.asarray(item[()])
-                    meanings = item.attrs.get("flag_meanings")
-                    if name == "boundary_part" and isinstance(meanings, str):
-                        words = np.array(["", *meanings.split(" ")[1:]], dtype=np.str_)
-                        codes = found[name].astype(np.int64) + 1
-                        if len(codes) and codes.min() >= 0 and codes.max() < len(words):
-                            found[name] = words[codes]
+                    if name == "boundary_part":
+                        found[name] = _named_parts(found[name], item.attrs.get("flag_meanings"))
                 elif h5py.check_string_dtype(item.dtype) is not None:
                     found[name] = np.asarray(item.asstr()[()], dtype=np.str_)
-    except (OSError, KeyError, ValueError, TypeError, RuntimeError):
+    # As above: a damaged file ends in errors of any kind.
+    except Exception:
         raise _wrong("E534", path, "it is no HDF5 file of plain data sets",
                      "write one data set for each column") from None  # fmt: skip
+    if long:
+        raise _too_long(path)
     return _nodal(path, found)
+
+
+def _named_parts(numbers: Array, meanings: object) -> Array:
+    """Parts by name, where the file says what its numbers mean as result files do."""
+    if not isinstance(meanings, str):
+        return numbers
+    words = np.array(["", *meanings.split(" ")[1:]], dtype=np.str_)
+    places = numbers.astype(np.int64) + 1
+    known = len(places) == 0 or (places.min() >= 0 and places.max() < len(words))
+    return words[places] if known else numbers
 
 
 def _nodal(path: str, found: Mapping[str, Array]) -> Table:
@@ -339,16 +353,15 @@ def _parts(
         return _nearest_parts(region, points)
     column = _column(table, path, ("part", "boundary_part"))[outer]
     found = np.empty(len(outer), dtype=np.int64)
-    for place, entry in enumerate(column.tolist()):
-        if isinstance(entry, str):
-            known = entry in names
-            found[place] = names.index(entry) if known else -1
+    for place, entry in enumerate(column.astype(np.str_).tolist()):
+        number = entry.removesuffix(".0")
+        if entry in names:
+            found[place] = names.index(entry)
+        elif number.isdecimal() and len(number) < 6 and int(number) < max(len(names), 1):
+            found[place] = int(number)
         else:
-            known = float(entry).is_integer() and 0 <= entry < max(len(names), 1)
-            found[place] = int(entry) if known else -1
-        if not known:
             raise _wrong(
-                "E539", path, f"row {outer[place] + 1} lies on the part `{str(entry)[:40]}`, "
+                "E539", path, f"row {outer[place] + 1} lies on the part `{entry[:40]}`, "
                 "which the boundary does not have",
                 f"its parts are {', '.join(f'`{n}`' for n in names)}",
             )  # fmt: skip
