@@ -28,6 +28,7 @@ from scipy.sparse import csr_matrix
 
 from pdesl.lowering.cloud import Cloud, make_cloud
 from pdesl.lowering.hyperviscosity import hyperviscosity as _hyperviscosity
+from pdesl.lowering.node_file import read_nodes as _read_nodes
 from pdesl.lowering.operator_text import (
     COORDINATES,
     state_function,
@@ -58,6 +59,7 @@ __all__ = [
     "matrix",
     "nodes",
     "operator",
+    "read_nodes",
     "region",
     "stencils",
     "to_csr",
@@ -130,6 +132,32 @@ def nodes(
     else:
         local = spacing
     return make_cloud(where, nodes=count, spacing=local, seed=seed, ghost=ghost)
+
+
+def read_nodes(
+    path: str,
+    where: str | Region,
+    *,
+    coordinates: str | Sequence[str] | None = None,
+    parameters: Mapping[str, float] | None = None,
+    ghost: bool = True,
+) -> Cloud:
+    """The nodes of a CSV, NPZ or HDF5 file, with the normals and parts of the boundary.
+
+    Args:
+        path: relative to the working folder; columns x, y, z, `kind` (`interior`, `boundary`),
+            nx, ny, nz, and `part` where the boundary has several.
+        where: the region that they fill, or a text for `region`.
+        coordinates, parameters: as for `nodes`; the names of the columns.
+        ghost: whether every boundary node gets a node outside.
+
+    Raises:
+        GeometryError: E534 to E539, a file or nodes that cannot be used, and which row.
+    """
+    if isinstance(where, str):
+        where = state_region(where, _names(coordinates or "x, y"), parameters)
+    names = _names(coordinates) if coordinates else COORDINATES.get(where.dimension, ())
+    return _read_nodes(path, where, names, ghost=ghost).cloud
 
 
 def operator(

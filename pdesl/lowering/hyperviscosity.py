@@ -13,8 +13,9 @@ it is zero on polynomials up to degree p, and H u = O(h^p) for smooth u. On plan
 as −c|a| h^(2p+1) (−Δ)^(p+1) at long waves and levels off at −c|a|/h at short ones, so that it does
 not tighten the stability bound of an explicit step as powers of a Laplacian do.
 
-The classical form (−1)^(k+1) γ h^(2k−1) Δ^k on the stencils of A is available from `make_weights`,
-but one-sided stencils at a boundary make it unstable itself for k ≥ 3 (`benchmarks/RESULTS.md`).
+The classical form (−1)^(k+1) γ h^(2k−1) Δ^k is available from `make_weights`. It has no sign at
+boundaries, its γ has to be found for every order and set of nodes, and the γ that it takes enlarges
+the spectral radius several times at high order (`benchmarks/RESULTS.md`).
 
 Sources: B. Fornberg and E. Lehto, J. Comput. Phys. 230 (2011) 2270 (hyperviscosity for RBF-FD);
 V. Shankar and A. L. Fogelson, J. Comput. Phys. 372 (2018) 616 (its strength from the order and
