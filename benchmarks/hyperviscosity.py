@@ -16,6 +16,7 @@ import itertools
 import math
 
 import numpy as np
+import numpy.typing as npt
 
 from pdesl import rbffd
 
@@ -39,7 +40,7 @@ def laplacian_power(k: int) -> dict[tuple[int, ...], float]:
     return {(2 * i, 2 * (k - i)): float(math.comb(k, i)) for i in range(k + 1)}
 
 
-def spectra(name: str, order: int, count: int) -> dict[str, np.ndarray]:
+def spectra(name: str, order: int, count: int) -> dict[str, npt.NDArray]:
     """Eigenvalues by the kind of damping."""
     points, velocity, periods, h = setting(name, count)
     speed = np.linalg.norm(velocity, axis=1)
@@ -57,7 +58,7 @@ def spectra(name: str, order: int, count: int) -> dict[str, np.ndarray]:
     }
 
 
-def draw(path: str, found: dict[str, np.ndarray], title: str) -> None:
+def draw(path: str, found: dict[str, npt.NDArray], title: str) -> None:
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 
