@@ -212,7 +212,6 @@ def size_mistakes(
         own, stated = scattered(options, system.problem.parameter_values()), options.space
     if system.problem.shape is None or not isinstance(own, NodeOptions):
         return ()
-    order: int = getattr(own, "order", 0)  # `pinn` has none
     try:
         count = round(count_nodes(system, stated, own))
     except ProblemError as error:
@@ -225,14 +224,14 @@ def size_mistakes(
     )
     if theta == 0:
         return ()
-    least = smallest_stencil(order + theta - 1, dimension)
+    least = smallest_stencil(own.order + theta - 1, dimension)
     if count >= least:
         return ()
     places = (stated.spans.get(name) for name in ("nodes", "spacing", "order"))
     return (
         Diagnostic(
             "E514",
-            f"order {order} for derivatives of order {theta} in {dimension} "
+            f"order {own.order} for derivatives of order {theta} in {dimension} "
             f"dimension{'s' if dimension != 1 else ''} needs {least} nodes for a single stencil, "
             f"and there are {count}",
             next((s for s in places if s), choice.span),

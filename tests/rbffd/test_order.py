@@ -180,3 +180,19 @@ def test_direct_solve_with_robin_data(order: int, bound: float):
     solution = np.asarray(spsolve(matrix, np.concatenate([source, robin])))[: len(centres)]
     exact = value(centres)
     assert np.linalg.norm(solution - exact) <= bound * np.linalg.norm(exact)
+
+
+@pytest.mark.parametrize("rows", ["derivative", "robin"])
+@pytest.mark.parametrize("order", [2, 3, 4])
+def test_order_in_the_maximum_norm_up_to_the_boundary(rows: str, order: int):
+    spacings, errors = (0.1, 0.05, 0.025, 0.0125), []
+    for spacing in spacings:
+        interior, boundary, ghost = disk(spacing)
+        points = np.concatenate([interior, boundary, ghost])
+        centres, operator = np.concatenate([interior, boundary]), {(1, 0): 1.0}
+        if rows == "robin":
+            centres, operator = boundary, directional_derivative(boundary, value=2.0)
+        exact = applied(operator, centres, 2.1)
+        matrix = to_csr(make_weights(points, centres, [operator], order=order))
+        errors.append(np.abs(matrix @ wave(points, (0, 0), 2.1) - exact).max())
+    assert slope(list(spacings), errors) >= order - 0.2
