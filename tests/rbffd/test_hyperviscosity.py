@@ -52,7 +52,7 @@ def test_spectrum(name: str, order: int):
 
     What may be left is the truncation error of waves that the nodes resolve.
     """
-    points, velocity, periods, matrix = advection(name, 400, order)
+    points, velocity, periods, matrix = advection(name, 500, order)
     speed = np.linalg.norm(velocity, axis=1)
     damping = hyperviscosity(points, speed, order=order, periods=periods)
     before = np.linalg.eigvals(-matrix.toarray())
