@@ -4,9 +4,15 @@ from __future__ import annotations
 
 from typing import Any
 
+from pdesl.diagnostics import ProblemError
+from pdesl.ir.evolution import to_evolution
 from pdesl.ir.facts import Facts, character_lines, facts
+from pdesl.ir.split import split
 from pdesl.ir.system import System
+from pdesl.ir.text import format_expression
+from pdesl.solvers.line_choices import stiff_estimate
 from pdesl.solvers.methods import Method
+from pdesl.solvers.options import MethodOfLinesOptions
 from pdesl.symbolic.domain import make_region
 from pdesl.symbolic.options import show_option
 
@@ -32,10 +38,36 @@ def describe(system: System, method: Method, options: Any) -> tuple[str, ...]:
         lines.append(f"  {len(system.boundary)} boundary {words}, the whole boundary is covered")
     if system.exact:
         lines.append("  a known solution is given: a run reports the error against it")
+    reference = next((v for n, v in problem.verify_options if n == "reference"), None)
+    if reference is not None:
+        lines.append(f"  a run reports the error against {show_option(reference)}")
     given = problem.solver.options if problem.solver else ()
     own = [f"{k}={show_option(v)}" for k, v in given]
     lines.append(f"  method: {method.name}({', '.join(own)}), {method.words}")
+    if isinstance(options, MethodOfLinesOptions) and not found.steady:
+        lines += _stiffness(system, options)
     return tuple(lines)
+
+
+def _stiffness(system: System, options: MethodOfLinesOptions) -> list[str]:
+    """What is implicit, and what an explicit method would cost; empty where it cannot be told."""
+    values = system.problem.parameter_values()
+    try:
+        evolved = to_evolution(system)
+        estimate = stiff_estimate(system, options, values)
+        parts = split(evolved)
+    except ProblemError:
+        return []  # reported as what the method cannot do
+    lines = [
+        f"  {part.row.name}: implicit {format_expression(part.stiff, evolved)}, by {part.chosen_by}"
+        for part in parts
+        if part.stiff != 0
+    ]
+    if estimate.largest:
+        text = f"  stiffness: about {estimate.largest:.0e} per unit of time; an explicit method "
+        text += f"would need steps below {estimate.explicit_step:.0e}"
+        lines.append(text if estimate.dt is None else f"{text}, and dt is {estimate.dt:g}")
+    return lines
 
 
 def kind_words(found: Facts) -> str:

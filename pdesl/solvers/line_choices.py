@@ -9,11 +9,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
 import sympy
 
 from pdesl.diagnostics import Diagnostic, ProblemError, Span
 from pdesl.ir.evolution import to_evolution
 from pdesl.ir.imex import ImexRow, imex_mistakes, to_imex
+from pdesl.ir.samples import evaluate, interior_sample
 from pdesl.ir.system import System
 from pdesl.solvers.binding import bind_nested
 from pdesl.solvers.options import (
@@ -23,8 +25,16 @@ from pdesl.solvers.options import (
     MethodOfLinesOptions,
     ScatteredOptions,
 )
+from pdesl.symbolic.domain import make_region, numeric_value
 
-__all__ = ["LineChoices", "line_choices", "line_mistakes", "scattered"]
+__all__ = [
+    "LineChoices",
+    "line_choices",
+    "StiffEstimate",
+    "line_mistakes",
+    "scattered",
+    "stiff_estimate",
+]
 
 BOXES = ("box", "interval", "rectangle")
 EXPONENTIAL_NAMES = ("etd1", "etdrk2", "etdrk4")
@@ -200,6 +210,59 @@ def line_mistakes(
 
 def _domain(message: str, span: Span | None) -> Diagnostic:
     return Diagnostic("E633", message, span, helps=("choose `space = rbf_fd(…)`",))
+
+
+@dataclass(frozen=True, slots=True)
+class StiffEstimate:
+    """Roughly how far the spectrum of the stiff part reaches, and the step that `dt` asks for."""
+
+    largest: float
+    dt: float | None
+
+    @property
+    def explicit_step(self) -> float:
+        """Where an explicit Runge-Kutta method of order 4 becomes unstable."""
+        return EXPLICIT_LIMIT / self.largest if self.largest else float("inf")
+
+
+# The stability limit of classical Runge-Kutta methods of order 4 on the negative axis.
+EXPLICIT_LIMIT = 2.785
+
+
+def stiff_estimate(
+    system: System, options: MethodOfLinesOptions, values: Mapping[sympy.Symbol, float]
+) -> StiffEstimate:
+    """max_i Σ_j |s_ij| Π (π/h)^m over the stiff terms, h the distance of the nodes.
+
+    `system` is the problem's. The largest symbol of a central difference is within a factor of
+    three of it, and so is that of RBF-FD operators.
+
+    Raises:
+        ProblemError: see `line_choices`.
+    """
+    evolved = to_evolution(system)
+    choices = line_choices(options, evolved, values)
+    shape = system.problem.shape
+    assert shape is not None
+    region = make_region(shape, system.space_symbols, values)
+    lower, upper = region.bounding_box()
+    if choices.points:
+        steps = [float(b - a) / n for a, b, n in zip(lower, upper, choices.points, strict=True)]
+    else:
+        nodes = choices.space_options.nodes
+        steps = [(region.measure / nodes) ** (1.0 / len(lower))] * len(lower)
+    inside = interior_sample(region)
+    start = numeric_value(system.problem.time.lower, values, None, "a time")  # type: ignore[union-attr]
+    largest = 0.0
+    for row in to_imex(evolved):
+        total = 0.0
+        for term in row.stiff:
+            sizes = evaluate([term.coefficient], evolved, inside, values, start)
+            size = float(np.max(np.abs(sizes)[np.isfinite(sizes)], initial=0.0))
+            orders = zip(evolved.space_orders(term.jet), steps, strict=True)
+            total += size * float(np.prod([(np.pi / h) ** m for m, h in orders]))
+        largest = max(largest, total)
+    return StiffEstimate(largest, choices.time_options.dt)
 
 
 def scattered(options: MethodOfLinesOptions, values: Mapping[sympy.Symbol, float]) -> Any:

@@ -25,7 +25,7 @@ from pdesl.solvers.dissection import Dissection, dissect
 from pdesl.solvers.krylov import KrylovResult, gmres
 from pdesl.solvers.matching import match_at_nodes
 
-__all__ = ["Factors", "LinearSolver", "singular"]
+__all__ = ["Factors", "LinearSolver", "elimination_order", "singular"]
 
 # Operations of an exact factorisation beyond which an incomplete one is tried first, by dimension.
 # In space that is from some 10,000 nodes on: a few seconds of one core. In the plane incomplete
@@ -216,6 +216,20 @@ class _Order:
         slots = _slots(dissection.order, starts, sizes)
         band = _slots(reverse_cuthill_mckee(graph, symmetric_mode=True), starts, sizes)
         return cls(rows[slots], columns[slots], rows[band], columns[band], dissection)
+
+
+def elimination_order(
+    points: np.ndarray, nodes: np.ndarray, matrix: Any
+) -> tuple[np.ndarray, np.ndarray] | None:
+    """Equations and unknowns in the order of a nested dissection, None where they do not match.
+
+    Args:
+        points: the nodes (N, d).
+        nodes: which node each equation, and the unknown of the same number, belongs to (R,).
+        matrix: CSR (R, R), whose pattern others share.
+    """
+    order = _Order.make(LinearSolver(points, nodes, nodes), matrix)
+    return None if order.dissection is None else (order.rows, order.columns)
 
 
 def _slots(order: np.ndarray, starts: np.ndarray, sizes: np.ndarray) -> np.ndarray:

@@ -180,7 +180,8 @@ class NodalStepping:
     ) -> SparseFactor:
         jacobian = matrix - gamma * self.system.explicit_jacobian(t, state)
         self.solves.factorisations += 1
-        made = SparseFactor(jacobian, "the equations of an implicit stage")
+        order = self.solves.order_of(jacobian)
+        made = SparseFactor(jacobian, "the equations of an implicit stage", order)
         self.solves.nonzeros = made.nonzeros
         return made
 
