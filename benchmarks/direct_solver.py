@@ -35,8 +35,8 @@ def solve_case(problem: str, nodes: int, order: int) -> dict[str, Any]:
     import numpy as np
 
     from pdesl.ir.normalise import normalise
-    from pdesl.run.pipeline import load_source
     from pdesl.run.known import known_solution
+    from pdesl.run.pipeline import load_source
     from pdesl.run.results import measure
     from pdesl.solvers.base import Reporter, Task
     from pdesl.solvers.options import RbfFdOptions

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from pdesl.code import Code
 from pdesl.codes_meaning import MEANING
+from pdesl.codes_methods import METHODS
 
 __all__ = ["CODES", "Code", "explain"]
 
@@ -325,7 +326,9 @@ _WARNINGS = (
          "UTF-8 needs none; it is ignored.", "Save the file as UTF-8 without a byte order mark."),
 )  # fmt: skip
 
-_TABLES = (_FILES, _SYNTAX, MEANING, _GEOMETRY, _RESULTS, _STENCILS, _TRAINING, _WARNINGS)
+_TABLES = (
+    _FILES, _SYNTAX, MEANING, METHODS, _GEOMETRY, _RESULTS, _STENCILS, _TRAINING, _WARNINGS,
+)  # fmt: skip
 CODES: dict[str, Code] = {
     code.code: code
     for code in sorted((c for table in _TABLES for c in table), key=lambda c: (c.code[0], c.code))

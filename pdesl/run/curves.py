@@ -31,7 +31,11 @@ def draw_history(axes: Axes, history: Mapping[str, NDArray]) -> None:
         )  # fmt: skip
     axes.set_yscale("log")
     axes.set_xlabel("iteration")
-    axes.set_title("Training loss")
+    # What a training lowers is its loss; other methods record residuals or steps.
+    title = (
+        "Training loss" if "loss" in history else ", ".join(names).replace("_", " ").capitalize()
+    )
+    axes.set_title(title)
     axes.grid(axis="y", linewidth=0.3, color="#cccccc")
     if len(names) > 1:
         axes.legend(loc="best")

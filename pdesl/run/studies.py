@@ -7,7 +7,6 @@ own, so that its time and its memory are its own.
 
 from __future__ import annotations
 
-import dataclasses
 import json
 import os
 import resource
@@ -20,27 +19,24 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import sympy
 
 from pdesl.diagnostics import Diagnostic, ProblemError, SolverError, Source
 from pdesl.ir.normalise import normalise
 from pdesl.run.folder import OutputFolder, default_folder
 from pdesl.run.known import reference_choice
+from pdesl.run.ladder import NODAL, make_ladder
 from pdesl.run.metrics import FieldError, versions
 from pdesl.run.pipeline import known, load_source, solve
 from pdesl.run.progress import Observer
 from pdesl.run.results import judge_bounds
-from pdesl.solvers.methods import Method, choose_method, method_named
-from pdesl.solvers.options import NESTED
+from pdesl.solvers.methods import method_named
 from pdesl.symbolic.domain import numeric_value
 from pdesl.symbolic.elaborate import elaborate_source
-from pdesl.symbolic.options import describe_options, plain, show_option
-from pdesl.symbolic.problem import Choice, Problem
+from pdesl.symbolic.options import show_option
+from pdesl.symbolic.problem import Problem
 
 __all__ = ["StudyReport", "compare", "observed_order", "verify"]
 
-# Options that refine nodes; the spacing that they stand for is N^(-1/d), of the nodes made.
-_NODAL = ("nodes", "spacing")
 # Other options that a ladder refines, with the spacing that a value stands for.
 _SPACINGS = {
     "slices": lambda value: 1.0 / (value - 1.0),
@@ -100,10 +96,10 @@ def verify(
         )
         raise ProblemError([Diagnostic("E516", message, helps=fixes)])
     dimension = len(system.frame.space_axes)
-    ladder = _ladder(problem, solver, dimension)
+    ladder = make_ladder(problem, solver, dimension)
     option, values = ladder.option, ladder.values
     # Formulas and files have no place on an axis: their numbers of nodes have.
-    is_plain = option not in _NODAL or all(isinstance(v, int | float) for v in values)
+    is_plain = option not in NODAL or all(isinstance(v, int | float) for v in values)
     with OutputFolder(output or default_folder(f"{problem.name}_verify")) as folder:
         trusted = known(source, overrides=overrides, observer=observer)
         rungs: list[tuple[float, Mapping[str, FieldError], float]] = []
@@ -118,7 +114,7 @@ def verify(
             counts.append(len(found.result.cloud.evaluation))
             rungs.append((value if is_plain else counts[-1], found.errors, seconds))
         spacings = None
-        if option in _NODAL:
+        if option in NODAL:
             spacings = [count ** (-1.0 / dimension) for count in counts]
         elif option in _SPACINGS:
             spacings = [_SPACINGS[option](value) for value in values]
@@ -146,124 +142,6 @@ def verify(
         files = folder.commit(metrics)
     lines = _ladder_lines(shown, rungs, spacings, orders, bounds)
     return StudyReport(folder.path, metrics, files, lines, all(b["met"] for b in bounds))
-
-
-@dataclass(frozen=True, slots=True)
-class _Ladder:
-    """The refined option, its values, and settings that hold for every rung.
-
-    `owner` is the choice inside the solver's options that has the option: its name and value.
-    """
-
-    option: str
-    values: list[Any]
-    fixed: list[str]
-    owner: tuple[str, Choice] | None = None
-
-    def setting(self, value: Any) -> str:
-        """The setting of one rung."""
-        if self.owner is None:
-            return f"solver.{self.option}={show_option(value)}"
-        name, inner = self.owner
-        other = {"nodes": "spacing", "spacing": "nodes"}.get(self.option)
-        options = {n: v for n, v in inner.options if n != other} | {self.option: value}
-        chosen = Choice(inner.name, tuple(options.items()), inner.positional)
-        return f"solver.{name}={show_option(chosen)}"
-
-
-def _owners(method: Method, choice: Choice) -> dict[str, tuple[str, Choice]]:
-    """Options of choices inside the solver's options, by name: `points` of `space`."""
-    found: dict[str, tuple[str, Choice]] = {}
-    for entry in dataclasses.fields(method.options):
-        if entry.name in NESTED:
-            inner = choice.get(entry.name) or entry.default
-            inner = Choice(inner) if isinstance(inner, str) else inner
-            if isinstance(inner, Choice):
-                kind = NESTED[entry.name][1].get(inner.name)
-                order = [n for n, _, _ in describe_options(kind)] if kind else []
-                named = (*zip(order, inner.positional, strict=False), *inner.options)
-                for name in order:
-                    found[name] = entry.name, Choice(inner.name, named)
-    return found
-
-
-def _ladder(problem: Problem, solver: str | None, dimension: int) -> _Ladder:
-    method, choice = choose_method(problem)
-    if solver is not None:
-        method = method_named(solver)
-    known = {name: default for name, default, _ in describe_options(method.options)}
-    owners = _owners(method, choice)
-    ladders, fixed = [], []
-    for name, value in problem.verify_options:
-        if name == "reference":
-            continue
-        if name not in known and not (name in owners and isinstance(value, tuple)):
-            message = f"`{name}` is no option of `{method.name}`, so it makes no ladder"
-            there = ", ".join((*known, *owners))
-            raise ProblemError([Diagnostic("E517", message, helps=(f"it has: {there}",))])
-        if isinstance(value, tuple):
-            ladders.append((name, list(value)))
-        else:
-            fixed.append(f"solver.{name}={show_option(value)}")
-    if set(_NODAL) <= {name for name, _ in problem.verify_options}:
-        message = "nodes are refined by their number or by their spacing, and both are given"
-        raise ProblemError([Diagnostic("E517", message, helps=("keep one of the two",))])
-    if len(ladders) > 1 or (ladders and len(ladders[0][1]) < 2):
-        message = "a ladder is one option with two or more values"
-        raise ProblemError([Diagnostic("E517", message, helps=("nodes = [400, 800, 1600]",))])
-    if ladders:
-        name, values = ladders[0]
-        return _Ladder(name, values, fixed, None if name in known else owners[name])
-    if "features" in known:
-        return _Ladder("features", [100, 200, 400, 800], fixed)
-    spread = _spacing_ladder(choice, owners, dimension, fixed)
-    if spread is not None:
-        return spread
-    for name in ("nodes", "points", "dt"):
-        if name in known:
-            given = choice.get(name)
-            most = int(given) if isinstance(given, int) else int(known[name])
-            return _Ladder(name, [max(most // 4, 4), max(most // 2, 5), most], fixed)
-        own = dict(owners[name][1].options).get(name) if name in owners else None
-        if isinstance(own, int) and name != "dt":
-            rungs = [max(own // 4, 8), max(own // 2, 12), own]
-            return _Ladder(name, rungs, fixed, owners[name])
-        if isinstance(own, int | float):
-            return _Ladder(name, [4.0 * own, 2.0 * own, float(own)], fixed, owners[name])
-    message = f"`{method.name}` is given no option that could make a ladder"
-    fix = "state one under `verify:`, `dt = [0.04, 0.02, 0.01]`, with the choice that has it"
-    raise ProblemError([Diagnostic("E517", message, helps=(fix,))])
-
-
-def _spacing_ladder(
-    choice: Choice,
-    owners: Mapping[str, tuple[str, Choice]],
-    dimension: int,
-    fixed: list[str],
-) -> _Ladder | None:
-    """A quarter, half and all of the nodes that a spacing gives; None where none is stated.
-
-    Raises:
-        ProblemError: E517, the nodes come from one file.
-    """
-    for owner in (None, owners.get("spacing")):
-        own = choice if owner is None else owner[1]
-        given, spacing = own.get("nodes"), own.get("spacing")
-        if isinstance(given, Choice):
-            message = "a ladder needs several numbers of nodes, and these come from one file"
-            fix = "list files or numbers, `nodes = [400, 800, 1600]`"
-            raise ProblemError([Diagnostic("E517", message, given.span, helps=(fix,))])
-        if isinstance(spacing, int | float | sympy.Expr):
-            coarser = [sympy.Rational(round(100 * k ** (1 / dimension)), 100) for k in (4, 2, 1)]
-            rungs = [_times(factor, spacing) for factor in coarser]
-            return _Ladder("spacing", rungs, fixed, owner)
-    return None
-
-
-def _times(factor: Any, spacing: float | sympy.Expr) -> Any:
-    if isinstance(spacing, sympy.Expr):
-        return plain(factor * spacing)
-    return float(factor) * spacing
 
 
 Rungs = Sequence[tuple[float, Mapping[str, FieldError], float]]

@@ -85,7 +85,7 @@ def solve(task: Task, reporter: Reporter) -> SolverResult:
         },
         history={
             "iteration": np.arange(1, len(sizes) + 1),
-            "loss": sizes**2,
+            "held_out_residual": sizes,
             "features": np.array([count for count, _ in march.trials]),
         },
         losses={"total": training**2, "held_out": worst.held_out**2},

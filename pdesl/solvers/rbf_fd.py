@@ -138,7 +138,7 @@ def solve(task: Task, reporter: Reporter) -> SolverResult:
         cloud=cloud,
         arrays=interpolant.arrays(),
         attributes={"degree": interpolant.degree, "centres": interpolant.centres},
-        history={"iteration": np.arange(len(history)), "loss": np.asarray(history) ** 2},
+        history={"iteration": np.arange(len(history)), "residual": np.asarray(history)},
         losses={"total": float(history[-1] ** 2)},
         counts={
             "interior_nodes": len(cloud.interior),

@@ -8,6 +8,7 @@ import pytest
 
 from pdesl.codes import CODES, explain
 from pdesl.codes_meaning import MEANING
+from pdesl.codes_methods import METHODS
 from pdesl.diagnostics import Diagnostic, ProblemError, Severity, Source, render_all
 from pdesl.language.parser import read_source
 from pdesl.run.pipeline import check
@@ -61,12 +62,12 @@ def test_messages_are_in_the_words_of_the_user(case: Expectation):
 
 def test_every_code_has_a_file():
     shown = {code for case in CASES for code, _, _ in case.places}
-    wanted = {code.code for code in MEANING} - WITHOUT_FILE | GEOMETRY
+    wanted = {code.code for code in (*MEANING, *METHODS)} - WITHOUT_FILE | GEOMETRY
     assert shown == wanted
 
 
 def test_every_code_is_explained():
-    for code in MEANING:
+    for code in (*MEANING, *METHODS):
         page = explain(code.code)
         assert page.startswith(f"{code.code}: ")
         assert "What to do: " in page
