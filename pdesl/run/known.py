@@ -231,10 +231,12 @@ def _coarser_inner(name: str, value: Choice, options: Any, task: Task) -> Choice
     known = dict(value.options)
     for entry in dataclasses.fields(inner):
         own = getattr(inner, entry.name)
-        known[entry.name] = own
         fixed = entry.name == "rtol" and getattr(inner, "dt", None) is not None
         if entry.name in _COARSER and own is not None and not fixed:
             known[entry.name] = _COARSER[entry.name](own)
+    order = [entry.name for entry in dataclasses.fields(inner)]
+    for number, own in enumerate(value.positional):
+        known.setdefault(order[number], own)
     given = tuple((n, v) for n, v in known.items() if v is not None)
     return Choice(value.name, given, (), {}, span=value.span)
 

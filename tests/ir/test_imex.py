@@ -12,24 +12,16 @@ from pdesl.ir.normalise import normalise
 from pdesl.symbolic.functions import vanishes
 from tests.strategies_symbolic import ALL_FILES, read
 
-
-def evolving() -> list[str]:
-    found = []
-    for path in ALL_FILES:
-        try:
-            to_evolution(normalise(read(path)))
-        except (CapabilityError, ProblemError):
-            continue
-        found.append(path.stem)
-    return found
+# A chart of Kerr's metric takes seconds, and shows nothing that a simpler one does not.
+FILES = {path.stem: path for path in ALL_FILES if path.stem != "wave_kerr_schild"}
 
 
-FILES = {path.stem: path for path in ALL_FILES}
-
-
-@pytest.mark.parametrize("name", evolving())
+@pytest.mark.parametrize("name", FILES)
 def test_the_parts_sum_to_the_equation(name: str):
-    system = to_evolution(normalise(read(FILES[name])))
+    try:
+        system = to_evolution(normalise(read(FILES[name])))
+    except (CapabilityError, ProblemError):
+        pytest.skip("no evolution equation")
     rows = to_imex(system)
     assert [row.field for row in rows] == list(system.fields)
     for row in rows:
