@@ -22,17 +22,24 @@ HIGHEST_ORDER = 4
 
 @dataclass(frozen=True, slots=True)
 class Activation:
-    """An activation by name; `derivatives(z, order)` returns (σ(z), σ′(z), …, σ⁽ᵒʳᵈᵉʳ⁾(z))."""
+    """An activation by name; `derivatives(z, order)` returns (σ(z), σ′(z), …, σ⁽ᵒʳᵈᵉʳ⁾(z)).
+
+    `from_value(σ(z), order)` returns the same where the value determines the derivatives.
+    """
 
     name: str
     derivatives: Callable[[Array, int], tuple[Array, ...]]
+    from_value: Callable[[Array, int], tuple[Array, ...]] | None = None
 
     def __call__(self, z: Array) -> Array:
         return self.derivatives(z, 0)[0]
 
 
 def _tanh(z: Array, order: int) -> tuple[Array, ...]:
-    t = jnp.tanh(z)
+    return _tanh_from_value(jnp.tanh(z), order)
+
+
+def _tanh_from_value(t: Array, order: int) -> tuple[Array, ...]:
     if order == 0:
         return (t,)
     first = 1.0 - t * t
@@ -93,7 +100,7 @@ def _gelu(z: Array, order: int) -> tuple[Array, ...]:
 
 
 ACTIVATIONS: dict[str, Activation] = {
-    "tanh": Activation("tanh", _tanh),
+    "tanh": Activation("tanh", _tanh, _tanh_from_value),
     "sin": Activation("sin", _sin),
     "silu": Activation("silu", _silu),
     "swish": Activation("swish", _silu),

@@ -18,58 +18,97 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 import equinox as eqx
+import jax
 import jax.numpy as jnp
 import numpy as np
 from jax import Array
 
 from pdesl.ir.system import Row
+from pdesl.lowering.batch import batch_jet
 from pdesl.lowering.discrete import DiscreteSystem, to_discrete
 from pdesl.lowering.emit import jax_namespace
 from pdesl.lowering.nodal import operator_words, to_nodal
 from pdesl.lowering.places import Places, on_slices
 from pdesl.lowering.pointwise import PointRow, to_pointwise
-from pdesl.lowering.rows import chunked_rows
+from pdesl.lowering.rows import chunked_rows, row_jacobian
 from pdesl.lowering.taylor import Derivative, Plan, plan
 from pdesl.solvers.base import Reporter, SolverResult, Task
 from pdesl.solvers.methods import HIGHEST_POINTWISE_ORDER
+from pdesl.solvers.networks import Network
 from pdesl.solvers.nodes import make_nodes
 from pdesl.solvers.options import DtPinnOptions
 from pdesl.solvers.trained import new_network, time_slices, train
+from pdesl.solvers.training import Residuals
 from pdesl.solvers.weights import Term, describe_weights, make_terms, row_places, weighted_sum
 
 __all__ = ["solve"]
 
 
 class Data(eqx.Module):
-    """What the loss reads: inputs (M, d), or (M·S, 1 + d) with slices running fastest."""
+    """What the loss reads: inputs (M, d), or (M·S, 1 + d) with slices running fastest.
+
+    `time_axis` is the input that is time, None for a steady problem; `time_orders` counts the
+    derivatives along it that are needed, the field itself included.
+    """
 
     inputs: Array
     rows: DiscreteSystem
-    derivatives: Plan | None = eqx.field(static=True)
+    time_axis: int | None = eqx.field(static=True)
     time_orders: int = eqx.field(static=True)
     slices: int = eqx.field(static=True)
     terms: tuple[Term, ...] = eqx.field(static=True)
 
 
-def nodal_values(network: Any, data: Data) -> list[list[Array]]:
-    """`values[k][f]`, as `lowering.discrete` asks for them."""
-    if data.derivatives is None:
-        return [list(network(data.inputs).T)]
-    flat = data.derivatives.evaluate(network, data.inputs)
-    table = [values.reshape(-1, data.slices) for values in flat]
-    fields = len(table) // data.time_orders
+def time_jets(network: Network, data: Data) -> Array:
+    """(M·S, time orders · fields) at the inputs, orders running slowest; every mode of AD works."""
+    if data.time_axis is None:
+        return chunked_rows(lambda net, x: net(x), network, data.inputs)
+    values = time_plan(network.inputs, data.time_axis, data.time_orders, network.fields)
+    return jnp.stack(values.evaluate(network, data.inputs), axis=1)
+
+
+def nodal_values(jets: Array, data: Data) -> list[list[Array]]:
+    """`values[k][f]`, as `lowering.discrete` asks for them, from (time orders · fields, M·S)."""
+    fields = len(jets) // data.time_orders
+    table = list(jets) if data.time_axis is None else [f.reshape(-1, data.slices) for f in jets]
     return [table[k * fields : (k + 1) * fields] for k in range(data.time_orders)]
 
 
-def residuals(network: Any, data: Data) -> list[Array]:
+def residuals(jets: Array, data: Data) -> list[Array]:
     """Residuals of every row at its nodes: interior, boundary, initial."""
-    values = nodal_values(network, data)
+    values = nodal_values(jets, data)
     return [row(values) for row in data.rows.all]
 
 
-def loss(network: Any, data: Data) -> tuple[Array, Any]:
-    """The weighted sum of mean squares, and its parts."""
-    return weighted_sum(data.terms, [jnp.sum(r**2) for r in residuals(network, data)])
+def loss(network: Network, data: Data) -> tuple[Array, Any]:
+    """The weighted sum of mean squares, and its parts; for gradients in reverse mode."""
+    if data.time_orders <= 2:
+        axis = data.time_axis if data.time_orders == 2 else None
+        jets = jnp.concatenate(batch_jet(network, data.inputs, axis))
+    else:
+        jets = time_jets(network, data).T
+    return weighted_sum(data.terms, [jnp.sum(r**2) for r in residuals(jets, data)])
+
+
+def residual_vector(network: Network, data: Data) -> Array:
+    """What the loss is the sum of squares of, (n,)."""
+    return _weighted(time_jets(network, data).T, data)
+
+
+def residual_jacobian(network: Network, data: Data) -> Array:
+    """Its derivatives with respect to the parameters, (n, p): sparse rows times the network's."""
+
+    def jets(network: Network, inputs: Array) -> Array:
+        return time_jets(network, eqx.tree_at(lambda d: d.inputs, data, inputs))
+
+    by_point = row_jacobian(jets, network, data.inputs)
+    linear = jax.linearize(lambda table: _weighted(table, data), time_jets(network, data).T)[1]
+    return jax.vmap(linear, in_axes=2, out_axes=1)(jnp.moveaxis(by_point, 0, 1))
+
+
+def _weighted(jets: Array, data: Data) -> Array:
+    found = zip(data.terms, residuals(jets, data), strict=True)
+    return jnp.concatenate([term.factor * residual.ravel() for term, residual in found])
 
 
 def solve(task: Task, reporter: Reporter) -> SolverResult:
@@ -109,16 +148,15 @@ def solve(task: Task, reporter: Reporter) -> SolverResult:
         terms = make_terms(task, placed)
         words = (operator_words(nodal, options.order), describe_weights(terms))
         note.text = "; ".join(filter(None, words))
-    orders, derivatives, inputs = 1, None, cloud.points
+    orders, inputs = 1, cloud.points
     if times is not None:
         jets = (j for row in system.all_rows for j in row.jets(system.space))
         orders = 1 + max(system.time_order(jet) for jet in jets)
-        derivatives = time_plan(task, orders)
         inputs = on_slices(cloud.points, None, times).inputs(system)
     data = Data(
         jnp.asarray(inputs, dtype),
         rows,
-        derivatives,
+        None if times is None else system.frame.time_axis,
         orders,
         1 if times is None else len(times),
         terms,
@@ -134,6 +172,7 @@ def solve(task: Task, reporter: Reporter) -> SolverResult:
         reporter=reporter,
         counts={"operator_nonzeros": nodal.nonzeros, "time_slices": data.slices},
         floor=make_floor(task, data, placed),
+        residuals=Residuals(residual_vector, residual_jacobian),
         notes=tuple(filter(None, [describe_weights(terms)])),
         quality={"stencil_condition": nodal.condition},
     )
@@ -170,7 +209,7 @@ def make_floor(
 
     @eqx.filter_jit
     def share(network: Any, exact: Exact) -> Array:
-        ours = residuals(network, exact.data)[: len(exact.rows)]
+        ours = residuals(time_jets(network, exact.data).T, exact.data)[: len(exact.rows)]
         squares = []
         for residual, row in zip(ours, exact.rows, strict=True):
             known = chunked_rows(row.residual, network, row.data)
@@ -181,12 +220,10 @@ def make_floor(
     return lambda network: options.floor * float(share(network, exact))
 
 
-def time_plan(task: Task, orders: int) -> Plan:
+def time_plan(inputs: int, axis: int, orders: int, fields: int) -> Plan:
     """∂t^k of every field, k = 0 … orders − 1."""
-    axis = task.system.frame.time_axis
-    width = len(task.system.space.coordinates)
     requests = []
     for k in range(orders):
-        index = tuple(k if i == axis else 0 for i in range(width))
-        requests += [Derivative(index, f) for f in range(len(task.system.fields))]
+        index = tuple(k if i == axis else 0 for i in range(inputs))
+        requests += [Derivative(index, f) for f in range(fields)]
     return plan(requests)

@@ -53,11 +53,26 @@ class AdamOptions:
     epsilon: float = option(1e-8, "added to the root of the mean square", above=0.0)
 
 
+@dataclass(frozen=True, slots=True)
+class LevenbergMarquardtOptions:
+    """Options of the optimiser `levenberg_marquardt`."""
+
+    damping: float = option(
+        1e-2, "first damping, as a fraction of the largest diagonal entry", above=0.0
+    )
+    acceleration: bool = option(True, "whether steps bend with the second derivative")
+    largest: int = option(
+        5_000, "most rows of a matrix that is factored; beyond, conjugate gradients", least=0
+    )
+    inner: int = option(200, "most iterations of conjugate gradients a step", least=1)
+
+
 #: What the options of each optimiser may be. The optimisers themselves are in JAX (`training`).
 OPTIMISER_OPTIONS: dict[str, type] = {
     "lbfgs": LbfgsOptions,
     "ssbroyden": SsbroydenOptions,
     "adam": AdamOptions,
+    "levenberg_marquardt": LevenbergMarquardtOptions,
 }
 OPTIMISER_NAMES = tuple(OPTIMISER_OPTIONS)
 ACTIVATION_NAMES = ("tanh", "swish", "silu", "sin", "gelu", "softplus")

@@ -15,16 +15,18 @@ from __future__ import annotations
 from typing import Any
 
 import equinox as eqx
+import jax.numpy as jnp
 import numpy as np
 from jax import Array
 
 from pdesl.lowering.pointwise import PointRow, to_pointwise
-from pdesl.lowering.rows import sum_of_squares
+from pdesl.lowering.rows import chunked_rows, row_jacobian, sum_of_squares
 from pdesl.solvers.base import Reporter, SolverResult, Task
 from pdesl.solvers.networks import Network
 from pdesl.solvers.nodes import make_nodes
 from pdesl.solvers.options import PinnOptions
 from pdesl.solvers.trained import new_network, time_slices, train
+from pdesl.solvers.training import Residuals
 from pdesl.solvers.weights import Term, describe_weights, make_terms, row_places, weighted_sum
 
 __all__ = ["solve"]
@@ -44,6 +46,24 @@ def loss(network: Network, data: Data) -> tuple[Array, Any]:
         sum_of_squares(row.residual, network, row.data, chunk=data.chunk)[0] for row in data.rows
     ]
     return weighted_sum(data.terms, squares)
+
+
+def residual_vector(network: Network, data: Data) -> Array:
+    """What the loss is the sum of squares of, (n,)."""
+    parts = [
+        term.factor * chunked_rows(row.residual, network, row.data, chunk=data.chunk)
+        for term, row in zip(data.terms, data.rows, strict=True)
+    ]
+    return jnp.concatenate(parts)
+
+
+def residual_jacobian(network: Network, data: Data) -> Array:
+    """Its derivatives with respect to the parameters, (n, p)."""
+    parts = [
+        term.factor * row_jacobian(row.residual, network, row.data, chunk=data.chunk)
+        for term, row in zip(data.terms, data.rows, strict=True)
+    ]
+    return jnp.concatenate(parts)
 
 
 def solve(task: Task, reporter: Reporter) -> SolverResult:
@@ -86,5 +106,6 @@ def solve(task: Task, reporter: Reporter) -> SolverResult:
         times=times,
         reporter=reporter,
         counts={"time_slices": slices},
+        residuals=Residuals(residual_vector, residual_jacobian),
         notes=tuple(filter(None, [describe_weights(terms)])),
     )

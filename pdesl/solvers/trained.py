@@ -24,7 +24,16 @@ from pdesl.solvers.base import (
 )
 from pdesl.solvers.networks import Network, NetworkOptions, count_parameters, make_network
 from pdesl.solvers.options import TrainedOptions
-from pdesl.solvers.training import CHECK, OPTIMISERS, Progress, Stopping, StopReason, minimise
+from pdesl.solvers.training import (
+    CHECK,
+    OPTIMISERS,
+    Progress,
+    Residuals,
+    Stopping,
+    StopReason,
+    check_interval,
+    minimise,
+)
 from pdesl.symbolic.options import bind
 
 __all__ = ["make_evaluate", "new_network", "time_slices", "train"]
@@ -88,14 +97,16 @@ def train(
     counts: Mapping[str, int],
     times: np.ndarray | None,
     reporter: Reporter,
+    residuals: Residuals,
     notes: tuple[str, ...] = (),
     floor: Callable[[Network], float] | None = None,
     quality: Mapping[str, float] | None = None,
 ) -> SolverResult:
     """Minimise the loss and put the result together.
 
-    `floor` gives, for a network, the loss below which training fits the error of the
-    discretisation and not the solution; training ends there.
+    `residuals` are what the loss sums the squares of. `floor` gives, for a network, the loss
+    below which training fits the error of the discretisation and not the solution; training
+    ends there.
 
     Raises:
         ProblemError: an unknown optimiser option (E502 to E504).
@@ -127,7 +138,8 @@ def train(
             )
         )
         # Only at fixed iterations, so that the result does not depend on the machine's speed.
-        if floor is None or progress.iteration % CHECK or progress.best_loss > 0.7 * asked_at:
+        interval = check_interval(optimiser)
+        if floor is None or progress.iteration % interval or progress.best_loss > 0.7 * asked_at:
             return False
         asked_at = progress.best_loss
         floors.append(floor(progress.parameters()))
@@ -158,6 +170,7 @@ def train(
                 callback=callback,
                 monitor=None if task.monitor is None else monitor,
                 every=CHECK if task.monitor is None else task.monitor.every,
+                residuals=residuals,
             )
         except SolverError as error:
             raise _named(error, loss(network, data)[1]) from None

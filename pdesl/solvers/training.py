@@ -24,11 +24,18 @@ from jax import Array
 from pdesl.diagnostics import SolverError
 from pdesl.solvers.adam import Adam, make_adam_block, start_adam
 from pdesl.solvers.broyden import SSBroyden
+from pdesl.solvers.gauss_newton import (
+    LevenbergMarquardt,
+    Residuals,
+    make_damped_block,
+    start_damped,
+)
 from pdesl.solvers.lbfgs import LBFGS
 from pdesl.solvers.quasi_newton import (
     MEMORY_FULL,
     NOT_FINITE,
     RUNNING,
+    QuasiNewtonState,
     make_block,
     restarted,
     start_state,
@@ -40,27 +47,38 @@ __all__ = [
     "Adam",
     "History",
     "LBFGS",
+    "LevenbergMarquardt",
     "Optimiser",
     "Progress",
+    "Residuals",
     "SSBroyden",
     "StopReason",
     "Stopping",
     "TrainingResult",
+    "check_interval",
     "minimise",
 ]
 
 #: Iterations between two decisions about stopping; the most of one block.
 CHECK = 50
+#: The same for Levenberg-Marquardt, whose iterations are few and each worth many.
+DAMPED_CHECK = 5
 
-Optimiser = LBFGS | SSBroyden | Adam
+Optimiser = LBFGS | SSBroyden | Adam | LevenbergMarquardt
 Loss = Callable[[Any, Any], tuple[Array, Any]]
 
 #: Every optimiser by the name that files and commands use, with the class of its options.
-OPTIMISERS: dict[str, type[LBFGS] | type[SSBroyden] | type[Adam]] = {
+OPTIMISERS: dict[str, type[LBFGS] | type[SSBroyden] | type[Adam] | type[LevenbergMarquardt]] = {
     "lbfgs": LBFGS,
     "ssbroyden": SSBroyden,
     "adam": Adam,
+    "levenberg_marquardt": LevenbergMarquardt,
 }
+
+
+def check_interval(optimiser: Optimiser) -> int:
+    """Iterations between two decisions about stopping."""
+    return DAMPED_CHECK if isinstance(optimiser, LevenbergMarquardt) else CHECK
 
 
 class StopReason(StrEnum):
@@ -71,7 +89,7 @@ class StopReason(StrEnum):
     GRADIENT = "the gradient vanishes"
     ITERATIONS = "all iterations are used"
     SECONDS = "the time is used up"
-    LINE_SEARCH = "line search cannot decrease the loss"
+    LINE_SEARCH = "no step along the search direction decreases the loss"
     CALLBACK = "stopped by the caller"
     INTERRUPTED = "interrupted"
 
@@ -290,6 +308,7 @@ def minimise(
     report_seconds: float = 0.25,
     monitor: Callable[[Progress], bool | None] | None = None,
     every: int = CHECK,
+    residuals: Residuals | None = None,
 ) -> TrainingResult:
     """Minimise loss(parameters, data).
 
@@ -307,6 +326,7 @@ def minimise(
         monitor: called every `every` iterations and at the end; its time counts nowhere.
             Returning True stops the training.
         every: iterations between two calls of the monitor.
+        residuals: of the loss, for Levenberg-Marquardt.
 
     Returns:
         The best parameters by loss. An interrupt from the keyboard ends the training with the
@@ -314,7 +334,8 @@ def minimise(
 
     Raises:
         SolverError: E701 when the loss or its gradient is not finite, with the iteration.
-        TypeError: parameters that are no floating-point arrays.
+        TypeError: parameters that are no floating-point arrays; Levenberg-Marquardt without
+            residuals.
     """
     clock = _Clock()
     optimiser = LBFGS() if optimiser is None else optimiser
@@ -323,19 +344,32 @@ def minimise(
     # From NumPy, and not from the caller's array: the state is donated.
     point = jnp.asarray(flat.start)
 
-    def evaluate(point: Array, data: Any) -> tuple[Array, Any, Array]:
-        def of_vector(point: Array) -> tuple[Array, Any]:
-            value, aux = loss(flat.tree(point), data)
-            return value.astype(point.dtype), jax.lax.stop_gradient(aux)
+    def valued(point: Array, data: Any) -> tuple[Array, Any]:
+        value, aux = loss(flat.tree(point), data)
+        return value.astype(point.dtype), jax.lax.stop_gradient(aux)
 
-        (value, aux), gradient = jax.value_and_grad(of_vector, has_aux=True)(point)
+    def evaluate(point: Array, data: Any) -> tuple[Array, Any, Array]:
+        (value, aux), gradient = jax.value_and_grad(valued, has_aux=True)(point, data)
         return value, aux, gradient
 
     shapes = eqx.filter_eval_shape(lambda p, d: loss(p, d)[1], parameters, data)
     aux = jax.tree.map(lambda s: jnp.asarray(np.zeros(s.shape, s.dtype)), shapes)
-    if isinstance(optimiser, Adam):
+    check = check_interval(optimiser)
+    if isinstance(optimiser, LevenbergMarquardt):
+        if residuals is None:
+            raise TypeError("Levenberg-Marquardt needs the residuals of the loss")
+        block = make_damped_block(
+            optimiser,
+            valued,
+            lambda point, data: residuals.vector(flat.tree(point), data).astype(flat.dtype),
+            lambda point, data: residuals.jacobian(flat.tree(point), data).astype(flat.dtype),
+            check,
+        )
+        program = _Program(block, data)
+        state: Any = start_damped(point, aux)
+    elif isinstance(optimiser, Adam):
         program = _Program(make_adam_block(optimiser, evaluate, CHECK), data)
-        state: Any = start_adam(point, aux)
+        state = start_adam(point, aux)
     else:
         program = _Program(make_block(evaluate, CHECK), data)
         memory = optimiser.make_memory(flat.start.size, jnp.dtype(flat.dtype))
@@ -375,7 +409,7 @@ def minimise(
     seen = 0
     try:
         while reason is None:
-            goal = min((iteration // CHECK + 1) * CHECK, iteration + length, stopping.iterations)
+            goal = min((iteration // check + 1) * check, iteration + length, stopping.iterations)
             if monitor is not None:
                 goal = min(goal, (iteration // every + 1) * every)
             before, compiling = clock.seconds(), program.seconds
@@ -393,7 +427,7 @@ def minimise(
                 raise _not_finite(iteration - 1)
             # Faster or slower blocks change when Python is asked, never what is computed.
             pace = report_seconds / max(after - before, 1e-6)
-            length = max(1, min(CHECK, int(done * min(pace, 8.0))))
+            length = max(1, min(check, int(done * min(pace, 8.0))))
             if callback is not None and done and callback(progress()):
                 reason = StopReason.CALLBACK
             if iteration % every == 0 and monitored():
@@ -405,13 +439,14 @@ def minimise(
                 )  # fmt: skip
             elif status != RUNNING:
                 reason = reason or _target_met(stopping, log)
-                if reason is None and safe[2] < 0.99 * last_restart:
+                again = isinstance(state, QuasiNewtonState) and safe[2] < 0.99 * last_restart
+                if reason is None and again:
                     last_restart = safe[2]
                     restarts += 1
                     state = restarted(state)
                 else:
                     reason = reason or StopReason.LINE_SEARCH
-            reason = reason or _decision(stopping, log, iteration, clock.seconds())
+            reason = reason or _decision(stopping, log, iteration, clock.seconds(), check)
         monitored()
     except KeyboardInterrupt:
         reason = StopReason.INTERRUPTED
@@ -431,12 +466,14 @@ def minimise(
     )
 
 
-def _decision(stopping: Stopping, log: _Log, iteration: int, seconds: float) -> StopReason | None:
+def _decision(
+    stopping: Stopping, log: _Log, iteration: int, seconds: float, check: int
+) -> StopReason | None:
     if iteration >= stopping.iterations:
         return StopReason.ITERATIONS
     if stopping.seconds is not None and seconds >= stopping.seconds:
         return StopReason.SECONDS
-    if iteration % CHECK or not log.best:
+    if iteration % check or not log.best:
         return None
     met = _target_met(stopping, log)
     if met is None and stopping.decrease and iteration > stopping.window:

@@ -268,7 +268,7 @@ def test_at_round_off_it_restarts_and_then_stops(optimiser):
 
 
 def test_every_optimiser_has_a_name_and_defaults():
-    assert set(OPTIMISERS) == {"lbfgs", "ssbroyden", "adam"}
+    assert set(OPTIMISERS) == {"lbfgs", "ssbroyden", "adam", "levenberg_marquardt"}
     for options in OPTIMISERS.values():
         assert options() == options()
 

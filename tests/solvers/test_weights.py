@@ -146,12 +146,11 @@ def test_the_sum_and_its_parts():
     assert describe_weights((Term("equations", 1.0, 4),)) == ""
 
 
-@pytest.mark.parametrize("method", ["dt_pinn", "pinn"])
-def test_dirichlet_data_are_met_as_well_as_the_equation(method):
+def test_dirichlet_data_are_met_as_well_as_the_equation():
     """The error of a Dirichlet problem is below that with weights of one, at equal iterations."""
     problem = load_source("poisson_ball")
     settings = ["solver.nodes=400", "solver.width=16", "solver.depth=2", "solver.iterations=150"]
-    ours = solve(problem, solver=method, overrides=settings)
+    ours = solve(problem, overrides=settings)
     assert ours.result.notes == ("weights: boundary 97.4",)
-    plain = solve(problem, solver=method, overrides=[*settings, "solver.boundary_weight=1"])
+    plain = solve(problem, overrides=[*settings, "solver.boundary_weight=1"])
     assert 2 * ours.errors["u"].relative_l2 < plain.errors["u"].relative_l2
