@@ -42,7 +42,8 @@ _OPTIONS = (
          "A profile is made of settings of the file's lines.", "Write solver.order = 5."),
     Code("E514", "too few nodes for the order",
          "A stencil of order p for derivatives of order θ in d dimensions has 2 C(p + θ - 1 + d, "
-         "d) + 1 nodes, more than there are; and features need as many collocation points.",
+         "d) + 1 nodes, more than there are; features need as many collocation points, and "
+         "differences in time of order k need k + 1 slices.",
          "Choose a lower order or fewer features, or many more nodes or points."),
     Code("E515", "an unknown choice inside an option",
          "An optimiser, a discretisation in space or an integrator in time has a name from a "

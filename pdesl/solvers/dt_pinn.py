@@ -7,9 +7,10 @@ physics-informed neural networks using meshless discretizations, NeurIPS 2022),
 
 with ũ the network at interior, boundary and ghost nodes, the PDE enforced at interior and
 boundary nodes, the boundary operator at boundary nodes. Problems with time minimise equation
-(16): the same on all time slices at once, time derivatives of the network exact, and a term for
-the initial condition. A system adds up its equations. The terms of conditions are weighted by the
-sizes of their operators (`weights`), unless options set weights.
+(16): the same on all time slices at once, time derivatives of the network exact (or differences
+on the slices, which halves the cost), and a term for the initial condition. A system adds up its
+equations. The terms of conditions are weighted by the sizes of their operators (`weights`),
+unless options set weights.
 """
 
 from __future__ import annotations
@@ -32,6 +33,7 @@ from pdesl.lowering.places import Places, on_slices
 from pdesl.lowering.pointwise import PointRow, to_pointwise
 from pdesl.lowering.rows import chunked_rows, row_jacobian
 from pdesl.lowering.taylor import Derivative, Plan, plan
+from pdesl.lowering.time_stencils import time_matrices
 from pdesl.solvers.base import Reporter, SolverResult, Task
 from pdesl.solvers.methods import HIGHEST_POINTWISE_ORDER
 from pdesl.solvers.networks import Network
@@ -48,11 +50,13 @@ class Data(eqx.Module):
     """What the loss reads: inputs (M, d), or (M·S, 1 + d) with slices running fastest.
 
     `time_axis` is the input that is time, None for a steady problem; `time_orders` counts the
-    derivatives along it that are needed, the field itself included.
+    derivatives along it that are needed, the field itself included. With `time_matrices`
+    (time orders − 1, S, S) they are differences on the slices, without the network's own.
     """
 
     inputs: Array
     rows: DiscreteSystem
+    time_matrices: Array | None
     time_axis: int | None = eqx.field(static=True)
     time_orders: int = eqx.field(static=True)
     slices: int = eqx.field(static=True)
@@ -60,17 +64,22 @@ class Data(eqx.Module):
 
 
 def time_jets(network: Network, data: Data) -> Array:
-    """(M·S, time orders · fields) at the inputs, orders running slowest; every mode of AD works."""
-    if data.time_axis is None:
+    """(M·S, derivatives · fields) at the inputs, orders running slowest; every mode of AD works.
+
+    The derivatives are those that come from the network: with `time_matrices` the values alone.
+    """
+    if data.time_axis is None or data.time_matrices is not None:
         return chunked_rows(lambda net, x: net(x), network, data.inputs)
     values = time_plan(network.inputs, data.time_axis, data.time_orders, network.fields)
     return jnp.stack(values.evaluate(network, data.inputs), axis=1)
 
 
 def nodal_values(jets: Array, data: Data) -> list[list[Array]]:
-    """`values[k][f]`, as `lowering.discrete` asks for them, from (time orders · fields, M·S)."""
-    fields = len(jets) // data.time_orders
+    """`values[k][f]`, as `lowering.discrete` asks for them, from the transpose of `time_jets`."""
     table = list(jets) if data.time_axis is None else [f.reshape(-1, data.slices) for f in jets]
+    if data.time_matrices is not None:
+        return [table, *([values @ matrix.T for values in table] for matrix in data.time_matrices)]
+    fields = len(jets) // data.time_orders
     return [table[k * fields : (k + 1) * fields] for k in range(data.time_orders)]
 
 
@@ -82,8 +91,9 @@ def residuals(jets: Array, data: Data) -> list[Array]:
 
 def loss(network: Network, data: Data) -> tuple[Array, Any]:
     """The weighted sum of mean squares, and its parts; for gradients in reverse mode."""
-    if data.time_orders <= 2:
-        axis = data.time_axis if data.time_orders == 2 else None
+    from_network = 1 if data.time_matrices is not None else data.time_orders
+    if from_network <= 2:
+        axis = data.time_axis if from_network == 2 else None
         jets = jnp.concatenate(batch_jet(network, data.inputs, axis))
     else:
         jets = time_jets(network, data).T
@@ -148,14 +158,19 @@ def solve(task: Task, reporter: Reporter) -> SolverResult:
         terms = make_terms(task, placed)
         words = (operator_words(nodal, options.order), describe_weights(terms))
         note.text = "; ".join(filter(None, words))
-    orders, inputs = 1, cloud.points
+    orders, inputs, matrices = 1, cloud.points, None
     if times is not None:
         jets = (j for row in system.all_rows for j in row.jets(system.space))
         orders = 1 + max(system.time_order(jet) for jet in jets)
         inputs = on_slices(cloud.points, None, times).inputs(system)
+        if options.time_derivative == "stencils":
+            # Two orders more than in space: between slices little is gained by fewer.
+            found = time_matrices(times, orders - 1, options.order + 2)
+            matrices = jnp.asarray(found, dtype)
     data = Data(
         jnp.asarray(inputs, dtype),
         rows,
+        matrices,
         None if times is None else system.frame.time_axis,
         orders,
         1 if times is None else len(times),

@@ -212,6 +212,19 @@ def size_mistakes(
         own, stated = scattered(options, system.problem.parameter_values()), options.space
     if system.problem.shape is None or not isinstance(own, NodeOptions):
         return ()
+    if isinstance(options, DtPinnOptions) and options.time_derivative == "stencils":
+        orders = (system.time_order(j) for row in system.all_rows for j in row.jets(system.space))
+        highest = max(orders, default=0)
+        if options.slices <= highest:
+            return (
+                Diagnostic(
+                    "E514",
+                    f"a derivative of order {highest} in time needs {highest + 1} time slices, "
+                    f"and there are {options.slices}",
+                    choice.spans.get("slices", choice.span),
+                    helps=("take more, `slices=25`", "or `time_derivative=exact`"),
+                ),
+            )
     try:
         count = round(count_nodes(system, stated, own))
     except ProblemError as error:

@@ -120,6 +120,12 @@ class DtPinnOptions(TrainedOptions):
 
     order: int = option(4, "order of accuracy of the RBF-FD operators", least=1, most=10)
     ghost: bool = option(True, "nodes outside the boundary, one for each boundary node")
+    time_derivative: str = option(
+        "exact",
+        "derivatives in time: `exact`, of the network, or `stencils`, differences of its values "
+        "on the slices, at half the cost",
+        choices=("exact", "stencils"),
+    )
     floor: float = option(
         1.0,
         "stop when the loss falls to so many times the share that the error of the operators "

@@ -8,10 +8,8 @@ that a result never depends on how fast the machine is (unless a time limit asks
 from __future__ import annotations
 
 import math
-import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass, field
+from collections.abc import Callable
+from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
 
@@ -40,6 +38,7 @@ from pdesl.solvers.quasi_newton import (
     restarted,
     start_state,
 )
+from pdesl.solvers.training_log import Clock, History, Log
 
 __all__ = [
     "CHECK",
@@ -154,20 +153,6 @@ class Progress:
 
 
 @dataclass(frozen=True, slots=True)
-class History:
-    """One entry for each iteration, the evaluation of the start included.
-
-    `seconds` is interpolated within a block and counts from the start, compilation included and
-    a monitor's time left out.
-    """
-
-    loss: np.ndarray
-    gradient_norm: np.ndarray
-    evaluations: np.ndarray
-    seconds: np.ndarray
-
-
-@dataclass(frozen=True, slots=True)
 class TrainingResult:
     """The parameters with the lowest loss met, and how they were found.
 
@@ -222,51 +207,6 @@ class _Flattening:
         return jax.tree.unflatten(self.structure, leaves)
 
 
-@dataclass(slots=True)
-class _Log:
-    """Records of the blocks as they come, for the history and the decisions."""
-
-    rows: list[np.ndarray] = field(default_factory=list)
-    times: list[np.ndarray] = field(default_factory=list)
-    #: best loss after every iteration so far
-    best: list[float] = field(default_factory=list)
-
-    def append(self, rows: np.ndarray, begin: float, end: float) -> None:
-        if len(rows):
-            self.rows.append(rows)
-            self.times.append(begin + (end - begin) * np.arange(1, len(rows) + 1) / len(rows))
-            lowest = self.best[-1] if self.best else math.inf
-            self.best += np.minimum.accumulate(np.fmin(rows[:, 0], lowest)).tolist()
-
-    def history(self) -> History:
-        table = np.concatenate(self.rows) if self.rows else np.zeros((0, 3))
-        times = np.concatenate(self.times) if self.times else np.zeros(0)
-        return History(table[:, 0], table[:, 1], table[:, 2].astype(np.int64), times)
-
-
-class _Clock:
-    """Wall-clock and CPU seconds since the start, without what was spent within `paused`."""
-
-    def __init__(self) -> None:
-        self.wall = time.perf_counter()
-        self.cpu = time.process_time()
-
-    def seconds(self) -> float:
-        return time.perf_counter() - self.wall
-
-    def cpu_seconds(self) -> float:
-        return time.process_time() - self.cpu
-
-    @contextmanager
-    def paused(self) -> Iterator[None]:
-        wall, cpu = time.perf_counter(), time.process_time()
-        try:
-            yield
-        finally:
-            self.wall += time.perf_counter() - wall
-            self.cpu += time.process_time() - cpu
-
-
 class _Program:
     """Compiled blocks of one optimiser; a state of another shape compiles another one."""
 
@@ -284,7 +224,7 @@ class _Program:
         leaves, structure = jax.tree.flatten(state)
         key = (structure, tuple((leaf.shape, leaf.dtype) for leaf in leaves))
         if key not in self.compiled:
-            clock = _Clock()
+            clock = Clock()
             # The state is donated: its large arrays are updated in place.
             jitted = jax.jit(self.block, donate_argnums=0)
             self.compiled[key] = jitted.lower(state, self.data, end).compile()
@@ -337,7 +277,7 @@ def minimise(
         TypeError: parameters that are no floating-point arrays; Levenberg-Marquardt without
             residuals.
     """
-    clock = _Clock()
+    clock = Clock()
     optimiser = LBFGS() if optimiser is None else optimiser
     stopping = Stopping() if stopping is None else stopping
     flat = _Flattening(parameters)
@@ -375,7 +315,7 @@ def minimise(
         memory = optimiser.make_memory(flat.start.size, jnp.dtype(flat.dtype))
         state = start_state(point, memory, aux)
 
-    log = _Log()
+    log = Log()
     safe = (flat.start, jax.tree.map(np.asarray, aux), math.inf)
     iteration = evaluations = restarts = 0
     last_restart = math.inf
@@ -467,7 +407,7 @@ def minimise(
 
 
 def _decision(
-    stopping: Stopping, log: _Log, iteration: int, seconds: float, check: int
+    stopping: Stopping, log: Log, iteration: int, seconds: float, check: int
 ) -> StopReason | None:
     if iteration >= stopping.iterations:
         return StopReason.ITERATIONS
@@ -483,7 +423,7 @@ def _decision(
     return met
 
 
-def _target_met(stopping: Stopping, log: _Log) -> StopReason | None:
+def _target_met(stopping: Stopping, log: Log) -> StopReason | None:
     lowest = log.best[-1]
     if stopping.loss is not None and lowest <= stopping.loss:
         return StopReason.LOSS

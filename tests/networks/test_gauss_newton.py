@@ -82,8 +82,8 @@ def test_both_matrices_and_neither(count):
     for result in results:
         assert result.loss < 1e-8
         np.testing.assert_allclose(loss(result.parameters, data)[0], result.loss, rtol=1e-6)
-    # The first steps, while conjugate gradients are as good as exact, agree.
-    np.testing.assert_allclose(results[0].history.loss[:3], results[1].history.loss[:3], rtol=0.05)
+    # The first steps differ by what the first damping is a fraction of.
+    np.testing.assert_allclose(results[0].history.loss[:3], results[1].history.loss[:3], rtol=0.15)
 
 
 def test_a_linear_problem_takes_a_few_steps():

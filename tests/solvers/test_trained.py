@@ -1,5 +1,6 @@
 """`dt_pinn` and `pinn`: they solve, they repeat, they stop by the loss, and they refuse by name."""
 
+from functools import partial
 from importlib import import_module
 from pathlib import Path
 from typing import Any
@@ -272,9 +273,19 @@ class _Caught(Exception):
     pass
 
 
-@pytest.mark.parametrize("text", [FLOW, ROD, SECOND_IN_TIME], ids=["flow", "rod", "wave"])
-@pytest.mark.parametrize("method", ["dt_pinn", "pinn"])
-def test_the_loss_is_the_sum_of_squares_of_its_residuals(method, text, monkeypatch):
+@pytest.mark.parametrize(
+    ("method", "text", "more"),
+    [
+        ("dt_pinn", FLOW, []),
+        ("pinn", FLOW, []),
+        ("dt_pinn", ROD, []),
+        ("dt_pinn", ROD, ["solver.time_derivative=stencils"]),
+        ("pinn", ROD, []),
+        ("dt_pinn", SECOND_IN_TIME, []),
+        ("dt_pinn", SECOND_IN_TIME, ["solver.time_derivative=stencils"]),
+    ],
+)
+def test_the_loss_is_the_sum_of_squares_of_its_residuals(method, text, more, monkeypatch):
     """Values and gradients agree, and the Jacobian is that of automatic differentiation."""
     caught = {}
 
@@ -284,7 +295,7 @@ def test_the_loss_is_the_sum_of_squares_of_its_residuals(method, text, monkeypat
 
     module = import_module(f"pdesl.solvers.{method}")
     monkeypatch.setattr(module, "train", catch)
-    settings = ["solver.nodes=90", "solver.slices=4", "solver.width=6", "solver.depth=2"]
+    settings = ["solver.nodes=90", "solver.slices=4", "solver.width=6", "solver.depth=2", *more]
     with pytest.raises(_Caught):
         solve(Source("test", text), solver=method, overrides=settings)
     network, data, residuals = caught["network"], caught["data"], caught["residuals"]
@@ -301,6 +312,29 @@ def test_the_loss_is_the_sum_of_squares_of_its_residuals(method, text, monkeypat
     step = np.concatenate([np.ravel(leaf) for leaf in jax.tree.leaves(direction)])
     slope = jax.jvp(lambda n: residuals.vector(n, data), (network,), (direction,))[1]
     np.testing.assert_allclose(jacobian @ step, slope, atol=1e-11 * np.max(np.abs(slope)))
+
+
+def test_derivatives_in_time_by_differences():
+    settings = [
+        "solver.nodes=40", "solver.width=12", "solver.depth=2", "solver.iterations=600",
+        "solver.slices=15",
+    ]  # fmt: skip
+    errors = []
+    for choice in ("exact", "stencils"):
+        chosen = [*settings, f"solver.time_derivative={choice}"]
+        solution = solve(Source("rod", ROD), overrides=chosen)
+        errors.append(solution.errors["u"].relative_l2)
+    assert max(errors) < 2e-3
+
+
+def test_differences_in_time_need_slices():
+    settings = ["solver.time_derivative=stencils", "solver.slices=2", "solver.nodes=90"]
+    solve_it = partial(solve, Source("wave", SECOND_IN_TIME), overrides=settings)
+    with pytest.raises(ProblemError) as caught:
+        solve_it()
+    (found,) = caught.value.diagnostics
+    assert found.code == "E514"
+    assert "order 2 in time needs 3 time slices" in found.message
 
 
 @pytest.mark.parametrize("method", ["dt_pinn", "pinn"])
