@@ -17,6 +17,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import numpy as np
+from threadpoolctl import threadpool_limits
 
 from pdesl.diagnostics import SolverError
 from pdesl.lowering.cloud import make_cloud
@@ -57,7 +58,9 @@ def solve(task: Task, reporter: Reporter) -> SolverResult:
     system = task.system
     march = March(task, reporter)
     with reporter.stage("solve") as note:
-        windows = march.run()
+        # Threads of BLAS wait by spinning: on a busy machine two took 80 times as long as one.
+        with threadpool_limits(1, user_api="blas"):
+            windows = march.run()
         _refuse_undetermined(task, windows[0])
         worst = max(windows, key=lambda w: w.candidate.held_out).candidate
         _refuse_divergence(worst)
