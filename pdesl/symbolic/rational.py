@@ -22,6 +22,7 @@ MAXIMUM_GENERATORS = 9
 MAXIMUM_MONOMIALS = 250
 MAXIMUM_FACTORED = 40
 MAXIMUM_DEGREE = 24
+MAXIMUM_VARIABLES = 3
 
 # A generator, a power of it, and what that power is.
 Elimination = tuple[Any, int, Any]
@@ -268,7 +269,8 @@ def _factored(quotient: Any) -> sympy.Expr | None:
         large = polynomial.total_degree() > MAXIMUM_DEGREE
         if large or len(polynomial.monoms()) > MAXIMUM_FACTORED:
             return None
-        pieces.append(sympy.factor(part))
+        # Factorisation in many variables may take for ever; powers are found by divisors alone.
+        pieces.append((sympy.factor if len(symbols) <= MAXIMUM_VARIABLES else sympy.sqf)(part))
     return pieces[0] / pieces[1]
 
 

@@ -100,20 +100,24 @@ def _cancels(product: sympy.Mul) -> bool:
     """
     try:
         rational = Rational(product)
-        signs: dict[sympy.Expr, set[bool]] = {}
+        above: list[sympy.Expr] = []
+        below: list[sympy.Expr] = []
         for factor in sympy.Mul.make_args(rational.expression):
             base, exponent = factor.as_base_exp()
             if not isinstance(base, sympy.Add) or not isinstance(exponent, sympy.Integer):
                 continue
             if monomials(base) > MAXIMUM_FACTORED:
                 continue
-            above = sympy.fraction(sympy.together(base))[0]
-            for part, _ in sympy.factor_list(above)[1]:
-                if isinstance(part, sympy.Add):
-                    signs.setdefault(part, set()).add(bool(exponent > 0))
+            (above if exponent > 0 else below).append(sympy.fraction(sympy.together(base))[0])
+        # Common divisors, and not factors: to factorise in many variables may take for ever.
+        return any(
+            isinstance(sympy.gcd(a, b), sympy.Add)
+            for a in above
+            for b in below
+            if a.free_symbols & b.free_symbols
+        )
     except (BasePolynomialError, NotImplementedError):
         return False
-    return any(len(own) == 2 for own in signs.values())
 
 
 @lru_cache(maxsize=1024)
