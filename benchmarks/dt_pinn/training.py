@@ -70,7 +70,7 @@ class Experiment:
     methods: tuple[Method, ...]
     targets: tuple[float, ...] = (1e-3, 1e-4, 1e-5)
     every: int = 20
-    settings: tuple[str, ...] = ("solver.iterations=20000",)
+    settings: tuple[str, ...] = ("solver.iterations=200000", "solver.decrease=0")
 
 
 def dt(orders: Sequence[int], precision: str = "float64") -> tuple[Method, ...]:
