@@ -40,7 +40,7 @@ def laplacian_power(k: int) -> dict[tuple[int, ...], float]:
     return {(2 * i, 2 * (k - i)): float(math.comb(k, i)) for i in range(k + 1)}
 
 
-def spectra(name: str, order: int, count: int) -> dict[str, npt.NDArray]:
+def spectra(name: str, order: int, count: int) -> dict[str, npt.NDArray[np.complex128]]:
     """Eigenvalues by the kind of damping."""
     points, velocity, periods, h = setting(name, count)
     speed = np.linalg.norm(velocity, axis=1)
@@ -58,7 +58,7 @@ def spectra(name: str, order: int, count: int) -> dict[str, npt.NDArray]:
     }
 
 
-def draw(path: str, found: dict[str, npt.NDArray], title: str) -> None:
+def draw(path: str, found: dict[str, npt.NDArray[np.complex128]], title: str) -> None:
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 

@@ -189,7 +189,9 @@ def to_nodal(
         found[row.kind].append(_row(row, group, slices, arrays, requests, built))
     return NodalSystem(
         cloud.points,
-        *(tuple(found[k]) for k in ("interior", "boundary", "initial")),
+        tuple(found["interior"]),
+        tuple(found["boundary"]),
+        tuple(found["initial"]),
         max(group.condition for group in stencils.values()),
     )
 

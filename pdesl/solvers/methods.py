@@ -237,14 +237,15 @@ def size_mistakes(
     )
     if theta == 0:
         return ()
-    least = smallest_stencil(own.order + theta - 1, dimension)
+    order: int = getattr(own, "order")  # noqa: B009, every method on stencils has one
+    least = smallest_stencil(order + theta - 1, dimension)
     if count >= least:
         return ()
     places = (stated.spans.get(name) for name in ("nodes", "spacing", "order"))
     return (
         Diagnostic(
             "E514",
-            f"order {own.order} for derivatives of order {theta} in {dimension} "
+            f"order {order} for derivatives of order {theta} in {dimension} "
             f"dimension{'s' if dimension != 1 else ''} needs {least} nodes for a single stencil, "
             f"and there are {count}",
             next((s for s in places if s), choice.span),

@@ -1,5 +1,7 @@
 """Levenberg-Marquardt: known minima, both forms of a step, damping, failure."""
 
+from typing import Any
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -46,7 +48,7 @@ def fit_data(count):
     return {"x": x, "y": np.sin(3.0 * x[:, 0])}
 
 
-def small_network(dtype=np.float64):
+def small_network(dtype: Any = np.float64):
     return make_network(NetworkOptions(8, 2), [-1.0], [1.0], seed=0, dtype=dtype)
 
 

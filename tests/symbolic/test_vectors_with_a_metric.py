@@ -114,7 +114,8 @@ def _cartesian(formula: str, x: Any, y: Any) -> dict[str, Any]:
 @pytest.mark.parametrize("formula", ["∇·v", "∇×v", "∇²v", "(v·∇)v", "∇u", "v·v", "∇(∇·v)"])
 def test_polar_coordinates_against_cartesian_ones(formula: str) -> None:
     x, y, r, θ = sympy.symbols("x y r θ", real=True)
-    expected, (a, b), e = _cartesian(formula, x, y)  # type: ignore[misc]
+    known: Any = _cartesian(formula, x, y)
+    expected, (a, b), e = known
     there = {x: r * sympy.cos(θ), y: r * sympy.sin(θ)}
 
     def contravariant(one: Any, other: Any) -> list[Any]:
