@@ -19,6 +19,8 @@ from pathlib import Path
 from typing import Any
 
 os.environ["JAX_ENABLE_X64"] = "1"
+# Threads of LAPACK that wait would count as CPU time of Levenberg-Marquardt.
+os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 
 LEVELS = (1e-3, 1e-4, 1e-5, 1e-6)
 DEEP = ("width=50", "depth=4")

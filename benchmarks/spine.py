@@ -127,6 +127,7 @@ def losses(repetitions: int = 15) -> dict[str, float]:
     import numpy as np
 
     from pdesl.ir.normalise import normalise
+    from pdesl.lowering.batch import batch_jet
     from pdesl.lowering.cloud import make_cloud
     from pdesl.lowering.discrete import to_discrete
     from pdesl.lowering.emit import jax_namespace
@@ -153,7 +154,7 @@ def losses(repetitions: int = 15) -> dict[str, float]:
     points = jnp.asarray(cloud.points)
 
     def stencils(net: Any, data: Any) -> Any:
-        nodal_values = [list(net(data[0]).T)]
+        nodal_values = [list(batch_jet(net, data[0])[0])]
         own = data[1]
         return sum(jnp.mean(r(nodal_values) ** 2) for r in (*own.interior, *own.boundary))
 
