@@ -9,7 +9,8 @@
 
 Figures of R. Sharma and V. Shankar (NeurIPS 2022). Both methods have the same file, nodes, network
 (4×50 tanh), seed and optimiser, and pdesl's automatic weights of conditions, where the paper's are
-one (`boundary_weight=1`, `initial_weight=1` of the solver); the relative l2 error is measured on the run's 20,000 test points
+one (`boundary_weight=1`, `initial_weight=1` of the solver); the relative l2 error is measured
+on the run's 20,000 test points
 outside the clock. Times are CPU seconds of training over all threads, compilation left out, so a
 busy machine changes them little. Each run ends by its own stop or after `--seconds`; a time to
 an error that was not reached stays empty. The paper's "lowest error" is one that an oracle picks;
