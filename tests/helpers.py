@@ -10,6 +10,34 @@ from pdesl.resources import malformed_folder
 
 EXAMPLES = Path(__file__).parent / "language" / "examples"
 
+# Periodic in one direction only, with a known solution.
+RING = """
+domain:
+    x ∈ periodic(0, 2π)
+    y ∈ [0, 1]
+fields:
+    u(x, y) : scalar
+    f(x, y) : source
+equations:
+    ∇²u - u = f
+boundary:
+    u = exact(u)    on ∂Ω
+manufactured:
+    u = sin(x) exp(y)
+"""
+
+# Without a unique solution: a constant is free, and the right side has to have no mean.
+NEUMANN = """
+domain:
+    x, y ∈ [0, 1]
+fields:
+    u(x, y) : scalar
+equations:
+    ∇²u = x - 1/2
+boundary:
+    ∂n u = 0    on ∂Ω
+"""
+
 
 @dataclass(frozen=True)
 class Expectation:

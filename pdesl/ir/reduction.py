@@ -280,7 +280,7 @@ class _Reduction:
             inner = [s for s in rational.generators_of(self._depends) if above.has(s)]
             polynomials = [sympy.Poly(above.coeff(t), *inner) for t in tags] if inner else []
         except (BasePolynomialError, NotImplementedError):
-            return None
+            return None  # SymPy takes them for no polynomials: as where there are too few
         if not inner:
             return None
         common = sympy.gcd_list([p.as_expr() for p in polynomials])

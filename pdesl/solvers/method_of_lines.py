@@ -22,6 +22,7 @@ from pdesl.ir.imex import ImexRow, to_imex
 from pdesl.ir.system import System
 from pdesl.lowering.cloud import Cloud
 from pdesl.lowering.conditions_at_nodes import assign_conditions
+from pdesl.lowering.damping import with_hyperviscosity
 from pdesl.lowering.imex_nodal import NodalImex
 from pdesl.lowering.imex_spectral import (
     PeriodicGrid,
@@ -175,6 +176,12 @@ def _discretise(
     )
     with reporter.stage("operators") as note:
         nodal = to_nodal_imex(system, rows, space, assignment, task.values, span[0])
+        damping = ""
+        if isinstance(space, RbfSpace):
+            nodal, damping = with_hyperviscosity(
+                nodal, system, rows, space, task.values, span[0],
+                choices.space_options.hyperviscosity,
+            )  # fmt: skip
         note.text = f"{nodal.stiff.nnz:,} nonzeros in the stiff part, order {space.order}"  # pyright: ignore[reportAttributeAccessIssue]
     return _Lines(
         NodalStepping(nodal, span),
@@ -186,7 +193,7 @@ def _discretise(
             "unknowns": nodal.size,
             "operator_nonzeros": int(nodal.stiff.nnz),
         },
-        f"{choices.space} of order {choices.space_options.order}",
+        f"{choices.space} of order {choices.space_options.order}" + (damping and f"; {damping}"),
         lambda places, jets: _nodal_interpolation(nodal, places, jets),
     )
 

@@ -197,6 +197,13 @@ class ScatteredOptions(NodeOptions):
     nodes: int | Loaded | None = option(2000, NODES, least=4, most=MOST_NODES)
     order: int = option(4, "order of accuracy of the RBF-FD operators", least=1, most=10)
     ghost: bool = option(True, "nodes outside, where conditions on derivatives hold")
+    hyperviscosity: float | None = option(
+        None,
+        "strength of the damping of what the nodes do not resolve, against growing modes of "
+        "advection; none: 1 where advection outweighs diffusion between neighbours; 0: never",
+        least=0.0,
+        most=1e3,
+    )
 
 
 @dataclass(frozen=True, slots=True)

@@ -117,7 +117,7 @@ def _cancels(product: sympy.Mul) -> bool:
             if a.free_symbols & b.free_symbols
         )
     except (BasePolynomialError, NotImplementedError):
-        return False
+        return False  # SymPy has no such polynomials, so it can cancel none either
 
 
 @lru_cache(maxsize=1024)

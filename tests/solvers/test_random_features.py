@@ -19,6 +19,7 @@ from pdesl.solvers.feature_points import Slab
 from pdesl.solvers.feature_rows import as_state
 from pdesl.solvers.features import FEATURE_KINDS, activation_derivatives, draw_features
 from pdesl.solvers.least_squares import factorise
+from tests.helpers import NEUMANN, RING
 
 PLATE = """
 domain:
@@ -96,32 +97,6 @@ boundary:
     u = exact(u)    on ∂Ω
 manufactured:
     u = sin(12 x + 16 y) + x exp(y) cos(5 x y)
-"""
-
-NEUMANN = """
-domain:
-    x, y ∈ [0, 1]
-fields:
-    u(x, y) : scalar
-equations:
-    ∇²u = x - 1/2
-boundary:
-    ∂n u = 0    on ∂Ω
-"""
-
-PERIODIC = """
-domain:
-    x ∈ periodic(0, 2π)
-    y ∈ [0, 1]
-fields:
-    u(x, y) : scalar
-    f(x, y) : source
-equations:
-    ∇²u - u = f
-boundary:
-    u = exact(u)    on ∂Ω
-manufactured:
-    u = sin(x) exp(y)
 """
 
 WAVE = """
@@ -297,7 +272,7 @@ def test_three_coordinates_with_few_features():
 
 @pytest.mark.parametrize(
     ("text", "bound"),
-    [(PLATE, 1e-10), (BEAM, 1e-10), (SYSTEM, 1e-9), (PERIODIC, 1e-9), (HELMHOLTZ, 1e-5)],
+    [(PLATE, 1e-10), (BEAM, 1e-10), (SYSTEM, 1e-9), (RING, 1e-9), (HELMHOLTZ, 1e-5)],
     ids=["plate", "beam", "system", "periodic", "helmholtz"],
 )
 def test_other_problems(text: str, bound: float):
@@ -416,7 +391,7 @@ def test_an_equation_that_is_undefined_at_zero_is_named():
 @pytest.mark.parametrize(
     ("text", "options", "code"),
     [
-        (PERIODIC, {"kind": "tanh"}, "E616"),
+        (RING, {"kind": "tanh"}, "E616"),
         (PLATE, {"features": 100, "points": 50}, "E514"),
         (PLATE, {"kind": "relu"}, "E504"),
     ],

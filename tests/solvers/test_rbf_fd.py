@@ -7,6 +7,7 @@ from pdesl.diagnostics import CapabilityError, SolverError, Source
 from pdesl.lowering.interpolant import NodalInterpolant
 from pdesl.run.pipeline import Solution, load_source, solve
 from pdesl.solvers import linear, rbf_fd
+from tests.helpers import NEUMANN, RING
 
 PLATE = """
 domain:
@@ -88,32 +89,6 @@ manufactured:
     u = sin(x) cos(2 y)
 """
 
-NEUMANN = """
-domain:
-    x, y ∈ [0, 1]
-fields:
-    u(x, y) : scalar
-equations:
-    ∇²u = x - 1/2
-boundary:
-    ∂n u = 0    on ∂Ω
-"""
-
-PERIODIC = """
-domain:
-    x ∈ periodic(0, 2π)
-    y ∈ [0, 1]
-fields:
-    u(x, y) : scalar
-    f(x, y) : source
-equations:
-    ∇²u - u = f
-boundary:
-    u = exact(u)    on ∂Ω
-manufactured:
-    u = sin(x) exp(y)
-"""
-
 
 def size(solution: Solution) -> float:
     """The largest relative error of a field."""
@@ -157,7 +132,7 @@ def test_newton_converges_quadratically():
 
 @pytest.mark.parametrize(
     ("text", "bound"),
-    [(PLATE, 1e-5), (SYSTEM, 1e-6), (PERIODIC, 1e-5), (TORUS, 1e-4), (QUASILINEAR, 1e-6)],
+    [(PLATE, 1e-5), (SYSTEM, 1e-6), (RING, 1e-5), (TORUS, 1e-4), (QUASILINEAR, 1e-6)],
     ids=["plate", "system", "periodic", "torus", "quasilinear"],
 )
 def test_other_problems(text: str, bound: float):
@@ -237,7 +212,7 @@ def test_a_start_that_fails_is_done_without(monkeypatch):
 
 
 def test_the_solution_is_rebuilt_from_its_arrays():
-    solution = solve(Source("test.pde", PERIODIC), solver="rbf_fd")
+    solution = solve(Source("test.pde", RING), solver="rbf_fd")
     result = solution.result
     again = NodalInterpolant.rebuild(
         result.arrays,

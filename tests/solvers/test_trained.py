@@ -13,6 +13,7 @@ import pytest
 from pdesl.diagnostics import CapabilityError, ProblemError, SolverError, Source
 from pdesl.run.pipeline import Solution, load_source, run, solve
 from pdesl.solvers.base import Monitor
+from tests.helpers import RING
 
 SMALL = ["solver.nodes=300", "solver.width=20", "solver.depth=2"]
 
@@ -72,21 +73,6 @@ boundary:
     u = 0    on ∂Ω
     ∂x u = 0    on ∂Ω
     ∂x²u = 0    on ∂Ω
-"""
-
-RING = """
-domain:
-    x ∈ periodic(0, 2π)
-    y ∈ [0, 1]
-fields:
-    u(x, y) : scalar
-    f(x, y) : source
-equations:
-    ∇²u - u = f
-boundary:
-    u = exact(u)    on ∂Ω
-manufactured:
-    u = sin(x) exp(y)
 """
 
 
