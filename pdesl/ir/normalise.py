@@ -261,10 +261,10 @@ def _sources(
     diagnostics: list[Diagnostic],
 ) -> dict[str, sympy.Expr]:
     """Each source field as an expression, from the equation that it balances."""
-    names = [f.name for f in problem.fields if f.kind == "source"]
+    spans = {c: f.span for f in problem.fields if f.kind == "source" for c in f.components}
+    names = list(spans)
     if not names:
         return {}
-    spans = {f.name: f.span for f in problem.fields}
     found: dict[str, sympy.Expr] = {}
     interior = [(e, r) for _, kind, e, r, _ in erased if kind == "interior"]
     for name in names:

@@ -388,7 +388,7 @@ def _type(place: _Place) -> Answer:
         return None
     return place.say(
         "E110", f"`{place.text}` cannot stand in a type",
-        "write `u(t, x) : scalar`, `v(x, y) : vector(2)` or `T(x) : scalar [K]`",
+        "write `u(t, x) : scalar`, `v(x, y) : vector`, `f(x) : source` or `T(x) : scalar [K]`",
     )  # fmt: skip
 
 

@@ -55,6 +55,15 @@ def _metrics() -> Rows:
     return describe_metrics()
 
 
+def _shapes() -> Rows:
+    from pdesl.symbolic.domain import SHAPES
+
+    return tuple(
+        (f"{shape.name}({', '.join(shape.arguments) or 'shape, …'})", shape.words)
+        for shape in SHAPES.values()
+    )
+
+
 def _solvers() -> Rows:
     from pdesl.solvers.methods import METHODS
     from pdesl.symbolic.options import describe_options
@@ -79,6 +88,7 @@ KINDS: Mapping[str, Callable[[], Rows]] = MappingProxyType(
         "operators": _operators,
         "functions": _functions,
         "metrics": _metrics,
+        "shapes": _shapes,
         "solvers": _solvers,
         "codes": _codes,
     }

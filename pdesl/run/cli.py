@@ -420,11 +420,13 @@ def _wrap(text: str) -> str:
 @commands.command("list", short_help="List problems, operators, functions, metrics and more.")
 @click.argument(
     "kind",
-    type=click.Choice(["problems", "operators", "functions", "metrics", "solvers", "codes"]),
+    type=click.Choice(
+        ["problems", "operators", "functions", "metrics", "shapes", "solvers", "codes"]
+    ),
 )
 @as_json_flag
 def list_(kind: str, as_json: bool) -> None:
-    """List the problems, operators, functions, metrics, solvers or codes that pdesl knows."""
+    """List the problems, operators, functions, metrics, shapes, solvers or codes of pdesl."""
     from pdesl.run.catalogue import rows
 
     found = rows(kind)

@@ -55,6 +55,11 @@ from pdesl.symbolic.tensor_fields import (
 __all__ = ["Declarations"]
 
 _FIELD_TYPES = ("scalar", "vector", "tensor", "source")
+# What to write in place of a type with arguments that takes none, or others.
+_TYPE_IN_PLACE = {
+    "vector": "write `v(x, y) : vector`: it has a component for every spatial coordinate",
+    "source": "write `f(x, y) : source`, or `f(x, y) : source(vector)`",
+}
 # Blocks whose statements make the rows of a problem: where one of them is wrong, nothing can be
 # said about too few or too many conditions.
 _ESSENTIAL = frozenset(
@@ -206,14 +211,18 @@ class Declarations:
                 with self._names_lost(statement):
                     symmetry = declared_symmetry(sort)
                 word = word if symmetry is None else "tensor"
-                if word not in _FIELD_TYPES:
+                is_vector_source = _is_vector_source(sort)
+                if word not in _FIELD_TYPES and not is_vector_source:
                     guess = suggest(word, _FIELD_TYPES) if word else None
                     self.scope.poison(declared_name(node) for node in statement.names)
                     raise mistake(
-                        "E318", "a field is a `scalar`, a `vector`, a `tensor` or a `source`",
-                        sort.span,
-                        f"did you mean `{guess}`?" if guess else "u(t, x) : scalar",
+                        "E318", "a field is a `scalar`, a `vector`, a `tensor`, a `source`, or a "
+                        "`source(vector)`", sort.span,
+                        f"did you mean `{guess}`?" if guess else _TYPE_IN_PLACE.get(
+                            sort.function if isinstance(sort, ast.Call) else "", "u(t, x) : scalar"
+                        ),
                     )  # fmt: skip
+                word = "source(vector)" if is_vector_source else word
                 for declared in statement.names:
                     with self.guarded(declared_name(declared)):
                         self._field(declared, word, statement, names, symmetry or "")
@@ -265,7 +274,8 @@ class Declarations:
         self.scope.used.update(own)
         if failed:
             raise FollowUp
-        if sort == "vector":
+        rank = 1 if sort in ("vector", "source(vector)") else 0
+        if rank:
             self.scope.refuse_unknown_space()
             if not self.scope.space:
                 raise mistake("E311", "a vector field needs spatial coordinates", node.span,
@@ -283,8 +293,7 @@ class Declarations:
             self._declare_components(entry)
             return
         name = node.function
-        kind = "source" if sort == "source" else "unknown"
-        rank = 1 if sort == "vector" else 0
+        kind = "source" if sort.startswith("source") else "unknown"
         space = self.scope.space
         parts = tuple(f"{name}_{c}" for c in space) if rank else (name,)
         entry = Field(name, tuple(own), rank, kind, parts,
@@ -420,6 +429,15 @@ class Declarations:
                 network = Choice(call.function, tuple(options), (), spans, span=call.span)
                 closures.append(Closure(name, network, tuple(inputs), span=relation.span))
         return tuple(closures)
+
+
+def _is_vector_source(sort: ast.Expression) -> bool:
+    return (
+        isinstance(sort, ast.Call)
+        and sort.function == "source"
+        and sort.arguments == (ast.Name("vector"),)
+        and not sort.keywords
+    )
 
 
 def _unknown(call: ast.Call, translator: Translator) -> Unknown:

@@ -211,6 +211,12 @@ class Domains:
         elif isinstance(node, ast.Binary) and node.operator == "-":
             parts = (self._shape(node.left, dimension), self._shape(node.right, dimension))
             shape = Shape("difference", (), parts, span=node.span)
+        elif isinstance(node, ast.Binary) and node.operator == "cross":
+            parts = (self._shape(node.left, None), self._shape(node.right, None))
+            boxes = all(part.kind == "box" for part in parts)
+            shape = _merged(list(parts)) if boxes else Shape("product", (), parts, span=node.span)
+        elif isinstance(node, ast.ListLiteral) and (bounds := self._interval(node)) is not None:
+            shape = _box(("",), bounds, False, node.span)
         else:
             raise mistake(
                 "E429", "this is no region", node.span,

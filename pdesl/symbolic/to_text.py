@@ -170,6 +170,8 @@ def _field_name(f: Field) -> ast.Expression:
 def _field_type(f: Field) -> ast.Expression:
     if f.symmetry:
         return ast.Call("tensor", (ast.Name(f.symmetry),))
+    if f.kind == "source" and f.rank:
+        return ast.Call("source", (ast.Name("vector"),))
     kinds = "source" if f.kind == "source" else "vector" if f.rank else "scalar"
     return ast.Name("tensor" if f.indices else kinds)
 
