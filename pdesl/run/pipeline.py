@@ -193,7 +193,7 @@ def check(source: Source, overrides: Sequence[str] = (), profile: str | None = N
         found += shape_mistakes(problem)
     summary: tuple[str, ...] = ()
     try:
-        method, choice = choose_method(problem)
+        method, choice = choose_method(problem, system)
         try:
             values = problem.parameter_values()
         except ProblemError:  # reported above; what is written with them has no value either
@@ -427,7 +427,7 @@ def _prepare(
         found = verify(system)
         if _is_wrong(found):
             raise ProblemError([*problem.warnings, *found])
-        method, choice = choose_method(problem)
+        method, choice = choose_method(problem, system)
         if solver is not None:
             choice = _shared(choice, method, observer)
         values = problem.parameter_values()

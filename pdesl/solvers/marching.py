@@ -207,7 +207,9 @@ def _relative(
     with np.errstate(all="ignore"):
         values = system.values(error)
         size = np.maximum(np.abs(system.values(state)), np.abs(system.values(new)))
-        bound = control.atol + control.rtol * np.maximum(size, scale)
+        # A field that starts from zero gets its size from the step itself.
+        whole = np.maximum(scale, _sizes(system, new))
+        bound = control.atol + control.rtol * np.maximum(size, whole)
         return float(np.sqrt(np.mean((values / np.maximum(bound, 1e-300)) ** 2)))
 
 

@@ -149,8 +149,16 @@ def method_named(name: str, span: Span | None = None) -> Method:
     return METHODS[name]
 
 
-def choose_method(problem: Problem) -> tuple[Method, Choice]:
-    """The method that the file names, else one that suits the problem.
+#: Methods in the order in which a file without one is offered to them: direct ones, whose answer
+#: can be trusted and comes first, then those that train.
+PREFERENCE = ("rbf_fd", "method_of_lines", "dt_pinn", "pinn")
+
+
+def choose_method(problem: Problem, system: System | None = None) -> tuple[Method, Choice]:
+    """The method that the file names, else the first of `PREFERENCE` that can solve the problem.
+
+    `system` is the problem's; without it only time and dimension decide. A method that lacks an
+    option that the file gives is passed over.
 
     Raises:
         ProblemError: the file names one that does not exist (E501).
@@ -158,8 +166,28 @@ def choose_method(problem: Problem) -> tuple[Method, Choice]:
     choice = problem.solver or Choice("")
     if choice.name:
         return method_named(choice.name, choice.span), choice
-    suited = "dt_pinn" if len(problem.space) <= HIGHEST_STENCIL_DIMENSION else "pinn"
-    return METHODS[suited], choice
+    given = {name for name, _ in choice.options}
+    suited = [
+        method
+        for method in (METHODS[name] for name in PREFERENCE)
+        if given <= {name for name, _, _ in describe_options(method.options)}
+        and not (method.steady and problem.time is not None)
+        and not (method.evolving and problem.time is None)
+        and not (method.stencils and len(problem.space) > HIGHEST_STENCIL_DIMENSION)
+    ]
+    if system is not None:
+        for method in suited:
+            if _is_able(method, system, choice):
+                return method, choice
+    return (suited or [METHODS["dt_pinn"]])[0], choice
+
+
+def _is_able(method: Method, system: System, choice: Choice) -> bool:
+    try:
+        options = bind_options(method, choice, system.problem.parameter_values())
+    except ProblemError:
+        return False
+    return not requirements(method, system, options)
 
 
 def bind_options(method: Method, choice: Choice, values: dict[sympy.Symbol, float]) -> Any:

@@ -384,3 +384,26 @@ def test_what_cannot_be_stepped_is_refused_with_its_place():
     with pytest.raises(ProblemError) as wrong:
         lines(ROD, "finite_difference(31)", "sbdf2")
     assert wrong.value.diagnostics[0].code == "E520"
+
+
+def test_a_field_that_starts_from_zero_is_stepped_with_a_relative_tolerance():
+    text = """
+domain:
+    x ∈ [0, 20]
+    t ∈ [0, 5]
+fields:
+    v(t, x), w(t, x) : scalar
+equations:
+    ∂t v = ∂x²v
+    ∂t w = 0.1 (v - w)
+boundary:
+    ∂n v = 0    on ∂Ω
+initial:
+    v = exp(-x²)
+    w = 0
+"""
+    found = lines(text, "finite_difference(201)", "imex_rk4(rtol=1e-6)")
+    assert len(found.result.history["time"]) < 200
+    total = np.trapezoid(found(5.0, np.linspace(0, 20, 400))["w"], dx=20 / 399)
+    # The integral of v is kept, so that of w is (1 − exp(−t/10)) of it.
+    assert total == pytest.approx((1 - np.exp(-0.5)) * np.sqrt(np.pi) / 2, rel=1e-3)

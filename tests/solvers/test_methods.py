@@ -104,3 +104,44 @@ def test_units_are_followed(old: str, new: str, codes: list[str]):
         found = error.diagnostics
     errors = [d.code for d in found if d.severity is Severity.ERROR]
     assert sorted(set(errors)) == codes
+
+
+POISSON = """
+domain:
+    {domain}
+fields:
+    u({names}) : scalar
+equations:
+    {equation}
+boundary:
+    {boundary}
+"""
+
+
+@pytest.mark.parametrize(
+    ("domain", "equation", "boundary", "expected"),
+    [
+        ("x, y ∈ [0, 1]", "∇²u = 1", "u = 0 on ∂Ω", "rbf_fd"),
+        ("x ∈ [0, 1]\n    t ∈ [0, 1]", "∂t u = ∇²u", "u = 0 on ∂Ω", "method_of_lines"),
+        # Not to be stepped: the condition is not linear.
+        ("x ∈ [0, 1]\n    t ∈ [0, 1]", "∂t u = ∇²u", "∂n u + u⁴ = 0 on ∂Ω", "dt_pinn"),
+        ("x, y, z, w ∈ [0, 1]", "∇²u = 1", "u = 0 on ∂Ω", "pinn"),
+    ],
+)
+def test_a_file_without_a_method_gets_the_most_trusted_that_can(
+    domain: str, equation: str, boundary: str, expected: str
+):
+    names = "x, y, z, w" if "w" in domain else "x, y" if "y" in domain else "t, x"
+    text = POISSON.format(domain=domain, names=names, equation=equation, boundary=boundary)
+    if "t" in names:
+        text += "initial:\n    u = 0\n"
+    system = pipeline.compile(Source("test.pde", text))
+    assert choose_method(system.problem, system)[0].name == expected
+
+
+def test_an_option_of_one_method_alone_chooses_it():
+    text = POISSON.format(
+        domain="x, y ∈ [0, 1]", names="x, y", equation="∇²u = 1", boundary="u = 0 on ∂Ω"
+    )
+    system = pipeline.compile(Source("test.pde", text + "solver:\n    width = 20\n"))
+    assert choose_method(system.problem, system)[0].name == "dt_pinn"
