@@ -3,8 +3,8 @@
 The names of the Python face are loaded when they are first used: `Problem`, `on`, `unknown`,
 `periodic`, `load`, `mlp`, `recipe`, every operator (`lap`, `div`, `dn`, `stiff`, `exact`, …),
 shape (`disk`, `box`, …) and method (`dt_pinn`, `pinn`, …), `check`, `compile`,
-`load_source` and `solve` of the pipeline, and `Monitor` to watch a training. `Problem.run` writes
-a result folder as the command line does.
+`load_source` and `solve` of the pipeline, `load_solution` for the result of a run, and `Monitor` to
+watch a training. `Problem.run` writes a result folder as the command line does.
 """
 
 from __future__ import annotations
@@ -29,6 +29,8 @@ def __getattr__(name: str) -> Any:
     # Submodules come through the import system, never through here.
     if name == "Monitor":
         return import_module("pdesl.solvers.base").Monitor
+    if name == "load_solution":
+        return import_module("pdesl.run.solution").load_solution
     if name in _PIPELINE:
         return getattr(import_module("pdesl.run.pipeline"), name)
     if name in _SUBMODULES:

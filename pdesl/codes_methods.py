@@ -155,8 +155,13 @@ _CAPABILITIES = (
          "Fields are written at given times of the range, or at the end; a method chooses its "
          "steps by itself, so that their number says nothing.",
          'Write every 0.1: u -> "u.h5", at 0.5: u -> "u.h5", or at end: u -> "u.h5".'),
-    Code("E621", "output of something that is no field", "Fields can be written yet.",
-         "Name the fields; what is made of them can be computed from the file."),
+    Code("E621", "output of something that is no quantity",
+         "Written are fields, expressions of them and their derivatives at every node, values at "
+         "a place, u(x=0.5, y=0), and measures of the whole domain: ∫(u²), mean(u), min(u), "
+         "max(u), norm(u).",
+         "Write one of these; a place needs a number for every spatial coordinate."),
+    Code("E622", "several times in a file that holds one", "A file .vtu has no time.",
+         "Write a series as .xdmf, which ParaView opens too, or as .h5."),
     Code("E626", "no evolution equation",
          "A method that steps in time needs a time derivative of every field from the equations; "
          "a constraint such as ∇·v = 0 gives none.",

@@ -22,7 +22,7 @@ from typing import Self
 
 from pdesl.diagnostics import OutputError
 
-__all__ = ["METRICS", "OutputFolder", "default_folder", "replace_text", "safe_name"]
+__all__ = ["METRICS", "OutputFolder", "default_folder", "replace_file", "replace_text", "safe_name"]
 
 METRICS = "metrics.json"
 _LOCK = ".pdesl-lock"
@@ -297,11 +297,20 @@ def replace_text(path: Path, text: str) -> None:
     Raises:
         OutputError: E815 where it cannot be written.
     """
+    replace_file(path, lambda draft: draft.write_text(text, encoding="utf-8", newline=""))
+
+
+def replace_file(path: Path, writer: Callable[[Path], object]) -> None:
+    """Replace one file as a whole by what `writer` writes, keeping its permissions.
+
+    Raises:
+        OutputError: E815 where it cannot be written.
+    """
     target = path.resolve()
-    draft = target.with_name(f".{target.name}.pdesl-{os.getpid()}")
+    draft = target.with_name(f".{os.getpid()}.pdesl-{target.name}")
     try:
         with _writing(str(path)):
-            draft.write_text(text, encoding="utf-8", newline="")
+            writer(draft)
             if target.exists():
                 shutil.copymode(target, draft)
             _flush(draft)

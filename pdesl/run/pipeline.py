@@ -16,7 +16,6 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
 import sympy
 
 from pdesl.diagnostics import (
@@ -43,6 +42,7 @@ from pdesl.run.known import Known, known_solution, reference_mistakes
 from pdesl.run.outputs import output_targets
 from pdesl.run.progress import Observer, SilentObserver
 from pdesl.run.progress import stage as observed
+from pdesl.run.solution import Solution
 from pdesl.run.words import describe, kind_words
 from pdesl.solvers.methods import (
     METHODS,
@@ -308,9 +308,11 @@ def run(
             course = results.errors_over_time(ready.task, result, known)
             note.text = f"{points:,} test points"
         with observed(observer, "files", timings):
+            writer = results.TargetWriter(
+                ready.task, result, ready.source, known, ready.settings, profile
+            )
             for target in targets:
-                data = results.result_data(ready.task, result, ready.source, known, target.times)
-                folder.write(target.name, writer_for(target.name, data.select(target.fields)))
+                folder.write(target.name, writer_for(target.name, writer.data(target)))
             folder.write(
                 f"{problem.name}.png",
                 lambda path: results.draw_picture(path, ready.task, result, known, course),
@@ -325,7 +327,7 @@ def run(
             overrides=ready.settings,
             timings=timings,
         )
-        metrics |= {"bounds": bounds, "files": folder.digests()}
+        metrics |= {"bounds": bounds, "numbers": writer.numbers, "files": folder.digests()}
         if course:
             metrics["errors_over_time"] = course
         files = folder.commit(metrics)
@@ -364,31 +366,7 @@ def solve(
     from pdesl.run import results
 
     errors, _ = results.measure(ready.task, result, known)
-    return Solution(ready.task.system, result, errors, timings)
-
-
-@dataclass(frozen=True, slots=True)
-class Solution:
-    """A solution as a function of the coordinates of its problem.
-
-    `solution(x, y)` takes arrays that broadcast, in the order of the problem's coordinates (time
-    first), and gives an array for a problem of one field, else a dictionary of arrays by field.
-    `errors` are those against the known solution, by field; `result` has nodes, losses, history.
-    """
-
-    system: System
-    result: SolverResult
-    errors: Mapping[str, FieldError]
-    timings: Mapping[str, float]
-
-    def __call__(self, *coordinates: Any) -> Any:
-        names = [s.name for s in self.system.space.coordinates]
-        if len(coordinates) != len(names):
-            raise TypeError(f"a solution is a function of {', '.join(names)}")
-        arrays = np.broadcast_arrays(*(np.asarray(c, dtype=float) for c in coordinates))
-        table = np.stack([a.ravel() for a in arrays], axis=1)
-        found = {k: v.reshape(arrays[0].shape) for k, v in self.result.evaluate(table).items()}
-        return next(iter(found.values())) if len(found) == 1 else found
+    return Solution(ready.task, result, errors, timings, ready.source, ready.settings, profile)
 
 
 @dataclass(frozen=True, slots=True)
@@ -453,6 +431,11 @@ def _solve(ready: _Ready, observer: Observer, timings: dict[str, float]) -> Solv
     if result.interrupted:
         raise KeyboardInterrupt
     return result
+
+
+def prepare(source: Source, *, overrides: Sequence[str], profile: str | None) -> Task:
+    """The task that a text states, checked; arguments and errors as for `run`."""
+    return _prepare(source, None, overrides, profile, None, SilentObserver(), {}).task
 
 
 def known(

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -11,10 +13,15 @@ import numpy as np
 from pdesl.diagnostics import SolverError, Source
 from pdesl.lowering.cloud import make_test_points
 from pdesl.lowering.places import join_time
+from pdesl.run.cells import make_cells
 from pdesl.run.io import FieldData, ResultData
 from pdesl.run.known import Known
 from pdesl.run.metrics import FieldError, field_error, make_metrics
+from pdesl.run.observables import Observer, observe
+from pdesl.run.outputs import Target
 from pdesl.run.report import PictureData, plot_solution
+from pdesl.run.representation import Representation, represent
+from pdesl.run.solution import axes_of
 from pdesl.solvers.base import Evaluate, SolverResult, Task
 from pdesl.symbolic.domain import numeric_value
 from pdesl.symbolic.options import settings_of
@@ -22,6 +29,7 @@ from pdesl.symbolic.problem import Problem
 
 __all__ = [
     "TEST_POINTS",
+    "TargetWriter",
     "closing_lines",
     "collect_metrics",
     "draw_picture",
@@ -119,8 +127,16 @@ def result_data(
     source: Source,
     known: Known | None,
     times: np.ndarray | None = None,
+    *,
+    settings: Sequence[str] = (),
+    profile: str | None = None,
+    function: tuple[Representation, Mapping[str, float]] | None = None,
 ) -> ResultData:
-    """What is saved of a solution at the nodes: at `times` (T,), else at the end."""
+    """What is saved of a solution at the nodes: at `times` (T,), else at the end.
+
+    At the end the file holds the solution as a function too, `function` with its distance from the
+    method's own values (see `represent`). `settings` and `profile` say how the problem was changed.
+    """
     system, problem, cloud = task.system, task.system.problem, result.cloud
     points = cloud.evaluation
     span = task.time_span
@@ -145,26 +161,81 @@ def result_data(
         "problem_hash": problem.hash,
         "method": result.method,
         "seed": task.options.seed,
+        "overrides": json.dumps(list(settings), ensure_ascii=False),
+        "profile": profile or "",
     }
     if span is not None and times is None:
         attributes["time"] = span[1]
     if known is not None and known.words:
         attributes["reference"] = known.against
+    arrays, own = dict(result.arrays), dict(result.attributes)
+    if times is None:
+        kept, distance = function or represent(task, result)
+        arrays |= kept.arrays()
+        own |= {
+            **kept.attributes(),
+            "kind": kept.kind,
+            "axes": json.dumps([asdict(a) for a in axes_of(task)], ensure_ascii=False),
+            "fields": json.dumps(list(system.fields), ensure_ascii=False),
+            "distance": json.dumps(dict(distance), ensure_ascii=False),
+        }
     return ResultData(
         title=problem.name,
         coordinates={s.name: points[:, i] for i, s in enumerate(system.space_symbols)},
-        fields={f: FieldData(computed[f], exact.get(f), units.get(f, "1")) for f in system.fields},
+        fields={
+            f: FieldData(computed[f], exact.get(f), units.get(f) or "1") for f in system.fields
+        },
         kind=(np.arange(len(points)) >= first).astype(int),
         part=part,
         part_names=tuple(cloud.part_names),
         normals=normals,
-        network=dict(result.arrays),
-        network_attributes=dict(result.attributes),
+        network=arrays,
+        network_attributes=own,
         history=dict(result.history),
         attributes=attributes,
         times=times,
         time_name="t" if system.time_symbol is None else system.time_symbol.name,
     )
+
+
+@dataclass(slots=True)
+class TargetWriter:
+    """The data of each file that a run writes; what files share is made once.
+
+    `numbers` are the last values of what was one number at a time, as the problem writes it.
+    """
+
+    task: Task
+    result: SolverResult
+    source: Source
+    known: Known | None
+    settings: Sequence[str]
+    profile: str | None
+    numbers: dict[str, float] = field(default_factory=dict)
+    _kept: tuple[Representation, Mapping[str, float]] | None = None
+
+    def data(self, target: Target) -> ResultData:
+        if self._kept is None:
+            self._kept = represent(self.task, self.result)
+        whole = result_data(
+            self.task, self.result, self.source, self.known, target.times,
+            settings=self.settings, profile=self.profile, function=self._kept,
+        )  # fmt: skip
+        data = whole.select(target.fields)
+        points = self.result.cloud.evaluation
+        if target.derived:
+            observer = Observer(self.task, self.result.evaluate, self._kept[0])
+            columns, numbers = observe(observer, target.derived, points, target.times)
+            self.numbers |= {
+                n.long_name: float(np.atleast_1d(n.values)[-1]) for n in numbers.values()
+            }
+            labels = {q.name: q.label for q in target.derived}
+            data = data.adding(
+                {n: FieldData(v, None, None, labels[n]) for n, v in columns.items()}, numbers
+            )
+        if target.name.lower().endswith((".vtu", ".xdmf")):
+            data = replace(data, cells=make_cells(points, self.task.region))
+        return data
 
 
 def draw_picture(

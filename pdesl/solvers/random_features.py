@@ -82,6 +82,7 @@ def solve(task: Task, reporter: Reporter) -> SolverResult:
         cloud=cloud,
         arrays=_arrays(windows),
         attributes={
+            "kind": "features",
             "network": _network(system.fields, found),
             "activation": found.shape.kind,
             "hidden_layers": 1,

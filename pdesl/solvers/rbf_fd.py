@@ -137,7 +137,11 @@ def solve(task: Task, reporter: Reporter) -> SolverResult:
         evaluate=make_evaluate(interpolant, system.fields),
         cloud=cloud,
         arrays=interpolant.arrays(),
-        attributes={"degree": interpolant.degree, "centres": interpolant.centres},
+        attributes={
+            "kind": "interpolant",
+            "degree": interpolant.degree,
+            "centres": interpolant.centres,
+        },
         history={"iteration": np.arange(len(history)), "residual": np.asarray(history)},
         losses={"total": float(history[-1] ** 2)},
         counts={

@@ -191,7 +191,7 @@ def train(
     for number, (weight, bias) in enumerate(zip(trained.weights, trained.biases, strict=True)):
         arrays[f"layers/{number}/weight"] = np.asarray(weight)
         arrays[f"layers/{number}/bias"] = np.asarray(bias)
-    attributes: dict[str, str | int | float] = {"activation": trained.activation}
+    attributes: dict[str, str | int | float] = {"kind": "layers", "activation": trained.activation}
     for name in ("center", "scale"):
         arrays[name] = np.asarray(getattr(trained, name))
     return SolverResult(

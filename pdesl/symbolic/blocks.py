@@ -10,6 +10,7 @@ import sympy
 from pdesl.diagnostics import Span
 from pdesl.language import ast
 from pdesl.language.names import suggest
+from pdesl.language.printer import format_expression
 from pdesl.symbolic.expressions import Translator
 from pdesl.symbolic.functions import vanishes
 from pdesl.symbolic.options import option_value
@@ -317,7 +318,14 @@ def output_rules(
             outputs = tuple(_output(node, translator) for node in statement.outputs)
             trigger = _trigger(statement.trigger, translator)
             found.append(
-                OutputRule(statement.kind, trigger, outputs, statement.target, span=statement.span)
+                OutputRule(
+                    statement.kind,
+                    trigger,
+                    outputs,
+                    statement.target,
+                    tuple(format_expression(node) for node in statement.outputs),
+                    span=statement.span,
+                )
             )
     return tuple(found)
 

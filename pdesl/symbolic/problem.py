@@ -248,12 +248,16 @@ class Verification(Stated):
 
 @dataclass(frozen=True, slots=True)
 class OutputRule(Stated):
-    """What to write when, to which file; no target for `stop`."""
+    """What to write when, to which file; no target for `stop`.
+
+    `labels` are the outputs as they were written.
+    """
 
     kind: str
     trigger: OptionValue
     outputs: tuple[OptionValue, ...]
     target: str | None
+    labels: tuple[str, ...] = field(default=(), compare=False)
 
 
 @dataclass(frozen=True, slots=True, eq=False)

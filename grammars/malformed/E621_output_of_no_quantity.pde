@@ -13,4 +13,4 @@ boundary:
     u = 0    on ∂Ω
 
 output:
-    at end: u² -> "u.h5"
+    at end: u(x=0.5) -> "u.h5"
