@@ -265,7 +265,8 @@ _RESULTS = (
          "Give a plain name such as \"solution.h5\"; -o FOLDER says where it goes."),
     Code("E814", "an output file of an unknown format",
          "The suffix of a file chooses its format, and this one is not known.",
-         "End the name in .h5, .csv or .npz."),
+         "End the name in .h5, .csv, .npz, .vtu or .xdmf; that of a movie in .gif or, with ffmpeg, "
+         ".mp4."),
     Code("E815", "a file that could not be written",
          "The disk is full, or it failed while a file was written. What was in the folder before "
          "is still there, and nothing in it is half written.",
@@ -279,6 +280,9 @@ _RESULTS = (
          "node_kind, boundary_part, network, history, normal_x and the like, and u_exact and "
          "u_error beside a field u.",
          "Give the field another name."),
+    Code("E818", "a movie that cannot be made",
+         "A movie shows a field on a line or in the plane over time.",
+         "Draw the pictures of the result without --movie."),
 )  # fmt: skip
 
 _STENCILS = (

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from types import MappingProxyType
 
-__all__ = ["KINDS", "rows"]
+__all__ = ["KINDS", "first_comment", "rows"]
 
 Rows = tuple[tuple[str, str], ...]
 
@@ -14,12 +14,12 @@ def _problems() -> Rows:
     from pdesl.resources import problems_folder
 
     return tuple(
-        (path.stem, _first_comment(path.read_text(encoding="utf-8")))
+        (path.stem, first_comment(path.read_text(encoding="utf-8")))
         for path in sorted(problems_folder().glob("*.pde"))
     )
 
 
-def _first_comment(text: str) -> str:
+def first_comment(text: str) -> str:
     """The comment that opens a file, on one line."""
     words: list[str] = []
     for line in text.splitlines():

@@ -41,6 +41,7 @@ from pdesl.run.cli_options import as_json as as_json_flag
 from pdesl.run.cli_options import problem as problem_argument
 from pdesl.run.cli_options import profile as profile_option
 from pdesl.run.cli_options import solver as solver_option
+from pdesl.run.cli_pictures import plot, report
 from pdesl.run.cli_studies import compare, verify
 
 if TYPE_CHECKING:
@@ -442,8 +443,8 @@ def list_(kind: str, as_json: bool) -> None:
         click.echo(fill(f"{name:<{indent}}{words}", width, subsequent_indent=" " * indent))
 
 
-commands.add_command(verify)
-commands.add_command(compare)
+for command in (verify, compare, plot, report):
+    commands.add_command(command)
 
 
 def main() -> None:

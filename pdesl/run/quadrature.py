@@ -3,12 +3,14 @@
 Boxes (periodic ones too) take products of Gauss-Legendre rules on panels, regions of the line such
 rules on their stretches. In the plane every horizontal line is cut where the level function changes
 its sign, and Gauss-Legendre points lie on its pieces; the lines crowd towards the heights where the
-number of pieces changes, since the length of a piece has the slope of a square root there. In more
-dimensions points of low discrepancy fill the region.
+number of pieces changes, since the length of a piece has the slope of a square root there. Space is
+cut into such planes. In more dimensions, and in periodic ones that are no box, points of low
+discrepancy fill the region.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from itertools import pairwise
 
@@ -24,6 +26,7 @@ __all__ = ["Quadrature", "make_quadrature"]
 PANELS = {1: (24, 36), 2: (8, 12), 3: (3, 5)}  # of a box, coarse and fine, in each direction
 PANEL_POINTS = {1: 8, 2: 6, 3: 5}
 LINES = (24, 40)  # between two heights where lines through a region change
+SLICES, LINES_OF_SLICES = (16, 24), (10, 16)  # the same in space
 SCAN = 200  # heights at which such changes are looked for
 LINE_CELLS = 192  # in which a line is searched for the boundary
 LINE_POINTS = 20
@@ -60,7 +63,10 @@ def _rule(region: Region, fineness: int) -> tuple[NDArray, NDArray]:
     if dimension == 1:
         return _product([_panels(line_stretches(region), PANELS[1][fineness], 1)])
     if dimension == 2 and not any(region.periods):
-        return _lines(region, LINES[fineness])
+        lower, upper = (np.asarray(b, float) for b in region.bounding_box())
+        return _lines(lambda p: np.asarray(region.level(p), float), lower, upper, LINES[fineness])
+    if dimension == 3 and not any(region.periods):
+        return _slices(region, fineness)
     count = SCATTERED[fineness]
     uniform = low_discrepancy(
         count, region.interior_parameters, np.zeros(region.interior_parameters)
@@ -90,14 +96,33 @@ def _product(rules: list[tuple[NDArray, NDArray]]) -> tuple[NDArray, NDArray]:
     return points, np.prod([axis.ravel() for axis in sizes], axis=0)
 
 
-def _lines(region: Region, count: int) -> tuple[NDArray, NDArray]:
+def _slices(region: Region, fineness: int) -> tuple[NDArray, NDArray]:
+    """Planes of constant height through a region of space, each with its lines."""
     lower, upper = (np.asarray(b, float) for b in region.bounding_box())
+    angles, steps = np.polynomial.legendre.leggauss(SLICES[fineness])
+    half = (upper[2] - lower[2]) / 2
+    heights = lower[2] + half + half * np.sin(angles * np.pi / 2)
+    sizes = half * np.cos(angles * np.pi / 2) * steps * np.pi / 2
+    points, weights = [np.empty((0, 3))], [np.empty(0)]
+    for height, size in zip(heights, sizes, strict=True):
+
+        def level(flat: NDArray, z: float = height) -> NDArray:
+            return np.asarray(region.level(np.insert(flat, 2, z, axis=1)), float)
+
+        own, found = _lines(level, lower[:2], upper[:2], LINES_OF_SLICES[fineness])
+        points.append(np.insert(own, 2, height, axis=1))
+        weights.append(size * found)
+    return np.concatenate(points), np.concatenate(weights)
+
+
+def _lines(
+    flat_level: Callable[[NDArray], NDArray], lower: NDArray, upper: NDArray, count: int
+) -> tuple[NDArray, NDArray]:
     margin = 1e-9 * (upper[0] - lower[0])
     edges = np.linspace(lower[0] - margin, upper[0] + margin, LINE_CELLS + 1)
 
     def level(x: NDArray, y: NDArray) -> NDArray:
-        flat = np.stack([x.ravel(), y.ravel()], axis=1)
-        return np.asarray(region.level(flat), float).reshape(x.shape)
+        return flat_level(np.stack([x.ravel(), y.ravel()], axis=1)).reshape(x.shape)
 
     def inside(heights: NDArray) -> NDArray:
         return level(*np.broadcast_arrays(edges[None, :], heights[:, None])) < 0

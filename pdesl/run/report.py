@@ -21,7 +21,19 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-__all__ = ["PictureData", "plot_solution"]
+__all__ = [
+    "STYLE",
+    "Moment",
+    "PictureData",
+    "colour_bar",
+    "draw_nodes",
+    "error_limits",
+    "frame_axes",
+    "limits_of",
+    "map_error",
+    "map_solution",
+    "plot_solution",
+]
 
 Moment = Callable[[NDArray, float], Mapping[str, NDArray]]
 """(n, d) points and a time to field → (n,) values."""
@@ -29,7 +41,7 @@ Moment = Callable[[NDArray, float], Mapping[str, NDArray]]
 _INK = "#222222"
 _ERROR_MAP = "magma"
 _DECADES = 5  # of the error that the logarithmic scale shows below the largest
-_STYLE = {
+STYLE = {
     "font.size": 8.0,
     "axes.titlesize": 9.0,
     "axes.labelsize": 8.0,
@@ -100,12 +112,12 @@ def plot_solution(
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 
-    draw = {1: _draw_lines, 2: _draw_maps}.get(len(data.coordinates), _draw_slices)
+    draw = {1: draw_lines, 2: _draw_maps}.get(len(data.coordinates), draw_slices)
     if len(data.coordinates) == 1 and data.over_time is not None:
         from pdesl.run.report_time import draw_space_time
 
         draw = draw_space_time
-    with matplotlib.rc_context(_STYLE):  # pyright: ignore[reportArgumentType]
+    with matplotlib.rc_context(STYLE):  # pyright: ignore[reportArgumentType]
         figure = Figure(layout="constrained")
         FigureCanvasAgg(figure)
         draw(figure, data, resolution)
@@ -132,7 +144,7 @@ def _outline(axes: Axes, plane: Plane) -> Any:
     return patch
 
 
-def _frame(axes: Axes, data: PictureData, i: int, j: int, title: str) -> None:
+def frame_axes(axes: Axes, data: PictureData, i: int, j: int, title: str) -> None:
     margin = 0.04 * max(data.upper[i] - data.lower[i], data.upper[j] - data.lower[j])
     axes.set_xlim(data.lower[i] - margin, data.upper[i] + margin)
     axes.set_ylim(data.lower[j] - margin, data.upper[j] + margin)
@@ -147,7 +159,7 @@ def _nothing(axes: Axes, words: str) -> None:
     axes.set_axis_off()
 
 
-def _map_solution(axes: Axes, plane: Plane, values: NDArray, limits: tuple[float, float]) -> Any:
+def map_solution(axes: Axes, plane: Plane, values: NDArray, limits: tuple[float, float]) -> Any:
     low, high = limits
     grid = np.ma.masked_invalid(plane.fill(values))
     image = axes.pcolormesh(
@@ -171,7 +183,7 @@ def _map_solution(axes: Axes, plane: Plane, values: NDArray, limits: tuple[float
     return image
 
 
-def _map_error(axes: Axes, plane: Plane, error: NDArray, limits: tuple[float, float]) -> Any:
+def map_error(axes: Axes, plane: Plane, error: NDArray, limits: tuple[float, float]) -> Any:
     from matplotlib.colors import LogNorm
 
     low, high = limits
@@ -223,8 +235,8 @@ def _draw_maps(figure: Figure, data: PictureData, resolution: int) -> None:
 
     def solution(name: str) -> Callable[[Axes], None]:
         def draw(axes: Axes) -> None:
-            shown = _map_solution(axes, plane, fields[name], limits_of(fields[name][inside]))
-            _frame(axes, data, 0, 1, f"Solution {name}")
+            shown = map_solution(axes, plane, fields[name], limits_of(fields[name][inside]))
+            frame_axes(axes, data, 0, 1, f"Solution {name}")
             colour_bar(figure, shown, axes, data.label(name))
 
         return draw
@@ -233,8 +245,8 @@ def _draw_maps(figure: Figure, data: PictureData, resolution: int) -> None:
         def draw(axes: Axes) -> None:
             difference = np.abs(fields[name] - exact[name])
             limits = error_limits(difference[inside])
-            shown = _map_error(axes, plane, difference, limits)
-            _frame(axes, data, 0, 1, f"Pointwise error, at most {limits[1]:.1e}")
+            shown = map_error(axes, plane, difference, limits)
+            frame_axes(axes, data, 0, 1, f"Pointwise error, at most {limits[1]:.1e}")
             colour_bar(figure, shown, axes, f"|{name} − exact {name}|")
 
         return draw
@@ -243,7 +255,7 @@ def _draw_maps(figure: Figure, data: PictureData, resolution: int) -> None:
         panels.append(solution(name))
         if name in exact:
             panels.append(error(name))
-    panels.append(lambda axes: _draw_nodes(axes, data, (0, 1)))
+    panels.append(lambda axes: draw_nodes(axes, data, (0, 1)))
     if data.history:
         panels.append(lambda axes: draw_history(axes, data.history))
     if data.course:
@@ -258,7 +270,7 @@ def _draw_maps(figure: Figure, data: PictureData, resolution: int) -> None:
         axes.set_axis_off()
 
 
-def _draw_nodes(axes: Axes, data: PictureData, plane: tuple[int, int]) -> None:
+def draw_nodes(axes: Axes, data: PictureData, plane: tuple[int, int]) -> None:
     from matplotlib.transforms import ScaledTranslation
 
     i, j = plane
@@ -287,7 +299,7 @@ def _draw_nodes(axes: Axes, data: PictureData, plane: tuple[int, int]) -> None:
             nodes = nodes[np.all(np.abs(nodes[:, others] - centre) <= thickness, axis=1)]
         if total:
             axes.scatter(nodes[:, i], nodes[:, j], label=f"{name} {total:,}", **look)
-    _frame(axes, data, i, j, "Nodes" if dimension == 2 else f"Nodes near {_where(data, plane)}")
+    frame_axes(axes, data, i, j, "Nodes" if dimension == 2 else f"Nodes near {_where(data, plane)}")
     if len(data.ghost):
         shown = np.concatenate([data.boundary, data.ghost])[:, [i, j]]
         low, high = shown.min(axis=0), shown.max(axis=0)
@@ -303,7 +315,7 @@ def _draw_nodes(axes: Axes, data: PictureData, plane: tuple[int, int]) -> None:
     )  # fmt: skip
 
 
-def _draw_lines(figure: Figure, data: PictureData, resolution: int) -> None:
+def draw_lines(figure: Figure, data: PictureData, resolution: int) -> None:
     low, high = float(data.lower[0]), float(data.upper[0])
     points = np.linspace(low, high, 4 * resolution)[:, None]
     inside = np.asarray(data.level(points)) <= 1e-12 * (high - low)
@@ -356,7 +368,7 @@ def _rug(axes: Axes, data: PictureData) -> None:
         )  # fmt: skip
 
 
-def _draw_slices(figure: Figure, data: PictureData, resolution: int) -> None:
+def draw_slices(figure: Figure, data: PictureData, resolution: int) -> None:
     planes = [
         make_plane(data.level, data.lower, data.upper, axes, resolution // 2)
         for axes in ((0, 1), (0, 2), (1, 2))
@@ -378,7 +390,7 @@ def _draw_slices(figure: Figure, data: PictureData, resolution: int) -> None:
         limits = limits_of(inside)
         shown = [
             _slice(grid[row, k], data, plane, f"Solution {name}")
-            or _map_solution(grid[row, k], plane, values[name], limits)
+            or map_solution(grid[row, k], plane, values[name], limits)
             for k, (plane, values) in enumerate(zip(planes, fields, strict=True))
         ]
         colour_bar(figure, shown[0], list(grid[row]), data.label(name))
@@ -390,7 +402,7 @@ def _draw_slices(figure: Figure, data: PictureData, resolution: int) -> None:
         limits = error_limits(np.concatenate(within))
         shown = [
             _slice(grid[row, k], data, plane, "Pointwise error")
-            or _map_error(grid[row, k], plane, error, limits)
+            or map_error(grid[row, k], plane, error, limits)
             for k, (plane, error) in enumerate(zip(planes, errors, strict=True))
         ]
         label = f"|{name} − exact {name}|, at most {limits[1]:.1e}"
@@ -400,7 +412,7 @@ def _draw_slices(figure: Figure, data: PictureData, resolution: int) -> None:
         _draw_histogram(grid[row, 0], data, known)
     else:
         grid[row, 0].set_axis_off()
-    _draw_nodes(grid[row, 1], data, (0, 1))
+    draw_nodes(grid[row, 1], data, (0, 1))
     if data.history:
         draw_history(grid[row, 2], data.history)
     else:
@@ -409,7 +421,7 @@ def _draw_slices(figure: Figure, data: PictureData, resolution: int) -> None:
 
 def _slice(axes: Axes, data: PictureData, plane: Plane, title: str) -> None:
     """Frame a slice and say where it lies."""
-    _frame(axes, data, *plane.axes, f"{title}, {_where(data, plane.axes)}")
+    frame_axes(axes, data, *plane.axes, f"{title}, {_where(data, plane.axes)}")
     if plane.empty:
         _nothing(axes, "the slice meets no point of the region")
 
