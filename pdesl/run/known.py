@@ -29,7 +29,7 @@ from pdesl.solvers.methods import (
     size_mistakes,
 )
 from pdesl.solvers.options import NESTED, MethodOfLinesOptions
-from pdesl.symbolic.options import show_option
+from pdesl.symbolic.options import Loaded, show_option
 from pdesl.symbolic.problem import Choice, OptionValue, Problem
 
 if TYPE_CHECKING:
@@ -37,11 +37,14 @@ if TYPE_CHECKING:
 
 __all__ = [
     "Known",
+    "changes",
     "coarser",
+    "differences",
     "exact_solution",
     "known_solution",
     "reference_choice",
     "reference_mistakes",
+    "solve_again",
 ]
 
 # Points at which a reference is compared with its coarser run.
@@ -114,13 +117,14 @@ def known_solution(
     method = method_named(choice.name, choice.span)
     coarse = coarser(method, choice, task)
     with observed(observer, "reference", timings) as note:
-        fine_run = _solve(method, choice, task)
-        coarse_run = _solve(method, coarse, task)
-        errors = _differences(task, fine_run, coarse_run)
+        fine_run = solve_again(method, choice, task)
+        coarse_run = solve_again(method, coarse, task)
+        errors = differences(task, fine_run, coarse_run)
         note.text = show_option(choice)
     worst = max(errors.values(), default=0.0)
     words = (
-        f"the reference, {show_option(choice)}, differs from {_changes(choice, coarse)} by "
+        f"the reference, {show_option(choice)}, differs from a run with "
+        f"{changes(choice, coarse) or 'the same options'} by "
         f"{worst:.1e}: its own error is below that",
     )
     return Known(fine_run, f"a reference run, {show_option(choice)}", errors, words)
@@ -171,7 +175,8 @@ def reference_mistakes(system: System) -> list[Diagnostic]:
 # -- running it ----------------------------------------------------------------------------
 
 
-def _solve(method: Method, choice: Choice, task: Task) -> Evaluate:
+def solve_again(method: Method, choice: Choice, task: Task) -> Evaluate:
+    """The solution of a task by a method of one's choice, quietly."""
     from pdesl.run.reporting import silent_reporter
 
     options = bind_options(method, choice, dict(task.values))
@@ -182,7 +187,7 @@ def _solve(method: Method, choice: Choice, task: Task) -> Evaluate:
     return result.evaluate
 
 
-def _differences(task: Task, fine: Evaluate, coarse: Evaluate) -> dict[str, float]:
+def differences(task: Task, fine: Evaluate, coarse: Evaluate) -> dict[str, float]:
     """Relative l2 differences by field, at test points and random times."""
     from pdesl.lowering.cloud import make_test_points
     from pdesl.lowering.places import join_time
@@ -199,9 +204,10 @@ def _differences(task: Task, fine: Evaluate, coarse: Evaluate) -> dict[str, floa
     }
 
 
-#: How each option that refines a discretisation is made coarser.
+#: How each option that refines a discretisation is made coarser; nodes of a file stay.
 _COARSER = {
-    "nodes": lambda v: max(int(v * 0.5), 4),
+    "nodes": lambda v: v if isinstance(v, Loaded) else max(int(v * 0.5), 4),
+    "spacing": lambda v: 1.4 * v,
     "slices": lambda v: max(int(v * 0.5), 2),
     "points": lambda v: (
         tuple(max(int(n * 0.7), 4) for n in v) if isinstance(v, tuple) else max(int(v * 0.7), 4)
@@ -241,8 +247,8 @@ def _coarser_inner(name: str, value: Choice, options: Any, task: Task) -> Choice
     return Choice(value.name, given, (), {}, span=value.span)
 
 
-def _changes(choice: Choice, coarse: Choice) -> str:
-    """The options that differ, for people: `a run with nodes=2500, dt=0.02`."""
+def changes(choice: Choice, coarse: Choice) -> str | None:
+    """The options that differ, for people: `nodes=2500, dt=0.02`; None where none does."""
     found: list[str] = []
 
     def compare(a: Choice, b: Choice) -> None:
@@ -255,4 +261,4 @@ def _changes(choice: Choice, coarse: Choice) -> str:
                 found.append(f"{name}={show_option(value)}")
 
     compare(choice, coarse)
-    return f"a run with {', '.join(found)}" if found else "a run with the same options"
+    return ", ".join(found) or None

@@ -38,6 +38,7 @@ from pdesl.ir.text import format_expression, format_system, latex_system
 from pdesl.language.names import suggest
 from pdesl.language.parser import parse, read_source
 from pdesl.resources import problems_folder
+from pdesl.run.estimate import estimate_errors
 from pdesl.run.known import Known, known_solution, reference_mistakes
 from pdesl.run.outputs import output_targets
 from pdesl.run.progress import Observer, SilentObserver
@@ -307,6 +308,10 @@ def run(
             errors, points = results.measure(ready.task, result, known)
             course = results.errors_over_time(ready.task, result, known)
             note.text = f"{points:,} test points"
+        estimate = None
+        if known is None and ready.method.direct:
+            with observed(observer, "estimate", timings):
+                estimate = estimate_errors(ready.task, ready.method, result.evaluate)
         with observed(observer, "files", timings):
             writer = results.TargetWriter(
                 ready.task, result, ready.source, known, ready.settings, profile
@@ -330,8 +335,13 @@ def run(
         metrics |= {"bounds": bounds, "numbers": writer.numbers, "files": folder.digests()}
         if course:
             metrics["errors_over_time"] = course
+        if estimate is not None:
+            metrics["estimated_errors"] = {
+                "relative_l2": dict(estimate.errors),
+                "how": estimate.words,
+            }
         files = folder.commit(metrics)
-    lines = results.closing_lines(result, errors, bounds, known)
+    lines = results.closing_lines(result, errors, bounds, known, estimate)
     return RunReport(folder.path, metrics, files, lines)
 
 

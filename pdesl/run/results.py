@@ -14,6 +14,7 @@ from pdesl.diagnostics import SolverError, Source
 from pdesl.lowering.cloud import make_test_points
 from pdesl.lowering.places import join_time
 from pdesl.run.cells import make_cells
+from pdesl.run.estimate import Estimate
 from pdesl.run.io import FieldData, ResultData
 from pdesl.run.known import Known
 from pdesl.run.metrics import FieldError, field_error, make_metrics
@@ -361,11 +362,14 @@ def closing_lines(
     errors: Mapping[str, FieldError],
     bounds: Sequence[Mapping[str, object]],
     known: Known | None,
+    estimate: Estimate | None = None,
 ) -> tuple[str, ...]:
     """The last lines: the accuracy reached and how it was measured."""
     lines = [f"stopped: {result.stop_reason} ({result.counts.get('iterations', 0):,} iterations)"]
     lines += result.notes
     if known is None or not errors:
+        if estimate is not None:
+            return (*lines, *estimate.lines())
         line = "no known solution to compare with"
         if "total" in result.losses:
             line += f"; the mean squared residual is {result.losses['total']:.2e} on the points of "

@@ -54,6 +54,7 @@ class Method:
 
     `stencils` tells whether spatial derivatives are RBF-FD products (else exact, of the network);
     `steady` whether only steady problems can be solved, `evolving` whether only those with time;
+    `direct` whether it solves discretised equations, so that a coarser run tells of its error;
     `trains` whether it is iterative training that a `Monitor` can watch;
     `exact_order` the highest derivative of its network that it takes (None: any);
     `periodic` whether its network can be periodic;
@@ -67,6 +68,7 @@ class Method:
     stencils: bool
     steady: bool = False
     evolving: bool = False
+    direct: bool = False
     trains: bool = False
     exact_order: int | None = HIGHEST_POINTWISE_ORDER
     periodic: bool = False
@@ -103,6 +105,7 @@ METHODS: dict[str, Method] = {
             "pdesl.solvers.rbf_fd",
             stencils=True,
             steady=True,
+            direct=True,
         ),
         Method(
             "random_features",
@@ -121,6 +124,7 @@ METHODS: dict[str, Method] = {
             "pdesl.solvers.method_of_lines",
             stencils=True,
             evolving=True,
+            direct=True,
         ),
     )
 }
