@@ -443,9 +443,11 @@ def _solve(ready: _Ready, observer: Observer, timings: dict[str, float]) -> Solv
     return result
 
 
-def prepare(source: Source, *, overrides: Sequence[str], profile: str | None) -> Task:
+def prepare(
+    source: Source, *, solver: str | None, overrides: Sequence[str], profile: str | None
+) -> Task:
     """The task that a text states, checked; arguments and errors as for `run`."""
-    return _prepare(source, None, overrides, profile, None, SilentObserver(), {}).task
+    return _prepare(source, solver, overrides, profile, None, SilentObserver(), {}).task
 
 
 def known(

@@ -37,6 +37,9 @@ if TYPE_CHECKING:
 __all__ = ["Axis", "FieldFunction", "SavedSolution", "Solution", "axes_of", "load_solution"]
 
 
+_METHOD = "solver.method="
+
+
 @dataclass(frozen=True, slots=True)
 class Axis:
     """A coordinate of a solution and the range it was solved on."""
@@ -348,7 +351,11 @@ class SavedSolution(FieldFunction):
         settings = json.loads(str(own.get("overrides", "[]")))
         profile = str(own.get("profile", "")) or None
         source = Source(self.nodal.title, str(own["problem"]))
-        return prepare(source, overrides=settings, profile=profile)
+        # Another method than the file's was given the options that it has, and is again.
+        chosen = [s for s in settings if s.startswith(_METHOD)]
+        solver = chosen[-1].removeprefix(_METHOD) if chosen else None
+        rest = [s for s in settings if not s.startswith(_METHOD)]
+        return prepare(source, solver=solver, overrides=rest, profile=profile)
 
     @property
     def errors(self) -> dict[str, float]:

@@ -16,7 +16,7 @@ import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -29,14 +29,23 @@ from pdesl.run.metrics import FieldError, versions
 from pdesl.run.pipeline import known, load_source, solve
 from pdesl.run.progress import Observer
 from pdesl.run.results import judge_bounds
-from pdesl.solvers.methods import method_named
+from pdesl.solvers.methods import METHODS, method_named
 from pdesl.symbolic.domain import numeric_value
 from pdesl.symbolic.elaborate import elaborate_source
 from pdesl.symbolic.options import show_option
 from pdesl.symbolic.problem import Problem
 
+if TYPE_CHECKING:
+    from pdesl.run.solution import SavedSolution
+
 __all__ = ["StudyReport", "compare", "observed_order", "verify"]
 
+# Points at which methods are compared with one another.
+DIFFERENCE_POINTS = 2000
+# Stages of a run that belong to no method, or only prepare it.
+_NO_SOLVING = frozenset(
+    ("compile", "nodes", "operators", "errors", "estimate", "reference", "files", "total")
+)
 # Other options that a ladder refines, with the spacing that a value stands for.
 _SPACINGS = {
     "slices": lambda value: 1.0 / (value - 1.0),
@@ -279,6 +288,7 @@ def compare(
             rows.append(_measured_run(name, solver, folder.path / solver, overrides, seed))
             if observer is not None:
                 observer.end(solver, rows[-1]["wall_s"], rows[-1]["stop_reason"])
+        base = _differences(folder.path, rows)
         folder.write("comparison.png", lambda path: _draw_comparison(path, problem, rows))
         metrics: dict[str, object] = {
             "problem": problem.name,
@@ -287,7 +297,45 @@ def compare(
             "versions": versions(),
         }
         files = folder.commit(metrics)
-    return StudyReport(folder.path, metrics, files, _comparison_lines(rows), met=True)
+    return StudyReport(folder.path, metrics, files, _comparison_lines(rows, base), met=True)
+
+
+def _differences(folder: Path, rows: Sequence[dict[str, Any]]) -> str | None:
+    """Without a known solution, how far every method is from a direct one, into `rows`.
+
+    The relative l2 difference of every field on random points, `difference`, to the first direct
+    method among them, else to the first method; returns its name, None with a known solution.
+    """
+    if rows[0]["errors"] or len(rows) < 2:
+        return None
+    from pdesl.lowering.cloud import make_test_points
+    from pdesl.run.solution import load_solution
+
+    direct = [row["solver"] for row in rows if METHODS[row["solver"]].direct]
+    base = direct[0] if direct else str(rows[0]["solver"])
+    reference = load_solution(folder / base)
+    points = np.asarray(make_test_points(reference.region, DIFFERENCE_POINTS, 4))
+    columns = dict(zip((a.name for a in reference.axes if not a.is_time), points.T, strict=True))
+    for axis in reference.axes:
+        if axis.is_time:
+            columns[axis.name] = np.random.default_rng(4).uniform(
+                axis.lower, axis.upper, len(points)
+            )
+    own = _by_field(reference, columns)
+    for row in rows:
+        if row["solver"] == base:
+            continue
+        other = _by_field(load_solution(folder / row["solver"]), columns)
+        row["difference"] = {
+            f: float(np.linalg.norm(other[f] - v) / max(np.linalg.norm(v), 1e-300))
+            for f, v in own.items()
+        }
+    return base
+
+
+def _by_field(solution: SavedSolution, columns: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
+    found = solution(**columns)
+    return found if isinstance(found, dict) else {solution.fields[0]: found}
 
 
 def _measured_run(
@@ -316,7 +364,7 @@ def _measured_run(
         "solver": solver,
         "errors": metrics["errors"],
         "wall_s": wall,
-        "solve_s": timings.get("training", timings.get("solve")),
+        "solve_s": sum(v for k, v in timings.items() if k not in _NO_SOLVING),
         "compile_s": metrics["compile_seconds"],
         "peak_memory_mb": _megabytes(usage),
         "iterations": metrics["counts"].get("iterations"),
@@ -330,15 +378,22 @@ def _megabytes(usage: resource.struct_rusage) -> float:
     return usage.ru_maxrss / (1e6 if sys.platform == "darwin" else 1e3)
 
 
-def _comparison_lines(rows: Sequence[Mapping[str, Any]]) -> tuple[str, ...]:
+def _comparison_lines(rows: Sequence[Mapping[str, Any]], base: str | None) -> tuple[str, ...]:
     fields = list(rows[0]["errors"])
+    compared = (
+        [] if base is None else list(next(r for r in rows if "difference" in r)["difference"])
+    )
     width = max(10, *(len(row["solver"]) for row in rows))
     head = f"{'method':<{width}}" + "".join(
         f" {f + ' rel. l2':>14} {'largest':>10}" for f in fields
     )
+    head += "".join(f" {f + ' differs by':>16}" for f in compared)
     lines = [head + f" {'wall s':>8} {'solve s':>8} {'compile s':>9} {'memory MB':>10}"]
     for row in rows:
         line = f"{row['solver']:<{width}}"
+        for field in compared:
+            far = row.get("difference", {}).get(field)
+            line += f" {'–' if far is None else f'{far:.2e}':>16}"
         for field in fields:
             error = row["errors"][field]
             size = "" if error["relative_l2"] is None else f"{error['relative_l2']:.2e}"
@@ -350,6 +405,8 @@ def _comparison_lines(rows: Sequence[Mapping[str, Any]]) -> tuple[str, ...]:
     lines += [f"{row['solver']}: {note}" for row in rows for note in row["notes"]]
     if fields:
         lines.append(f"errors on {rows[0]['errors'][fields[0]]['measured_on']}")
+    if base is not None:
+        lines.append(f"nothing is known to compare with: relative l2 differences to {base}")
     lines.append("solve s holds compile s; wall s holds the start of Python and all files")
     return tuple(lines)
 

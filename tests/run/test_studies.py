@@ -123,6 +123,26 @@ def test_compare_runs_each_method_in_a_process_of_its_own(tmp_path: Path):
     assert "rbf_fd" in result.output
 
 
+def test_methods_are_compared_with_one_another_where_nothing_is_known(tmp_path: Path):
+    path = tmp_path / "rod.pde"
+    path.write_text(
+        "domain:\n    x ∈ [0, 1]\n    t ∈ [0, 0.1]\nfields:\n    u(t, x) : scalar\n"
+        "equations:\n    ∂t u = ∂x²u\nboundary:\n    u = 0    on ∂Ω\ninitial:\n    u = x (1 - x)\n"
+    )
+    out = tmp_path / "out"
+    solvers = "dt_pinn,method_of_lines"
+    result = invoke(
+        "compare", str(path), "--solvers", solvers, "-o", str(out),
+        "--set", "solver.width=10", "--set", "solver.iterations=100", "--set", "solver.nodes=60",
+    )  # fmt: skip
+    assert result.exit_code == Status.DONE, result.output
+    assert "relative l2 differences to method_of_lines" in result.output
+    runs = {r["solver"]: r for r in json.loads((out / "metrics.json").read_text())["runs"]}
+    assert "difference" not in runs["method_of_lines"]
+    assert runs["dt_pinn"]["difference"]["u"] < 0.2
+    assert all(run["solve_s"] > 0 for run in runs.values())
+
+
 def test_compare_names_an_unknown_method(tmp_path: Path):
     result = invoke(
         "compare", "linear_poisson_disk", "--solvers", "rbf_df", "-o", str(tmp_path / "o")
