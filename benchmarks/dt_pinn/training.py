@@ -45,12 +45,14 @@ class Method:
     order: int | None
     precision: str
     optimiser: str | None = None
+    time_derivative: str | None = None
 
     @property
     def label(self) -> str:
         order = "" if self.order is None else f" p = {self.order}"
         optimiser = "" if self.optimiser is None else f", {self.optimiser}"
-        return f"{self.name}{order} {self.precision}{optimiser}"
+        in_time = "" if self.time_derivative is None else f", ∂t by {self.time_derivative}"
+        return f"{self.name}{order} {self.precision}{in_time}{optimiser}"
 
     @property
     def settings(self) -> list[str]:
@@ -59,6 +61,8 @@ class Method:
             found.append(f"solver.order={self.order}")
         if self.optimiser is not None:
             found.append(f"solver.optimiser={self.optimiser}")
+        if self.time_derivative is not None:
+            found.append(f"solver.time_derivative={self.time_derivative}")
         return found
 
 
@@ -100,7 +104,12 @@ EXPERIMENTS = {
         "Figure 6: heat equation on the disk, 828 nodes on 25 time slices",
         "heat_disk",
         (828,),
-        (*dt((2, 3, 4, 5)), PINN64, PINN32),
+        (
+            *dt((2, 3, 4, 5)),
+            Method("dt_pinn", 4, "float64", time_derivative="stencils"),
+            PINN64,
+            PINN32,
+        ),
         targets=(1e-2, 1e-3, 2e-4, 1e-4),
     ),
     "figure8": Experiment(
