@@ -35,6 +35,14 @@ def _unpacked(layout: _Layout, kept: Sequence[Any], captured: Sequence[Any]) -> 
     return jax.tree.unflatten(layout.tree, leaves)
 
 
+def _captured(program: Program, operands: list[Series], k: int) -> list[Any]:
+    """What a body sees from outside to order k; each order only adds to the list."""
+    values = [value for _, value in program.constants]
+    for order in range(k + 1):
+        values += [series[order] for series in operands if series[order] is not None]
+    return values
+
+
 def _packed(
     frame: Frame, kept: Sequence[Any], captured: Sequence[Any]
 ) -> tuple[_Layout, list[Any]]:
@@ -91,8 +99,7 @@ def _scan_run(
 ) -> Sequence[Coefficient]:
     program, flags = _scan_program(step)
     first, count = step.params["num_consts"], step.params["num_carry"]
-    captured = [v for series in consts for v in series if v is not None]
-    captured += [value for _, value in program.constants]
+    captured = _captured(program, consts, k)
     made: list[tuple[_Layout, list[bool]]] = []
 
     def body(carry: list[Any], x: tuple[list[Any], list[Any]]) -> tuple[list[Any], Any]:
@@ -172,8 +179,7 @@ def _cond_run(
 
     def branch(number: int) -> tuple[list[Any], list[Any]]:
         program = programs[number]
-        captured = [v for series in operands for v in series if v is not None]
-        captured += [value for _, value in program.constants]
+        captured = _captured(program, operands, k)
         frame = _unpacked(memory[0][number], kept[number], captured) if k else program.begin()
         found = program.advance(frame, k, [series[k] for series in operands])
         layouts[number], fresh = _packed(frame, kept[number], captured)

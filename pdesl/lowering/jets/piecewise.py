@@ -39,6 +39,7 @@ CONSTANT = frozenset(
         "argmax",
         "argmin",
         "stop_gradient",
+        "bitcast_convert_type",
         "nextafter",
         "iota",
         "random_bits",
