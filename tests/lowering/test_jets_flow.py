@@ -55,12 +55,13 @@ def test_a_network_equals_nested_derivatives(order: int) -> None:
 
     def nested(t: Any, z: Any) -> Any:
         function = lambda t, z: network(parameters, t, z)  # noqa: E731
+
+        def along(inner: Any) -> Any:
+            return lambda t, z: jax.jvp(inner, (t, z), (jnp.ones_like(t), function(t, z)))[1]
+
         current = function
         for _ in range(order - 1):
-
-            def current(t: Any, z: Any, inner: Any = current) -> Any:
-                return jax.jvp(inner, (t, z), (jnp.ones_like(t), function(t, z)))[1]
-
+            current = along(current)
         return current(t, z)
 
     mine = jax.jit(

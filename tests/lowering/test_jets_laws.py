@@ -77,14 +77,15 @@ def test_the_series_of_a_composition_is_the_series_along_the_inner_one(x: list[f
 
 def nested(function: Callable[[Any], Any], series: list[Any], order: int) -> list[Any]:
     """Coefficients by nested jvp in t."""
+
+    def slope(inner: Any) -> Any:
+        return lambda t: jax.jvp(inner, (t,), (1.0,))[1]
+
     current = lambda t: function(sum(c * t**k for k, c in enumerate(series)))  # noqa: E731
     found = []
     for k in range(order + 1):
         found.append(current(0.0) / math.factorial(k))
-
-        def current(t: Any, inner: Any = current) -> Any:
-            return jax.jvp(inner, (t,), (1.0,))[1]
-
+        current = slope(current)
     return found
 
 
@@ -159,7 +160,9 @@ def test_series_pass_through_the_transformations_of_jax() -> None:
     reverse = jax.jit(jax.grad(lambda w: jnp.sum(last(v, w) ** 2)))(w)
     np.testing.assert_allclose(jnp.sum(reverse * direction), slope, rtol=1e-10)
     h = 1e-5
-    difference = jnp.sum(last(v, w + h * direction) ** 2 - last(v, w - h * direction) ** 2) / (2 * h)
+    difference = jnp.sum(last(v, w + h * direction) ** 2 - last(v, w - h * direction) ** 2) / (
+        2 * h
+    )
     np.testing.assert_allclose(difference, slope, rtol=1e-6)
 
 

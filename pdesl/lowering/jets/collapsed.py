@@ -28,8 +28,16 @@ import numpy as np
 from jax import Array
 
 from pdesl.lowering.jets.coefficients import directional_derivatives
-from pdesl.lowering.jets.program import Step, propagate, start, trace
-from pdesl.lowering.jets.series import Coefficient, Series, total
+from pdesl.lowering.jets.program import Program, Step, propagate, start, trace
+from pdesl.lowering.jets.rules import is_elementwise
+from pdesl.lowering.jets.series import (
+    Coefficient,
+    Series,
+    convolution,
+    inner_square,
+    square,
+    total,
+)
 
 __all__ = ["Probe", "directional_sum", "estimate_laplacian", "laplacian"]
 
@@ -40,70 +48,166 @@ class _Jets:
     """What is known of one quantity: its value, coefficients 1 … K−1 along each direction with
     the directions as first axis, and the weighted sum of the coefficients K."""
 
-    __slots__ = ("lower", "top", "value")
+    __slots__ = ("lower", "powers", "top", "value")
 
     def __init__(self, value: Any, lower: list[Coefficient], top: Coefficient) -> None:
         self.value = value
         self.lower = lower
         self.top = top
+        self.powers: dict[int, list[Coefficient]] = {}
 
     @property
     def moves(self) -> bool:
         return self.top is not None or any(c is not None for c in self.lower)
 
 
-def _weighted(weights: np.ndarray | Array | None, value: Coefficient) -> Coefficient:
-    if value is None:
-        return None
-    if weights is None:
-        return jnp.sum(value, axis=0)
-    return jnp.tensordot(jnp.asarray(weights, value.dtype), value, axes=1)
+class _Chain:
+    """A quantity that is an elementwise function of one other: f(x), with its Taylor coefficients
+    f⁽ᵐ⁾(x₀)/m!, which know no direction."""
+
+    __slots__ = ("root", "series")
+
+    def __init__(self, root: int, series: Series) -> None:
+        self.root = root
+        self.series = series
+
+
+class _Propagation:
+    """One pass of the jets through a program.
+
+    Elementwise functions of one quantity are first chained without directions, and only their
+    result is expanded along them (formula of Faà di Bruno), so an activation, however many
+    operations it is made of, costs what its Taylor coefficients cost, and the sum over the
+    directions is taken of powers of x alone.
+    """
+
+    def __init__(self, program: Program, order: int, weights: np.ndarray | Array | None) -> None:
+        self.order = order
+        self.weights = weights
+        self.none: list[Coefficient] = [None] * (order - 1)
+        self.known: list[_Jets | None] = [None] * program.slots
+        self.chains: dict[int, _Chain] = {}
+
+    def jets(self, slot: int) -> _Jets:
+        """The jets of a slot, expanded if they were left as a chain."""
+        known = self.known[slot]
+        if known is None:
+            chain = self.chains[slot]
+            known = self._expanded(self.jets(chain.root), chain.series)
+            self.known[slot] = known
+        return known
+
+    def weighted(self, value: Coefficient) -> Coefficient:
+        """Σ_r w_r of an array with the directions as first axis."""
+        if value is None:
+            return None
+        if self.weights is None:
+            return jnp.sum(value, axis=0)
+        return jnp.tensordot(jnp.asarray(self.weights, value.dtype), value, axes=1)
+
+    def _powers(self, x: _Jets, m: int) -> list[Coefficient]:
+        """Coefficients of (x − x₀)^m: 1 … K−1 along the directions, and the weighted sum at K."""
+        if m not in x.powers:
+            size = self.order
+            increment = [None, *x.lower]
+            if m == 1:
+                x.powers[1] = [*x.lower, x.top]
+            elif m == 2:
+                x.powers[2] = [square(increment, k) for k in range(1, size)]
+                x.powers[2].append(self.weighted(inner_square(increment + [None], size)))
+            else:
+                before = [None, *self._powers(x, m - 1)[:-1]]
+                x.powers[m] = [convolution(increment, before, k) for k in range(1, size)]
+                last = convolution([*increment, None], [*before, None], size)
+                x.powers[m].append(self.weighted(last))
+        return x.powers[m]
+
+    def _expanded(self, x: _Jets, series: Series) -> _Jets:
+        terms: list[list[Coefficient]] = [[] for _ in range(self.order)]
+        for m in range(1, self.order + 1):
+            if series[m] is not None:
+                for found, power in zip(terms, self._powers(x, m), strict=True):
+                    found.append(None if power is None else series[m] * power)
+        sums = [total(found) for found in terms]
+        return _Jets(series[0], sums[:-1], sums[-1])
+
+    def step(self, step: Step) -> None:
+        if self._chained(step):
+            return
+        found = self._through(step, [self.jets(slot) for slot in step.inputs])
+        for slot, jets in zip(step.outputs, found, strict=True):
+            self.known[slot] = jets
+
+    def _chained(self, step: Step) -> bool:
+        """Whether the result could be left as a function of one quantity."""
+        if step.rule is None or not is_elementwise(step):
+            return False
+        moving = [
+            slot
+            for slot, varies in zip(step.inputs, step.varies, strict=True)
+            if varies and (slot in self.chains or self.jets(slot).moves)
+        ]
+        roots = {self.chains[s].root if s in self.chains else s for s in moving}
+        if len(roots) != 1:
+            return False
+        root = roots.pop()
+        x = self.jets(root).value
+        if any(aval.shape != jnp.shape(x) for aval in step.avals_out):
+            # Under an outer batch the shapes of values are those of their quantities.
+            return False
+        identity: Series = [x, jnp.ones_like(x), *[None] * (self.order - 1)]
+        inputs: list[Series] = []
+        for slot in step.inputs:
+            if slot in self.chains and slot in moving:
+                inputs.append(self.chains[slot].series)
+            elif slot == root:
+                inputs.append(identity)
+            else:
+                inputs.append([self.jets(slot).value, *[None] * self.order])
+        for slot, series in zip(step.outputs, propagate(step, inputs, self.order), strict=True):
+            self.chains[slot] = _Chain(root, series)
+        return True
+
+    def _through(self, step: Step, jets: list[_Jets]) -> list[_Jets]:
+        """The jets of the results of one step that mixes quantities."""
+        lower: list[list[Coefficient]]
+        count = len(step.outputs)
+        values = start(step, [j.value for j in jets], [])
+        if step.rule is None or not any(j.moves for j in jets):
+            return [_Jets(value, self.none, None) for value in values]
+
+        def linear(coefficients: list[Coefficient]) -> list[Coefficient]:
+            """f′(x₀) c for one coefficient of each operand."""
+            if all(c is None for c in coefficients):
+                return [None] * count
+            return [s[1] for s in propagate(step, _series(jets, [[c] for c in coefficients]), 1)]
+
+        top = linear([j.top for j in jets])
+        if not step.rule.history:
+            every = []
+            for k in range(self.order - 1):
+                coefficients = [j.lower[k] for j in jets]
+                empty = all(c is None for c in coefficients)
+                every.append([None] * count if empty else jax.vmap(linear)(coefficients))
+            lower = [[some[i] for some in every] for i in range(count)]
+            return [_Jets(v, low, t) for v, low, t in zip(values, lower, top, strict=True)]
+
+        def along(coefficients: list[list[Coefficient]]) -> list[list[Coefficient]]:
+            padded = [[*c, None] for c in coefficients]
+            return [series[1:] for series in propagate(step, _series(jets, padded), self.order)]
+
+        coefficients = [j.lower for j in jets]
+        if all(c is None for some in coefficients for c in some):
+            return [_Jets(v, self.none, t) for v, t in zip(values, top, strict=True)]
+        found = jax.vmap(along)(coefficients)
+        return [
+            _Jets(v, series[:-1], total((t, self.weighted(series[-1]))))
+            for v, series, t in zip(values, found, top, strict=True)
+        ]
 
 
 def _series(jets: list[_Jets], coefficients: list[list[Coefficient]]) -> list[Series]:
     return [[j.value, *rest] for j, rest in zip(jets, coefficients, strict=True)]
-
-
-def _through(
-    step: Step, jets: list[_Jets], order: int, weights: np.ndarray | Array | None
-) -> list[_Jets]:
-    """The jets of the results of one step."""
-    lower: list[list[Coefficient]]
-    top: list[Coefficient]
-    count = len(step.outputs)
-    values = start(step, [j.value for j in jets], [])
-    none: list[Coefficient] = [None] * (order - 1)
-    if step.rule is None or not any(j.moves for j in jets):
-        return [_Jets(value, none, None) for value in values]
-
-    def linear(coefficients: list[Coefficient]) -> list[Coefficient]:
-        """f′(x₀) c for one coefficient of each operand."""
-        if all(c is None for c in coefficients):
-            return [None] * count
-        return [s[1] for s in propagate(step, _series(jets, [[c] for c in coefficients]), 1)]
-
-    top = linear([j.top for j in jets])
-    if not step.rule.history:
-        every = []
-        for k in range(order - 1):
-            coefficients = [j.lower[k] for j in jets]
-            empty = all(c is None for c in coefficients)
-            every.append([None] * count if empty else jax.vmap(linear)(coefficients))
-        lower = [[some[i] for some in every] for i in range(count)]
-        return [_Jets(v, low, t) for v, low, t in zip(values, lower, top, strict=True)]
-
-    def along(coefficients: list[list[Coefficient]]) -> list[list[Coefficient]]:
-        found = propagate(step, _series(jets, [[*c, None] for c in coefficients]), order)
-        return [series[1:] for series in found]
-
-    coefficients = [j.lower for j in jets]
-    if all(c is None for some in coefficients for c in some):
-        return [_Jets(v, none, t) for v, t in zip(values, top, strict=True)]
-    found = jax.vmap(along)(coefficients)
-    return [
-        _Jets(v, series[:-1], total((t, _weighted(weights, series[-1]))))
-        for v, series, t in zip(values, found, top, strict=True)
-    ]
 
 
 def directional_sum(
@@ -137,19 +241,18 @@ def directional_sum(
     if directions.shape[1:] != point.shape:
         raise ValueError(f"directions {directions.shape} do not fit a point {point.shape}")
     program, tree = trace(function, (point,), [True])
-    known: list[Any] = [None] * program.slots
-    none: list[Coefficient] = [None] * (order - 1)
+    propagation = _Propagation(program, order, weights)
+    known, none = propagation.known, propagation.none
     for slot, value in program.constants:
         known[slot] = _Jets(value, none, None)
     if order == 1:
-        known[program.inputs[0]] = _Jets(point, [], _weighted(weights, directions))
+        first = _Jets(point, [], propagation.weighted(directions))
     else:
-        known[program.inputs[0]] = _Jets(point, [directions, *none[1:]], None)
+        first = _Jets(point, [directions, *none[1:]], None)
+    known[program.inputs[0]] = first
     for step in program.steps:
-        found = _through(step, [known[slot] for slot in step.inputs], order, weights)
-        for slot, jets in zip(step.outputs, found, strict=True):
-            known[slot] = jets
-    results = [known[slot] for slot in program.outputs]
+        propagation.step(step)
+    results = [propagation.jets(slot) for slot in program.outputs]
     scale = float(factorial(order))
     sums = [
         jnp.zeros(a.shape, a.dtype) if j.top is None else scale * j.top if order > 1 else j.top

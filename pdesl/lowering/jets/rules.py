@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import jax.numpy as jnp
 
 from pdesl.lowering.jets.control import CONTROL
@@ -11,7 +13,16 @@ from pdesl.lowering.jets.multilinear import linear_rule
 from pdesl.lowering.jets.piecewise import CONSTANT, PIECEWISE
 from pdesl.lowering.jets.program import Rule, Step
 
-__all__ = ["has_own_rule", "rule_for"]
+__all__ = ["has_own_rule", "is_elementwise", "rule_for"]
+
+_ELEMENTWISE = (
+    frozenset(ELEMENTARY)
+    | (frozenset(PIECEWISE) - {"reduce_max", "reduce_min"})
+    | {"add", "add_any", "sub", "neg", "select_n", "convert_element_type", "copy"}
+    | CONSTANT - {"argmax", "argmin", "reduce_and", "reduce_or", "reduce_xor", "iota"}
+)
+# Further functions whose derivative is taken by the fallback.
+_BY_DERIVATIVE = frozenset({"lgamma", "digamma", "bessel_i0e", "bessel_i1e"})
 
 
 def rule_for(step: Step) -> Rule | None:
@@ -47,3 +58,27 @@ def _own_rule(step: Step) -> Rule | None:
     if name in PIECEWISE:
         return PIECEWISE[name]
     return CONTROL[name]
+
+
+def is_elementwise(step: Step) -> bool:
+    """Whether every element of the result depends on the same element of the operands alone."""
+    name = step.primitive.name
+    if name == "custom_jvp_call":
+        return _all_elementwise(step.params["call_jaxpr"].jaxpr)
+    return name in _ELEMENTWISE or name in _BY_DERIVATIVE
+
+
+def _all_elementwise(jaxpr: Any) -> bool:
+    shapes = {v.aval.shape for v in (*jaxpr.invars, *jaxpr.outvars)} - {()}
+    for equation in jaxpr.eqns:
+        name = equation.primitive.name
+        inner = equation.params.get("jaxpr") or equation.params.get("call_jaxpr")
+        if inner is not None:
+            if not _all_elementwise(getattr(inner, "jaxpr", inner)):
+                return False
+        elif name == "broadcast_in_dim":
+            if equation.invars[0].aval.shape:  # a number may be spread, an array not
+                return False
+        elif name not in _ELEMENTWISE and name not in _BY_DERIVATIVE:
+            return False
+    return len(shapes) <= 1
