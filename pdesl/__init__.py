@@ -16,7 +16,7 @@ __version__ = "0.1.0"
 _API = ("Problem", "Recipe", "Where", "load", "mlp", "on", "periodic", "recipe", "unknown")
 _SUBMODULES = (
     "api", "codes", "diagnostics", "ir", "language", "lowering", "rbffd", "resources", "run",
-    "solvers", "symbolic", "tensors",
+    "solvers", "symbolic", "taylor", "tensors",
 )  # fmt: skip
 _PIPELINE = ("check", "compile", "load_source", "solve")
 
