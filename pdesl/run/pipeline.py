@@ -81,7 +81,9 @@ __all__ = [
     "solve",
 ]
 
-STAGES: tuple[str, ...] = ("module", "problem", "metric", "system", "split", "evolution")
+STAGES: tuple[str, ...] = (
+    "module", "problem", "metric", "system", "split", "evolution", "jets",
+)  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,8 +132,8 @@ def compile(source: Source | Problem, target: str = "system", overrides: Sequenc
     """A text or a problem as far as `target`, one of `STAGES`.
 
     Returns:
-        A `Module`, a `Problem`, a `Metric`, a `System` (as stated, or in evolution form), or the
-        `Splitting` of every row.
+        A `Module`, a `Problem`, a `Metric`, a `System` (as stated, or in evolution form), the
+        `Splitting` of every row, or a `JetPlan` for every row and field.
 
     Raises:
         ProblemError: the text or the problem is wrong; every mistake found is in it.
@@ -159,6 +161,10 @@ def compile(source: Source | Problem, target: str = "system", overrides: Sequenc
         return metric_of_system(_with_metric(system, problem))
     if target == "evolution":
         return to_evolution(system)
+    if target == "jets":
+        from pdesl.lowering.jets.plan import plan_jets
+
+        return plan_jets(system)
     return split(system) if target == "split" else system
 
 
@@ -241,6 +247,10 @@ def show(source: Source, stage: str, form: str) -> str:
     if stage in ("system", "evolution"):
         return latex_system(result) if form == "latex" else format_system(result)
     system = compile(source, "system")
+    if stage == "jets":
+        from pdesl.lowering.jets.plan import format_jets
+
+        return format_jets(result, system)
     lines = []
     for part in result:
         lines.append(f"{part.row.name}: mass + stiff + nonstiff = 0, chosen by {part.chosen_by}")
