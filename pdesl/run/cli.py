@@ -30,6 +30,7 @@ from pdesl.diagnostics import (
     SolverError,
     Source,
 )
+from pdesl.run.cli_editor import lsp
 from pdesl.run.cli_options import (
     JSON,
     Status,
@@ -443,7 +444,7 @@ def list_(kind: str, as_json: bool) -> None:
         click.echo(fill(f"{name:<{indent}}{words}", width, subsequent_indent=" " * indent))
 
 
-for command in (verify, compare, plot, report):
+for command in (verify, compare, plot, report, lsp):
     commands.add_command(command)
 
 

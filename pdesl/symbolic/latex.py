@@ -19,10 +19,10 @@ from sympy.printing.precedence import PRECEDENCE
 from pdesl.symbolic.jets import JetSpace
 from pdesl.symbolic.modes import MODES
 from pdesl.symbolic.operators import NORMAL, OPERATORS, scaled_gradient, split_arguments
-from pdesl.symbolic.problem import Condition, Problem, RegionSpec
+from pdesl.symbolic.problem import Condition, Equation, Problem, RegionSpec
 from pdesl.symbolic.tensor_components import component_parts
 
-__all__ = ["MathPrinter", "latex_name", "to_latex"]
+__all__ = ["MathPrinter", "equation_latex", "latex_name", "to_latex"]
 
 _PREFIXED = {"grad", "div", "curl", "lap", "box", "dn", "advect"}
 # Greek letters whose LaTeX name is not that of Unicode, or that look like Latin ones.
@@ -284,10 +284,27 @@ def _problem_printer(problem: Problem) -> MathPrinter:
     return MathPrinter([c.name for c in problem.space], vectors)
 
 
+def equation_latex(problem: Problem, equation: Equation) -> str:
+    """One equation or condition of a problem, without dollar signs."""
+    printer = _problem_printer(problem)
+    left, right, where = _equation(problem, equation, printer)
+    return f"{left} = {right}" + where.replace(" &&", r"\quad")
+
+
+def _equation(problem: Problem, equation: Equation, printer: MathPrinter) -> tuple[str, str, str]:
+    """Both sides, and where a condition holds."""
+    time, where = problem.time, ""
+    if isinstance(equation, Condition) and equation.regions:
+        where = r" && \text{on }\ " + r",\ ".join(_region(r, printer) for r in equation.regions)
+    elif isinstance(equation, Condition) and time is not None and time.lower is not None:
+        start = f"{printer.doprint(time.symbol)} = {printer.doprint(time.lower)}"
+        where = rf" && \text{{at }}\ {start}"
+    return printer.doprint(equation.lhs), printer.doprint(equation.rhs), where
+
+
 def to_latex(problem: Problem) -> str:
     """The equations and conditions of a problem, aligned, as display mathematics."""
     printer = _problem_printer(problem)
-    time = problem.time
     lines = []
     names = {
         f.components[i]: f.applied(i) for f in problem.fields for i in range(len(f.components))
@@ -297,12 +314,7 @@ def to_latex(problem: Problem) -> str:
     for given in problem.reduction:
         lines.append(f"{printer.doprint(names[given.field])} &= {printer.doprint(given.value)}")
     for equation in (*problem.boundary, *problem.initial):
-        where = ""
-        if isinstance(equation, Condition) and equation.regions:
-            where = r" && \text{on }\ " + r",\ ".join(_region(r, printer) for r in equation.regions)
-        elif isinstance(equation, Condition) and time is not None and time.lower is not None:
-            start = f"{printer.doprint(time.symbol)} = {printer.doprint(time.lower)}"
-            where = rf" && \text{{at }}\ {start}"
-        lines.append(f"{printer.doprint(equation.lhs)} &= {printer.doprint(equation.rhs)}{where}")
+        left, right, where = _equation(problem, equation, printer)
+        lines.append(f"{left} &= {right}{where}")
     body = " \\\\\n".join(lines)
     return f"$$\\begin{{aligned}}\n{body}\n\\end{{aligned}}$$"

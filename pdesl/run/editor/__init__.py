@@ -1,0 +1,1 @@
+"""What editors need: words of the language, documents, a language server, a lexer for Pygments."""
