@@ -21,6 +21,13 @@ _SUBMODULES = (
 _PIPELINE = ("check", "compile", "load_source", "solve")
 
 
+def load_ipython_extension(shell: Any) -> None:
+    """Register the cell magic `%%pde` in Jupyter; called by `%load_ext pdesl`."""
+    from pdesl.run.notebook import load_ipython_extension as load
+
+    load(shell)
+
+
 def __getattr__(name: str) -> Any:
     if name.startswith("_"):
         raise AttributeError(name)

@@ -178,10 +178,12 @@ class Problem(symbolic.Problem):
             object.__setattr__(self, entry.name, getattr(other, entry.name))
 
     @staticmethod
-    def from_source(source: Source, overrides: Sequence[str] = ()) -> Problem:
-        """The problem of a text."""
+    def from_source(
+        source: Source, overrides: Sequence[str] = (), profile: str | None = None
+    ) -> Problem:
+        """The problem of a text, a profile of it and overrides applied."""
         problem = object.__new__(Problem)
-        problem._adopt(elaborate_source(source, overrides))
+        problem._adopt(elaborate_source(source, overrides, profile))
         return problem
 
     @staticmethod
@@ -215,6 +217,11 @@ class Problem(symbolic.Problem):
         from pdesl.run.pipeline import run
 
         return run(self, **options)
+
+    def _repr_html_(self) -> str:
+        from pdesl.run.notebook import problem_html
+
+        return problem_html(self)
 
     def explain(self) -> str:
         """What kind of problem it is, in words, with everything that is wrong or odd."""

@@ -386,7 +386,9 @@ def solve(
     from pdesl.run import results
 
     errors, _ = results.measure(ready.task, result, known)
-    return Solution(ready.task, result, errors, timings, ready.source, ready.settings, profile)
+    return Solution(
+        ready.task, result, errors, timings, ready.source, ready.settings, profile, known
+    )
 
 
 @dataclass(frozen=True, slots=True)

@@ -301,7 +301,8 @@ def _streamlines(
     axes = figure.add_subplot()
     speed = np.hypot(first, second)
     inside = plane.level <= 0
-    shown = map_solution(axes, plane, speed, limits_of(speed[plane.level[plane.near] <= 0]))
+    limits = limits_of(speed[plane.level[plane.near] <= 0])
+    shown = map_solution(axes, plane, speed, limits, contours=False)
     arrows = [np.where(inside, plane.fill(part), np.nan) for part in (first, second)]
     axes.streamplot(
         plane.horizontal[0], plane.vertical[:, 0], *arrows, color="white", linewidth=0.6,

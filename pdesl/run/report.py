@@ -159,7 +159,14 @@ def _nothing(axes: Axes, words: str) -> None:
     axes.set_axis_off()
 
 
-def map_solution(axes: Axes, plane: Plane, values: NDArray, limits: tuple[float, float]) -> Any:
+def map_solution(
+    axes: Axes,
+    plane: Plane,
+    values: NDArray,
+    limits: tuple[float, float],
+    *,
+    contours: bool = True,
+) -> Any:
     low, high = limits
     grid = np.ma.masked_invalid(plane.fill(values))
     image = axes.pcolormesh(
@@ -169,7 +176,7 @@ def map_solution(axes: Axes, plane: Plane, values: NDArray, limits: tuple[float,
     shown: list[Any] = [image]
     # Matplotlib warns where no level is met, as on a slice where the field is constant.
     levels = [v for v in np.linspace(low, high, 12)[1:-1] if grid.min() < v < grid.max()]
-    if levels:
+    if levels and contours:
         shown.append(
             axes.contour(
                 plane.horizontal, plane.vertical, grid, levels, colors="white", linewidths=0.35,

@@ -22,7 +22,7 @@ from pdesl.run.observables import Observer, observe
 from pdesl.run.outputs import Target
 from pdesl.run.report import PictureData, plot_solution
 from pdesl.run.representation import Representation, represent
-from pdesl.run.solution import axes_of
+from pdesl.run.solution import Solution, axes_of
 from pdesl.solvers.base import Evaluate, SolverResult, Task
 from pdesl.symbolic.domain import numeric_value
 from pdesl.symbolic.options import settings_of
@@ -39,6 +39,7 @@ __all__ = [
     "make_measure",
     "measure",
     "result_data",
+    "solution_picture",
 ]
 
 # Points that an error is measured at, apart from the nodes of the solution.
@@ -284,6 +285,18 @@ def draw_picture(
             units={c: f.unit for f in problem.fields for c in f.components if f.unit},
         ),
     )
+
+
+def solution_picture(solution: Solution) -> bytes:
+    """The picture of a run, as the content of a PNG, for a solution in memory."""
+    from tempfile import TemporaryDirectory
+
+    known = solution.known
+    course = errors_over_time(solution.task, solution.result, known)
+    with TemporaryDirectory() as folder:
+        path = Path(folder) / "picture.png"
+        draw_picture(path, solution.task, solution.result, known, course)
+        return path.read_bytes()
 
 
 def collect_metrics(

@@ -29,10 +29,12 @@ from pdesl.run.result_data import ResultData
 
 if TYPE_CHECKING:
     from pdesl.ir.system import System
+    from pdesl.run.known import Known
     from pdesl.run.metrics import FieldError
     from pdesl.run.representation import Representation
     from pdesl.solvers.base import SolverResult, Task
     from pdesl.symbolic.geometry import Region
+    from pdesl.symbolic.problem import Problem
 
 __all__ = ["Axis", "FieldFunction", "SavedSolution", "Solution", "axes_of", "load_solution"]
 
@@ -94,6 +96,11 @@ class FieldFunction(ABC):
     @abstractmethod
     def function(self) -> Representation:
         """What is kept of the solution, with its derivatives."""
+
+    @property
+    @abstractmethod
+    def problem(self) -> Problem:
+        """The problem that it solves."""
 
     @abstractmethod
     def data(self, times: NDArray | None = None) -> ResultData:
@@ -246,13 +253,13 @@ class FieldFunction(ABC):
         replace_file(target, writer_for(target.name, self.data()))
         return target
 
-    def _words(self) -> str:
-        return f"{', '.join(self.fields)} of {', '.join(a.name for a in self.axes)}"
-
     def _repr_html_(self) -> str:
         from pdesl.run.notebook import solution_html
 
         return solution_html(self)
+
+    def _repr_latex_(self) -> str:
+        return self.problem._repr_latex_()
 
 
 def _of_jax(columns: Sequence[Any]) -> bool:
@@ -267,7 +274,8 @@ def _of_jax(columns: Sequence[Any]) -> bool:
 class Solution(FieldFunction):
     """A solution in memory.
 
-    `errors` are those against the known solution, by field; `result` has nodes, losses, history.
+    `errors` are those against the known solution `known`, by field; `result` has nodes, losses and
+    history.
     """
 
     task: Task
@@ -277,10 +285,15 @@ class Solution(FieldFunction):
     source: Source
     settings: tuple[str, ...] = ()
     profile: str | None = None
+    known: Known | None = None
 
     @property
     def system(self) -> System:
         return self.task.system
+
+    @property
+    def problem(self) -> Problem:
+        return self.task.system.problem
 
     @property
     def axes(self) -> tuple[Axis, ...]:
@@ -356,6 +369,10 @@ class SavedSolution(FieldFunction):
         solver = chosen[-1].removeprefix(_METHOD) if chosen else None
         rest = [s for s in settings if not s.startswith(_METHOD)]
         return prepare(source, solver=solver, overrides=rest, profile=profile)
+
+    @property
+    def problem(self) -> Problem:
+        return self.task.system.problem
 
     @property
     def errors(self) -> dict[str, float]:

@@ -1,8 +1,8 @@
 """The language server, `pdesl lsp`: diagnostics, completion, hover, definition, rename, format.
 
-It speaks the Language Server Protocol over standard input and output, or over TCP, by pygls. Every
-change is answered with what reading and elaborating finds; the full check follows at once where it
-was quick the last time, else when the keys have been still for a moment.
+It speaks the Language Server Protocol over standard input and output, or TCP, by pygls. Every
+change is answered with what reading finds, and with what elaborating and the full check find: at
+once where they were quick the last time, else when the keys have been still for a moment.
 """
 
 from __future__ import annotations
@@ -25,9 +25,10 @@ from pdesl.run.editor.help import complete, hover
 
 __all__ = ["make_server"]
 
-# The full check joins the quick one where it took no longer; else it waits until nothing is typed.
+# A stage of at most so many CPU seconds runs at every keystroke, others when nothing is typed.
 QUICK = 0.03
 STILL = 0.25
+_STAGES = ("elaborate", "check")
 
 _SEVERITIES = {
     Severity.ERROR: types.DiagnosticSeverity.Error,
@@ -55,10 +56,10 @@ _KINDS = {
 
 @dataclass(slots=True)
 class _Open:
-    """What the server knows of an open text; `quick` whether its full check takes no time."""
+    """What the server knows of open texts; `stages`: how many stages run at a keystroke."""
 
     documents: dict[str, Document] = field(default_factory=dict)
-    quick: dict[str, bool] = field(default_factory=dict)
+    stages: dict[str, int] = field(default_factory=dict)
     waiting: dict[str, asyncio.Task[None]] = field(default_factory=dict)
 
 
@@ -85,14 +86,18 @@ def make_server() -> LanguageServer:
             )
         )
 
+    def judge(uri: str, document: Document) -> None:
+        quick = [document.seconds(stage) <= QUICK for stage in _STAGES]
+        state.stages[uri] = 2 if all(quick) else int(quick[0])
+
     async def check_when_still(uri: str, version: int | None) -> None:
         await asyncio.sleep(STILL)
         text, document = document_of(uri)
         if text.version != version:
             return
-        found = await asyncio.to_thread(lambda: document.full_check)
+        found = await asyncio.to_thread(lambda: (document.diagnostics, document.full_check)[1])
         if server.workspace.get_text_document(uri).version == version:
-            state.quick[uri] = (document.check_seconds or 0.0) <= QUICK
+            judge(uri, document)
             publish(uri, found)
 
     def look(uri: str) -> None:
@@ -100,12 +105,14 @@ def make_server() -> LanguageServer:
         old = state.waiting.pop(uri, None)
         if old is not None:
             old.cancel()
-        wrong = any(d.severity is Severity.ERROR for d in document.diagnostics)
-        if state.quick.get(uri) and not wrong:
-            publish(uri, document.full_check)
-            state.quick[uri] = (document.check_seconds or 0.0) <= QUICK
+        stages = state.stages.get(uri, 1)
+        found = document.parsed.diagnostics if stages == 0 else document.diagnostics
+        if stages == 2 and not any(d.severity is Severity.ERROR for d in found):
+            found = document.full_check
+            judge(uri, document)
+            publish(uri, found)
             return
-        publish(uri, document.diagnostics)
+        publish(uri, tuple(found))
         state.waiting[uri] = asyncio.ensure_future(check_when_still(uri, text.version))
 
     @server.feature(types.TEXT_DOCUMENT_DID_OPEN)
@@ -123,7 +130,7 @@ def make_server() -> LanguageServer:
         if task is not None:
             task.cancel()
         state.documents.pop(uri, None)
-        state.quick.pop(uri, None)
+        state.stages.pop(uri, None)
         server.text_document_publish_diagnostics(types.PublishDiagnosticsParams(uri, []))
 
     @server.feature(
