@@ -69,7 +69,7 @@ def test_a_mistake_is_shown_with_its_line(shell: InteractiveShell):
     found, shown, _ = run(shell, "", CELL.replace("∂x²u", "∂x²q"))
     assert found is None
     assert "E201" in shown
-    assert "cell:6:" in shown
+    assert "cell:7:" in shown
     assert "<script>" not in run(shell, "", CELL.replace("∂x²u", "<script>"))[1]
 
 
