@@ -110,6 +110,10 @@ _OPTIONS = (
 )  # fmt: skip
 
 _CAPABILITIES = (
+    Code("E523", "a sweep that cannot be",
+         "A line of sweep: names a parameter, or an option such as solver.order, and lists values. "
+         "pdesl sweep solves the problem for every combination of them, at most 1,000.",
+         "Write κ ∈ [0.1, 1, 10], or solver.order = [2, 4]."),
     Code("E602", "an operator that has no form in curved space",
          "With a metric, □ of a vector of space, an operator along one family of coordinates, and "
          "second derivatives of tensors could be meant in several ways.",

@@ -76,6 +76,45 @@ def _solvers() -> Rows:
     return tuple(found)
 
 
+def _choices() -> Rows:
+    from pdesl.solvers.options import NESTED
+    from pdesl.symbolic.options import describe_options
+
+    found: list[tuple[str, str]] = []
+    for name, (what, table) in NESTED.items():
+        for choice, kind in table.items():
+            found.append((choice, f"{what}, for the option `{name}`"))
+            for option, default, words in describe_options(kind):
+                found.append((f"{choice}.{option}", f"{words}; {default} by default"))
+    return tuple(found)
+
+
+def _blocks() -> Rows:
+    from pdesl.run.editor.vocabulary import BLOCK_WORDS
+
+    return tuple(BLOCK_WORDS.items())
+
+
+def _signs() -> Rows:
+    from pdesl.run.editor.vocabulary import signs
+
+    return tuple((f"\\{name}", sign) for name, sign in signs().items())
+
+
+def _formats() -> Rows:
+    from pdesl.run.io import WRITERS
+
+    return tuple(
+        (suffix, (write.__doc__ or "").strip().split("\n")[0]) for suffix, write in WRITERS.items()
+    )
+
+
+def _templates() -> Rows:
+    from pdesl.run.templates import TEMPLATES
+
+    return tuple((template.name, template.words) for template in TEMPLATES.values())
+
+
 def _codes() -> Rows:
     from pdesl.codes import CODES
 
@@ -90,6 +129,11 @@ KINDS: Mapping[str, Callable[[], Rows]] = MappingProxyType(
         "metrics": _metrics,
         "shapes": _shapes,
         "solvers": _solvers,
+        "choices": _choices,
+        "blocks": _blocks,
+        "formats": _formats,
+        "signs": _signs,
+        "templates": _templates,
         "codes": _codes,
     }
 )

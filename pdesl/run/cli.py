@@ -12,12 +12,14 @@ from __future__ import annotations
 
 import errno
 import os
+import re
 import sys
 from io import TextIOWrapper
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
+from click.shell_completion import CompletionItem
 
 from pdesl import __version__
 from pdesl.diagnostics import (
@@ -30,11 +32,13 @@ from pdesl.diagnostics import (
     SolverError,
     Source,
 )
+from pdesl.run.catalogue import KINDS
 from pdesl.run.cli_editor import lsp
 from pdesl.run.cli_options import (
     JSON,
     Status,
     answer,
+    codes_like,
     say_json,
     settings,
 )
@@ -43,6 +47,7 @@ from pdesl.run.cli_options import problem as problem_argument
 from pdesl.run.cli_options import profile as profile_option
 from pdesl.run.cli_options import solver as solver_option
 from pdesl.run.cli_pictures import plot, report
+from pdesl.run.cli_start import completion, new, sweep
 from pdesl.run.cli_studies import compare, verify
 
 if TYPE_CHECKING:
@@ -151,6 +156,13 @@ class StageType(click.ParamType):
             self.fail(f"{value!r} is none of {', '.join(STAGES)}", param, ctx)
         return value
 
+    def shell_complete(
+        self, ctx: click.Context, param: click.Parameter, incomplete: str
+    ) -> list[CompletionItem]:
+        from pdesl.run.pipeline import STAGES
+
+        return [CompletionItem(stage) for stage in STAGES if stage.startswith(incomplete)]
+
 
 @click.group(
     cls=Commands,
@@ -250,6 +262,7 @@ def _show_check(
 @profile_option
 @click.option("--seed", type=click.IntRange(0, 2**32 - 1), help="Seed of every random number.")
 @click.option("-q", "--quiet", is_flag=True, help="Only the closing lines.")
+@click.option("-v", "--verbose", is_flag=True, help="Options, seconds and counts too.")
 @as_json_flag
 @click.pass_context
 def run(
@@ -261,6 +274,7 @@ def run(
     profile: str | None,
     seed: int | None,
     quiet: bool,
+    verbose: bool,
     as_json: bool,
 ) -> None:
     """Solve a problem: a file, or a name from `pdesl list problems`.
@@ -292,7 +306,7 @@ def run(
             seed=seed,
             observer=observer,
         )
-    answer(report, as_json=as_json, quiet=quiet)
+    answer(report, as_json=as_json, quiet=quiet, verbose=verbose)
 
 
 @commands.command(short_help="Print what the compiler makes of a problem.")
@@ -392,7 +406,7 @@ def _canonical(source: Source, style: str) -> str:
 
 
 @commands.command(short_help="Explain the code of a message.")
-@click.argument("code", metavar="CODE")
+@click.argument("code", metavar="CODE", shell_complete=codes_like)
 def explain(code: str) -> None:
     """Explain a code of a message, such as E201: why it is an error and how to mend it."""
     from difflib import get_close_matches
@@ -420,31 +434,39 @@ def _wrap(text: str) -> str:
 
 
 @commands.command("list", short_help="List problems, operators, functions, metrics and more.")
-@click.argument(
-    "kind",
-    type=click.Choice(
-        ["problems", "operators", "functions", "metrics", "shapes", "solvers", "codes"]
-    ),
-)
+@click.argument("kind", type=click.Choice(list(KINDS)))
+@click.argument("name", required=False)
 @as_json_flag
-def list_(kind: str, as_json: bool) -> None:
-    """List the problems, operators, functions, metrics, shapes, solvers or codes of pdesl."""
+def list_(kind: str, name: str | None, as_json: bool) -> None:
+    """List what pdesl knows: problems, operators, metrics, solvers with their options, and more.
+
+    With a name, that entry and its options alone.
+
+    \b
+    pdesl list solvers
+    pdesl list solvers rbf_fd
+    pdesl list metrics schwarzschild --json
+    """
     from pdesl.run.catalogue import rows
 
     found = rows(kind)
+    if name is not None:
+        found = tuple(row for row in found if re.split(r"[.(]", row[0])[0] == name)
+        if not found:
+            raise click.UsageError(f"there is no {name!r} among the {kind}")
     if as_json:
-        say_json([{"name": name, "description": words} for name, words in found])
+        say_json([{"name": entry, "description": words} for entry, words in found])
         return
     from shutil import get_terminal_size
     from textwrap import fill
 
-    indent = min(max((len(name) for name, _ in found), default=0), 32) + 2
+    indent = min(max((len(entry) for entry, _ in found), default=0), 32) + 2
     width = max(get_terminal_size().columns, indent + 40) if sys.stdout.isatty() else 10_000
-    for name, words in found:
-        click.echo(fill(f"{name:<{indent}}{words}", width, subsequent_indent=" " * indent))
+    for entry, words in found:
+        click.echo(fill(f"{entry:<{indent}}{words}", width, subsequent_indent=" " * indent))
 
 
-for command in (verify, compare, plot, report, lsp):
+for command in (verify, compare, plot, report, new, sweep, completion, lsp):
     commands.add_command(command)
 
 

@@ -6,6 +6,7 @@ from enum import IntEnum
 from typing import TYPE_CHECKING, Any, Protocol
 
 import click
+from click.shell_completion import CompletionItem
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -16,6 +17,7 @@ __all__ = [
     "Status",
     "answer",
     "as_json",
+    "codes_like",
     "problem",
     "profile",
     "say_json",
@@ -58,14 +60,23 @@ class Report(Protocol):
     def lines(self) -> tuple[str, ...]: ...
 
 
-def answer(report: Report, *, as_json: bool, quiet: bool) -> None:
-    """Write the metrics as JSON, or the files and the closing lines."""
+def answer(report: Report, *, as_json: bool, quiet: bool, verbose: bool = False) -> None:
+    """Write the metrics as JSON, or the files and the closing lines.
+
+    With `verbose` also every option of the method, and the seconds of every stage.
+    """
     if as_json:
         say_json(report.metrics)
         return
     if not quiet:
         for file in report.files:
             click.echo(f"wrote {file}")
+    if verbose:
+        for title, key in (("option", "settings"), ("seconds", "timings"), ("count", "counts")):
+            table = report.metrics.get(key)
+            for name, value in table.items() if isinstance(table, dict) else ():
+                shown = f"{value:.4g}" if isinstance(value, float) else value
+                click.echo(f"{title} {name} = {shown}")
     for line in report.lines:
         click.echo(line)
 
@@ -81,7 +92,31 @@ def _checked(_: click.Context, parameter: click.Parameter, values: Sequence[str]
     return tuple(values)
 
 
-problem = click.argument("problem", metavar="NAME_OR_FILE")
+def _problems(
+    ctx: click.Context, parameter: click.Parameter, incomplete: str
+) -> list[CompletionItem]:
+    """Names of the catalogue that begin so; the shell itself completes files."""
+    from pdesl.resources import problems_folder
+
+    known = sorted(path.stem for path in problems_folder().glob("*.pde"))
+    found = [CompletionItem(name) for name in known if name.startswith(incomplete)]
+    return [*found, CompletionItem(incomplete, type="file")]
+
+
+def _methods(ctx: click.Context, parameter: click.Parameter, incomplete: str) -> list[str]:
+    from pdesl.solvers.methods import METHODS
+
+    return [name for name in METHODS if name.startswith(incomplete)]
+
+
+def codes_like(ctx: click.Context, parameter: click.Parameter, incomplete: str) -> list[str]:
+    """Codes of messages that begin so, for completion by a shell."""
+    from pdesl.codes import CODES
+
+    return [code for code in CODES if code.startswith(incomplete.upper())]
+
+
+problem = click.argument("problem", metavar="NAME_OR_FILE", shell_complete=_problems)
 settings = click.option(
     "--set",
     "overrides",
@@ -93,5 +128,8 @@ settings = click.option(
 as_json = click.option("--json", "as_json", is_flag=True, help="Answer in JSON on standard output.")
 profile = click.option("--profile", metavar="NAME", help="Apply a `profile` block of the file.")
 solver = click.option(
-    "--solver", metavar="NAME", help="Another method than the file's, such as pinn."
+    "--solver",
+    metavar="NAME",
+    shell_complete=_methods,
+    help="Another method than the file's, such as pinn.",
 )

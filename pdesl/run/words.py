@@ -44,6 +44,9 @@ def describe(system: System, method: Method, options: Any) -> tuple[str, ...]:
     given = problem.solver.options if problem.solver else ()
     own = [f"{k}={show_option(v)}" for k, v in given]
     lines.append(f"  method: {method.name}({', '.join(own)}), {method.words}")
+    if problem.sweep:
+        names = ", ".join(name for name, _ in problem.sweep)
+        lines.append(f"  `pdesl sweep` solves it for all values of {names}")
     if isinstance(options, MethodOfLinesOptions) and not found.steady:
         lines += _stiffness(system, options)
     return tuple(lines)

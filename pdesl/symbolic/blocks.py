@@ -365,11 +365,25 @@ def sweep_block(
     found: list[tuple[str, OptionValue]] = []
     for statement in statements:
         with guarded():
-            if isinstance(statement, ast.Membership) and len(statement.members) == 1:
-                (member,) = statement.members
-                if isinstance(member, ast.Name):
-                    found.append((member.identifier, option_value(statement.set, translator())))
-                    continue
-            name, value, _ = _setting(statement, "sweep")
-            found.append((name, option_value(value, translator())))
+            if (
+                isinstance(statement, ast.Membership)
+                and len(statement.members) == 1
+                and isinstance(statement.members[0], ast.Name)
+            ):
+                name, node = statement.members[0].identifier, statement.set
+            else:
+                name, node, _ = _setting(statement, "sweep")
+            scope = translator().scope
+            if "." not in name and scope.kinds.get(name) != "parameter":
+                names = [n for n, kind in scope.kinds.items() if kind == "parameter"]
+                raise mistake(
+                    "E523", f"`{name}` is no parameter", statement.span,
+                    f"there are the parameters {', '.join(names)}" if names else
+                    "name an option with its block, `solver.order = [2, 4]`",
+                )  # fmt: skip
+            scope.used.add(name)
+            if not isinstance(node, ast.ListLiteral):
+                raise mistake("E523", "a sweep is over a list of values", statement.span,
+                              f"{name} ∈ [1, 2, 4]")  # fmt: skip
+            found.append((name, option_value(node, translator())))
     return tuple(found)
