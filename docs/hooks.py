@@ -1,14 +1,25 @@
-"""Pages and tables that MkDocs makes from the compiler's own tables when it builds."""
+"""Pages and tables that MkDocs makes from the compiler's own tables when it builds.
+
+Beside the tables in the pages: the codes, a page for each of them, a page for each method, the
+reference of the language, and the style of coloured code.
+"""
 
 from __future__ import annotations
 
+import ast
+import importlib.util
 import re
+from collections.abc import Iterator
 from pathlib import Path
 
 from mkdocs.structure.files import File, Files
 
 from pdesl.codes import CODES, explain
+from pdesl.resources import grammar_path
 from pdesl.run.catalogue import KINDS, rows
+from pdesl.run.editor.vocabulary import nested_options
+from pdesl.solvers.methods import METHODS, Method
+from pdesl.symbolic.options import describe_options
 
 _ROOT = Path(__file__).resolve().parent.parent
 _TABLE = re.compile(r"^<!-- table: (\w+) -->$", re.MULTILINE)
@@ -27,8 +38,9 @@ _RANGES = (
 
 
 def on_files(files: Files, config) -> Files:
-    """Add the page of codes and the page for contributors."""
-    files.append(File.generated(config, "codes.md", content=codes_page()))
+    """Add the pages that are made here and the page for contributors."""
+    for path, content in generated_pages():
+        files.append(File.generated(config, path, content=content))
     contributing = (_ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8")
     files.append(File.generated(config, "contributing.md", content=contributing))
     return files
@@ -37,6 +49,114 @@ def on_files(files: Files, config) -> Files:
 def on_page_markdown(markdown: str, **_: object) -> str:
     """Put tables in the place of comments such as `<!-- table: operators -->`."""
     return _TABLE.sub(lambda match: table(match[1]), markdown)
+
+
+def generated_pages() -> Iterator[tuple[str, str]]:
+    """Every page that is made from tables: its path and its content."""
+    yield "codes.md", codes_page()
+    for name in CODES:
+        yield f"codes/{name}.md", code_page(name)
+    yield "solvers/index.md", solvers_page()
+    for method in METHODS.values():
+        yield f"solvers/{method.name}.md", method_page(method)
+    yield "reference.md", reference_page()
+    yield "pygments.css", _colours()
+
+
+def code_page(name: str) -> str:
+    """A code with its reason, its remedy and an example."""
+    heading, _, body = explain(name).partition("\n")
+    return f"# {_escape(heading)}\n\n{_paragraphs(body)}\n\n[All codes](../codes.md)\n"
+
+
+def solvers_page() -> str:
+    """The methods, each with its page."""
+    lines = ["# Solvers", "", "| method | what it is | for |", "|---|---|---|"]
+    for method in METHODS.values():
+        lines.append(
+            f"| [`{method.name}`]({method.name}.md) | {_escape(method.words)} | {_scope(method)} |"
+        )
+    return "\n".join([*lines, "", "[How to choose](../methods.md)", ""])
+
+
+def _scope(method: Method) -> str:
+    if method.steady:
+        return "steady problems"
+    return "problems with time" if method.evolving else "steady problems and those with time"
+
+
+def method_page(method: Method) -> str:
+    """What a method does and costs, its options with their defaults, and where it comes from."""
+    lines = [f"# {method.name}", "", f"{_escape(method.words)}. For {_scope(method)}.", ""]
+    section = _section_of_methods(method.name)
+    lines += [section or _docstring(method.module), ""]
+    lines += ["## Options", "", *_options(method.options), ""]
+    names = {name for name, _, _ in describe_options(method.options)}
+    for option, choices in nested_options().items():
+        if option not in names:
+            continue
+        lines += [f"## Choices of `{option}`", ""]
+        for choice, kind in choices.items():
+            lines += [f"### {choice}", "", *_options(kind), ""]
+    if section:
+        lines += ["## In the source", "", _docstring(method.module), ""]
+    return "\n".join([*lines, f"The file is `{method.module.replace('.', '/')}.py`.", ""])
+
+
+def _options(options: type) -> list[str]:
+    described = describe_options(options)
+    if not described:
+        return ["It has no options."]
+    lines = ["| option | default | meaning |", "|---|---|---|"]
+    for name, default, words in described:
+        lines.append(f"| `{name}` | {_escape(default)} | {_escape(words)} |")
+    return lines
+
+
+def _section_of_methods(name: str) -> str:
+    """The section of the page on methods that has this name, headings a level lower."""
+    text = (_ROOT / "docs" / "pages" / "methods.md").read_text(encoding="utf-8")
+    match = re.search(rf"^## {name}\n(.*?)(?=^## |\Z)", text, re.MULTILINE | re.DOTALL)
+    if match is None:
+        return ""
+    body = on_page_markdown(match[1].strip())
+    return re.sub(r"\]\((?!http|#)(\w)", r"](../\1", body)
+
+
+def _docstring(module: str) -> str:
+    """The docstring of a module, which is read and not run; its formulas as code."""
+    spec = importlib.util.find_spec(module)
+    assert spec is not None
+    assert spec.origin is not None
+    tree = ast.parse(Path(spec.origin).read_text(encoding="utf-8"))
+    return _paragraphs(ast.get_docstring(tree) or "")
+
+
+def reference_page() -> str:
+    """The words of the language from the compiler's tables, and its grammar."""
+    lines = ["# Reference of the language", ""]
+    parts = (
+        ("Blocks", "blocks"),
+        ("Operators", "operators"),
+        ("Functions", "functions"),
+        ("Shapes", "shapes"),
+        ("Metrics and their charts", "metrics"),
+        ("Formats of `output:`", "formats"),
+        ("Signs and the names that editors know them by", "signs"),
+    )
+    for title, kind in parts:
+        lines += [f"## {title}", "", table(kind), ""]
+    grammar = grammar_path().read_text(encoding="utf-8")
+    return "\n".join([*lines, "## Grammar", "", "```text", grammar.rstrip(), "```", ""])
+
+
+def _colours() -> str:
+    """The style sheet of coloured code; empty without Pygments."""
+    try:
+        from pygments.formatters import HtmlFormatter
+    except ImportError:
+        return ""
+    return str(HtmlFormatter(style="friendly").get_style_defs(".codehilite")) + "\n"
 
 
 def codes_page() -> str:
@@ -48,7 +168,8 @@ def codes_page() -> str:
             lines += [f"## {title}", ""]
         for name in codes:
             heading, _, body = explain(name).partition("\n")
-            lines += [f"### {_escape(heading)}", "", _paragraphs(body), ""]
+            more = f"[Page of its own](codes/{name}.md)"
+            lines += [f"### {_escape(heading)}", "", _paragraphs(body), "", more, ""]
     return "\n".join(lines)
 
 
