@@ -119,7 +119,7 @@ def sweep(
             )
             runs.append(_Run(number, shown, report.metrics))
         columns = _columns(runs)
-        folder.write("sweep.csv", lambda path: path.write_text(_csv(columns), encoding="utf-8"))
+        folder.write("sweep.csv", lambda path: _write(path, _csv(columns)))
         numeric = [_numeric(value) for value in wanted[0].values()]
         if _measured(columns, problem) and any(n is not None for n in numeric):
             folder.write("sweep.png", lambda path: _draw(path, problem, wanted, columns))
@@ -186,6 +186,10 @@ def _csv(columns: Mapping[str, list[Any]]) -> str:
     for row in zip(*columns.values(), strict=True):
         writer.writerow("" if v is None else repr(v) if isinstance(v, float) else v for v in row)
     return stream.getvalue()
+
+
+def _write(path: Path, text: str) -> None:
+    path.write_text(text, encoding="utf-8", newline="")
 
 
 def _lines(columns: Mapping[str, list[Any]]) -> tuple[str, ...]:
