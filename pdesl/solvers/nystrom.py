@@ -1,0 +1,136 @@
+"""Preconditioners of low rank: from chosen samples, or from random directions.
+
+**Landmarks.** K = JJᵀ (N, N) is approximated by F Fᵀ, F (N, ℓ), the partial Cholesky factor of K
+on ℓ chosen samples; the residual K − F Fᵀ is positive, with a known diagonal d. Samples are drawn
+in blocks with probabilities d (Y. Chen, E. N. Epperly, J. A. Tropp and R. J. Webber, "Randomly
+pivoted Cholesky", 2022, block form), so that regions that are well represented are not drawn
+again. The preconditioner is
+
+    (F Fᵀ + μI)⁻¹ = (I − F (FᵀF + μI)⁻¹ Fᵀ)/μ.
+
+**Random directions.** M ≈ U Λ Uᵀ from M Ω with Ω (p, ℓ) orthonormal (Z. Frangella, J. A. Tropp and
+M. Udell, "Randomized Nyström preconditioning", 2021, algorithms 2.1 and 5.3), and
+
+    P⁻¹ = I + U ((λ_ℓ + μ)/(Λ + μ) − 1) Uᵀ.
+"""
+
+from __future__ import annotations
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+from jax import Array
+
+from pdesl.solvers.gram import Factor, factorise, panels_of
+from pdesl.solvers.tangent import GramRows, Rows
+
+__all__ = [
+    "GaussianPreconditioner",
+    "LandmarkPreconditioner",
+    "PartialFactor",
+    "extend",
+    "gaussian_nystrom",
+    "landmark_preconditioner",
+    "no_factor",
+]
+
+# How often the jitter of a block of landmarks is raised a hundredfold.
+MOST_REPAIRS = 5
+
+
+class PartialFactor(eqx.Module):
+    """F (N, ℓ) with K ≈ F Fᵀ, and the diagonal of K − F Fᵀ (N,), not negative."""
+
+    table: Array
+    rest: Array
+
+
+def no_factor(rows: GramRows) -> PartialFactor:
+    """The factor of rank 0."""
+    diagonal = rows.diagonal()
+    return PartialFactor(jnp.zeros((rows.count, 0), diagonal.dtype), diagonal)
+
+
+def extend(rows: GramRows, factor: PartialFactor, count: int, key: Array) -> PartialFactor:
+    """F with `count` further columns, from samples drawn in proportion to the residual diagonal."""
+    rest = factor.rest
+    # The largest of log d + Gumbel noise are a draw without replacement (T. Vieira, 2014).
+    smallest = jnp.finfo(rest.dtype).tiny
+    scores = jnp.log(jnp.maximum(rest, smallest)) + jax.random.gumbel(key, rest.shape, rest.dtype)
+    _, numbers = jax.lax.top_k(scores, count)
+    columns = rows.columns(numbers) - factor.table @ factor.table[numbers].T
+    block = columns[numbers]
+    lower = _cholesky(0.5 * (block + block.T))
+    added = jax.lax.linalg.triangular_solve(
+        lower, columns, left_side=False, lower=True, transpose_a=True
+    )
+    rest = jnp.maximum(rest - jnp.sum(added**2, axis=1), 0.0).at[numbers].set(0.0)
+    return PartialFactor(jnp.concatenate([factor.table, added], axis=1), rest)
+
+
+def _cholesky(block: Array) -> Array:
+    """L of a block that may be singular: a jitter at rounding, raised while the factor fails."""
+    size = block.shape[0]
+    unit = jnp.eye(size, dtype=block.dtype)
+    least = 4.0 * jnp.finfo(block.dtype).eps * jnp.trace(block)
+
+    def goes_on(carry: tuple[Array, Array, Array]) -> Array:
+        _, _, tries = carry
+        return ~jnp.all(jnp.isfinite(carry[0])) & (tries < MOST_REPAIRS)
+
+    def again(carry: tuple[Array, Array, Array]) -> tuple[Array, Array, Array]:
+        _, jitter, tries = carry
+        return jnp.linalg.cholesky(block + jitter * unit), 100.0 * jitter, tries + 1
+
+    start = (jnp.full_like(block, jnp.nan), least, jnp.zeros((), jnp.int32))
+    return jax.lax.while_loop(goes_on, again, start)[0]
+
+
+class LandmarkPreconditioner(eqx.Module):
+    """r → (F Fᵀ + μI)⁻¹ r, with the factor of FᵀF + μI."""
+
+    table: Array
+    inner: Factor
+    shift: Array
+
+    def __call__(self, vector: Array) -> Array:
+        # A product of a vector from the left reads F by rows; XLA is tenfold slower with Fᵀ.
+        short = self.inner.solve(vector @ self.table)
+        return (vector - self.table @ short) / self.shift
+
+
+def landmark_preconditioner(
+    factor: PartialFactor, squares: Array, shift: Array
+) -> LandmarkPreconditioner:
+    """From F, FᵀF and μ."""
+    count = squares.shape[0]
+    inner = factorise(panels_of(lambda i, j: squares[i:j, :j], count), shift)
+    return LandmarkPreconditioner(factor.table, inner, shift)
+
+
+class GaussianPreconditioner(eqx.Module):
+    """r → r + U ((λ_ℓ + μ)/(Λ + μ) − 1) Uᵀ r; `values` fall."""
+
+    vectors: Array
+    values: Array
+    shift: Array
+
+    def __call__(self, vector: Array) -> Array:
+        weight = (self.values[-1] + self.shift) / (self.values + self.shift) - 1.0
+        return vector + self.vectors @ (weight * (vector @ self.vectors))
+
+
+def gaussian_nystrom(rows: Rows, parameters: int, rank: int, key: Array) -> tuple[Array, Array]:
+    """U (p, ℓ) and Λ (ℓ,), falling, of M = JᵀJ, from ℓ products with M."""
+    kind = jax.eval_shape(rows.forward, jnp.zeros(parameters)).dtype
+    directions, _ = jnp.linalg.qr(jax.random.normal(key, (parameters, rank), kind))
+    images = jax.lax.map(lambda v: rows.transpose(rows.forward(v)), directions.T).T
+    shift = jnp.sqrt(jnp.asarray(parameters, kind)) * jnp.finfo(kind).eps * jnp.linalg.norm(images)
+    images = images + shift * directions
+    inner = directions.T @ images
+    lower = _cholesky(0.5 * (inner + inner.T))
+    half = jax.lax.linalg.triangular_solve(
+        lower, images, left_side=False, lower=True, transpose_a=True
+    )
+    vectors, roots, _ = jnp.linalg.svd(half, full_matrices=False)
+    return vectors, jnp.maximum(roots**2 - shift, 0.0)

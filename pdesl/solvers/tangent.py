@@ -1,0 +1,370 @@
+"""Rows of the Jacobian of a layered network, by their structure: products without a graph.
+
+Row i of J, the derivative of s_i N_o(x_i) with respect to the parameters, is for each layer ℓ the
+Kronecker product of the layer's input a_ℓ(x_i) (1 for the bias) and of the derivative
+d_ℓ(x_i) = s_i ∂N_o/∂z_ℓ of the output with respect to the layer's sum z_ℓ. So
+
+    (J v)_i = Σ_ℓ (a_ℓᵀ V_ℓ + v_ℓ) · d_ℓ,    (Jᵀ w)_ℓ = A_ℓᵀ diag(w) D_ℓ,
+    (J Jᵀ)_ij = Σ_ℓ (a_ℓ(x_i)·a_ℓ(x_j) + 1) (d_ℓ(x_i)·d_ℓ(x_j)),
+
+each as matrix products with A_ℓ (n, inputs) and D_ℓ (n, units), computed once. Rows of any other
+function are linearised once (`linearised_rows`) or given as a matrix (`DenseRows`).
+"""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from collections.abc import Callable
+from typing import Any, TypeVar
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+from jax import Array
+from jax.flatten_util import ravel_pytree
+
+from pdesl.lowering.activations import activation_named
+from pdesl.solvers.networks import Network
+
+__all__ = [
+    "DenseRows",
+    "GramRows",
+    "LayeredRows",
+    "LinearisedRows",
+    "Rows",
+    "StackedRows",
+    "by_blocks",
+    "layered_rows",
+    "linearised_rows",
+]
+
+T = TypeVar("T")
+
+#: Points of a block of the Gram matrix: its parts stay in the cache.
+ROW_BLOCK = 512
+#: Rows of a Jacobian that are pulled back at a time.
+JACOBIAN_BLOCK = 32
+
+
+class Rows(eqx.Module):
+    """Rows of a Jacobian J (N, p); parameters are in the order of `ravel_pytree(network)`."""
+
+    @property
+    @abstractmethod
+    def count(self) -> int:
+        """N."""
+
+    @property
+    @abstractmethod
+    def dtype(self) -> jnp.dtype:
+        """Of J."""
+
+    @abstractmethod
+    def forward(self, direction: Array) -> Array:
+        """J v (N,) for v (p,)."""
+
+    @abstractmethod
+    def transpose(self, cotangent: Array) -> Array:
+        """Jᵀ w (p,) for w (N,)."""
+
+    @abstractmethod
+    def matrix(self) -> Array:
+        """J (N, p)."""
+
+    def normal_matrix(self) -> Array:
+        """JᵀJ (p, p)."""
+        table = self.matrix()
+        return table.T @ table
+
+
+class GramRows(Rows):
+    """Rows whose inner products K = J Jᵀ (N, N) are to be had in parts."""
+
+    @abstractmethod
+    def diagonal(self) -> Array:
+        """Diagonal of K (N,)."""
+
+    @abstractmethod
+    def columns(self, numbers: Array) -> Array:
+        """K[:, numbers] (N, m)."""
+
+    @abstractmethod
+    def panel(self, start: int, stop: int) -> Array:
+        """K[start:stop, :stop] (stop − start, stop)."""
+
+
+class LayeredRows(GramRows):
+    """Rows of one layered network: `activations[ℓ]` (n, inputs), `deltas[ℓ]` (n, o, units).
+
+    There are o rows a point, row k of point i at i·o + k.
+    """
+
+    activations: tuple[Array, ...]
+    deltas: tuple[Array, ...]
+
+    @property
+    def count(self) -> int:
+        return self.deltas[0].shape[0] * self.deltas[0].shape[1]
+
+    @property
+    def dtype(self) -> jnp.dtype:
+        return self.deltas[0].dtype
+
+    def forward(self, direction: Array) -> Array:
+        weights, biases = self._layers(direction)
+        total = jnp.zeros((), direction.dtype)
+        for a, d, weight, bias in zip(self.activations, self.deltas, weights, biases, strict=True):
+            total = total + jnp.einsum("nw,now->no", a @ weight + bias, d)
+        return total.reshape(-1)
+
+    def transpose(self, cotangent: Array) -> Array:
+        weighted = cotangent.reshape(self.deltas[0].shape[:2])
+        weights, biases = [], []
+        for a, d in zip(self.activations, self.deltas, strict=True):
+            spread = jnp.einsum("now,no->nw", d, weighted)
+            weights.append((a.T @ spread).reshape(-1))
+            biases.append(jnp.sum(spread, axis=0))
+        return jnp.concatenate([*weights, *biases])
+
+    def matrix(self) -> Array:
+        weights, biases = [], []
+        for a, d in zip(self.activations, self.deltas, strict=True):
+            weights.append(jnp.einsum("ni,now->noiw", a, d).reshape(self.count, -1))
+            biases.append(d.reshape(self.count, -1))
+        return jnp.concatenate([*weights, *biases], axis=1)
+
+    def normal_matrix(self) -> Array:
+        def add(total: Array, part: LayeredRows) -> tuple[Array, None]:
+            table = part.matrix()
+            return total + table.T @ table, None
+
+        points, outputs = self.deltas[0].shape[:2]
+        block = max(1, ROW_BLOCK // outputs)
+        head, tail = split_blocks(self, block)
+        parameters = sum(
+            (a.shape[1] + 1) * d.shape[2]
+            for a, d in zip(self.activations, self.deltas, strict=True)
+        )
+        total = jnp.zeros((parameters, parameters), self.deltas[0].dtype)
+        if head is not None:
+            total, _ = jax.lax.scan(add, total, head)
+        return total if points % block == 0 else add(total, tail)[0]
+
+    def diagonal(self) -> Array:
+        total = jnp.zeros((), self.deltas[0].dtype)
+        for a, d in zip(self.activations, self.deltas, strict=True):
+            total = total + (jnp.sum(a * a, axis=1) + 1.0)[:, None] * jnp.sum(d * d, axis=2)
+        return total.reshape(-1)
+
+    def columns(self, numbers: Array) -> Array:
+        other = self.chosen(numbers)
+        return by_blocks(lambda part: part.gram(other), self, ROW_BLOCK)
+
+    def panel(self, start: int, stop: int) -> Array:
+        numbers = jnp.arange(stop)
+        return self.chosen(numbers[start:]).gram(self.chosen(numbers))
+
+    def chosen(self, numbers: Array) -> LayeredRows:
+        """The rows of these numbers, each as a point with one row."""
+        outputs = self.deltas[0].shape[1]
+        points, row = numbers // outputs, numbers % outputs
+        return LayeredRows(
+            activations=tuple(a[points] for a in self.activations),
+            deltas=tuple(d[points, row][:, None] for d in self.deltas),
+        )
+
+    def gram(self, other: LayeredRows) -> Array:
+        """J J′ᵀ (N, N′) against other rows of the same network."""
+        n, o, _ = self.deltas[0].shape
+        m, q, _ = other.deltas[0].shape
+        total = jnp.zeros((), self.deltas[0].dtype)
+        for a, d, b, e in zip(
+            self.activations, self.deltas, other.activations, other.deltas, strict=True
+        ):
+            inputs = a @ b.T + 1.0
+            units = d.reshape(n * o, -1) @ e.reshape(m * q, -1).T
+            total = total + inputs[:, None, :, None] * units.reshape(n, o, m, q)
+        return total.reshape(n * o, m * q)
+
+    def _layers(self, direction: Array) -> tuple[list[Array], list[Array]]:
+        """The weights and biases in a vector of parameters."""
+        weights, biases, start = [], [], 0
+        for a, d in zip(self.activations, self.deltas, strict=True):
+            shape = (a.shape[1], d.shape[2])
+            weights.append(direction[start : start + shape[0] * shape[1]].reshape(shape))
+            start += shape[0] * shape[1]
+        for d in self.deltas:
+            biases.append(direction[start : start + d.shape[2]])
+            start += d.shape[2]
+        return weights, biases
+
+
+def layered_rows(network: Network, features: Array, scale: Array) -> LayeredRows:
+    """Rows of scale_io N_o(features_i).
+
+    Args:
+        network: parameters at which the rows are taken.
+        features: (n, inputs).
+        scale: (n, outputs), a factor of each row.
+    """
+    activation = activation_named(network.activation)
+    dtype = network.weights[0].dtype
+    center, stretch = jnp.asarray(network.center, dtype), jnp.asarray(network.scale, dtype)
+    h = (features.astype(dtype) - center) * stretch
+    inputs, slopes = [h], []
+    for weight, bias in zip(network.weights[:-1], network.biases[:-1], strict=True):
+        h, slope = activation.derivatives(h @ weight + bias, 1)
+        inputs.append(h)
+        slopes.append(slope)
+    outputs = network.fields
+    delta = scale.astype(dtype)[:, :, None] * jnp.eye(outputs, dtype=dtype)
+    deltas = [delta]
+    for weight, slope in zip(network.weights[:0:-1], slopes[::-1], strict=True):
+        delta = (delta @ weight.T) * slope[:, None, :]
+        deltas.append(delta)
+    return LayeredRows(tuple(inputs), tuple(deltas[::-1]))
+
+
+class DenseRows(GramRows):
+    """Rows given as a matrix (N, p)."""
+
+    table: Array
+
+    @property
+    def count(self) -> int:
+        return self.table.shape[0]
+
+    @property
+    def dtype(self) -> jnp.dtype:
+        return self.table.dtype
+
+    def forward(self, direction: Array) -> Array:
+        return self.table @ direction
+
+    def transpose(self, cotangent: Array) -> Array:
+        return cotangent @ self.table
+
+    def matrix(self) -> Array:
+        return self.table
+
+    def diagonal(self) -> Array:
+        return jnp.sum(self.table**2, axis=1)
+
+    def columns(self, numbers: Array) -> Array:
+        return self.table @ self.table[numbers].T
+
+    def panel(self, start: int, stop: int) -> Array:
+        return self.table[start:stop] @ self.table[:stop].T
+
+
+class StackedRows(GramRows):
+    """Rows of a network above rows given as a matrix."""
+
+    upper: GramRows
+    lower: DenseRows
+
+    @property
+    def count(self) -> int:
+        return self.upper.count + self.lower.count
+
+    @property
+    def dtype(self) -> jnp.dtype:
+        return self.upper.dtype
+
+    def forward(self, direction: Array) -> Array:
+        return jnp.concatenate([self.upper.forward(direction), self.lower.forward(direction)])
+
+    def transpose(self, cotangent: Array) -> Array:
+        above, below = jnp.split(cotangent, [self.upper.count])
+        return self.upper.transpose(above) + self.lower.transpose(below)
+
+    def matrix(self) -> Array:
+        return jnp.concatenate([self.upper.matrix(), self.lower.matrix()])
+
+    def diagonal(self) -> Array:
+        return jnp.concatenate([self.upper.diagonal(), self.lower.diagonal()])
+
+    def columns(self, numbers: Array) -> Array:
+        """K[:, numbers] = J (J[numbers])ᵀ, one product with J a number."""
+        unit = jax.nn.one_hot(numbers, self.count, dtype=self.lower.table.dtype)
+        return jax.lax.map(lambda row: self.forward(self.transpose(row)), unit).T
+
+    def panel(self, start: int, stop: int) -> Array:
+        height = self.upper.count
+        if stop <= height:
+            return self.upper.panel(start, stop)
+        rows = self.lower.table[max(start - height, 0) : stop - height]
+        across = jax.lax.map(self.upper.forward, rows)
+        below = jnp.concatenate([across, rows @ self.lower.table[: stop - height].T], axis=1)
+        if start >= height:
+            return below
+        left = self.upper.panel(start, height)
+        # Entries above the diagonal of the last rows are by symmetry those below it.
+        right = across[:, start:].T
+        return jnp.concatenate([jnp.concatenate([left, right], axis=1), below])
+
+
+class LinearisedRows(Rows):
+    """Rows of any differentiable function, linearised once.
+
+    `forward_part` and `transpose_part` are functions as pytrees (`jax.tree_util.Partial`).
+    """
+
+    forward_part: Callable[[Array], Array]
+    transpose_part: Callable[[Array], Array]
+    size: int = eqx.field(static=True)
+    kind: jnp.dtype = eqx.field(static=True)
+
+    @property
+    def count(self) -> int:
+        return self.size
+
+    @property
+    def dtype(self) -> jnp.dtype:
+        return self.kind
+
+    def forward(self, direction: Array) -> Array:
+        return self.forward_part(direction)
+
+    def transpose(self, cotangent: Array) -> Array:
+        return self.transpose_part(cotangent)
+
+    def matrix(self) -> Array:
+        unit = jnp.eye(self.size, dtype=self.kind)
+        return jax.lax.map(self.transpose_part, unit, batch_size=JACOBIAN_BLOCK)
+
+
+def linearised_rows(function: Callable[[Any], Array], parameters: Any) -> LinearisedRows:
+    """Rows of the derivative of `function(parameters)` (any shape, flattened).
+
+    The function is traced once; products after that follow its linear part.
+    """
+    point, shape = ravel_pytree(parameters)
+    value, forward = jax.linearize(lambda flat: function(shape(flat)).reshape(-1), point)
+    transposed = jax.linear_transpose(forward, point)
+    return LinearisedRows(
+        jax.tree_util.Partial(forward),
+        jax.tree_util.Partial(lambda cotangent: transposed(cotangent)[0]),
+        value.size,
+        value.dtype,
+    )
+
+
+def split_blocks(rows: T, size: int) -> tuple[T | None, T]:
+    """Arrays (n, …) of a pytree as (blocks, size, …), None if there is no block, and the rest."""
+    points = jax.tree.leaves(rows)[0].shape[0]
+    whole = points // size * size
+    head = jax.tree.map(lambda a: a[:whole].reshape(-1, size, *a.shape[1:]), rows)
+    return head if whole else None, jax.tree.map(lambda a: a[whole:], rows)
+
+
+def by_blocks(function: Callable[[T], Array], rows: T, size: int) -> Array:
+    """`function` of blocks of `size` points of a pytree of arrays (n, …), results stacked."""
+    if jax.tree.leaves(rows)[0].shape[0] <= size:
+        return function(rows)
+    head, tail = split_blocks(rows, size)
+    result = jax.lax.map(function, head)
+    result = result.reshape(-1, *result.shape[2:])
+    if jax.tree.leaves(tail)[0].shape[0] == 0:
+        return result
+    return jnp.concatenate([result, function(tail)])

@@ -1,0 +1,123 @@
+"""The velocity of parameters by a factored matrix, over samples or over parameters.
+
+Where rounding leaves no positive pivot (μ near or below ε λ₁) the shift is raised tenfold until
+the factorisation stands; the report then has the status REPAIRED and the μ that was used.
+"""
+
+from __future__ import annotations
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+from jax import Array
+
+from pdesl.solvers.gram import Factor, factorise, panels_of
+from pdesl.solvers.tangent import GramRows, Rows
+from pdesl.solvers.tangent_options import TangentOptions
+from pdesl.solvers.tangent_report import BREAKDOWN, CONVERGED, REPAIRED, Found
+
+__all__ = ["largest_eigenvalue", "solve_dense", "solve_gram", "trace_of_influence"]
+
+# Steps of the power method: its Rayleigh quotient converges with the square of the vector's error.
+POWER_STEPS = 12
+# Vectors by which a trace is estimated.
+PROBES = 8
+# How often the shift of a factorisation is raised.
+MOST_REPAIRS = 8
+
+
+class _Attempt(eqx.Module):
+    factor: Factor
+    shift: Array
+    repairs: Array
+    ok: Array
+
+
+def solve_gram(rows: Rows, right: Array, options: TangentOptions, key: Array) -> Found:
+    """v = Jᵀ(K + μI)⁻¹ f with K = JJᵀ in panels of its lower triangle, factored."""
+    assert isinstance(rows, GramRows)
+    power, probe = jax.random.split(key)
+    largest = largest_eigenvalue(rows, power)
+    panels = panels_of(rows.panel, rows.count)
+    attempt = _factorise(panels, options.regularisation * largest, largest)
+    factor, shift = attempt.factor, attempt.shift
+    weights = factor.solve(right)
+    # One step of refinement with products that see J instead of the rounded K.
+    rest = right - rows.forward(rows.transpose(weights)) - shift * weights
+    weights = weights + factor.solve(rest)
+    return _found(rows.transpose(weights), attempt, largest, rows.count, right.dtype, probe)
+
+
+def solve_dense(rows: Rows, right: Array, options: TangentOptions, key: Array) -> Found:
+    """v = (JᵀJ + μI)⁻¹ Jᵀ f with the matrix of the parameters, factored."""
+    power, probe = jax.random.split(key)
+    largest = largest_eigenvalue(rows, power)
+    matrix = rows.normal_matrix()
+    size = matrix.shape[0]
+    panels = panels_of(lambda start, stop: matrix[start:stop, :stop], size)
+    attempt = _factorise(panels, options.regularisation * largest, largest)
+    gradient = rows.transpose(right)
+    direction = attempt.factor.solve(gradient)
+    rest = rows.transpose(right - rows.forward(direction)) - attempt.shift * direction
+    direction = direction + attempt.factor.solve(rest)
+    return _found(direction, attempt, largest, size, right.dtype, probe)
+
+
+def _factorise(panels: list[Array], shift: Array, largest: Array) -> _Attempt:
+    """The factor of K + shift·I, or of the first larger shift for which there is one."""
+    dtype = panels[0].dtype
+    # An error of rounding of K is about ε λ₁ times the root of the number of rows.
+    count = panels[-1].shape[1]
+    least = jnp.finfo(dtype).eps * jnp.sqrt(jnp.asarray(count, dtype)) * largest
+
+    def goes_on(attempt: _Attempt) -> Array:
+        return ~attempt.ok & (attempt.repairs < MOST_REPAIRS) & jnp.isfinite(attempt.shift)
+
+    def again(attempt: _Attempt) -> _Attempt:
+        raised = jnp.maximum(10.0 * attempt.shift, least)
+        used = jnp.where(attempt.repairs < 0, attempt.shift, raised)
+        factor = factorise(panels, used)
+        return _Attempt(factor, used, attempt.repairs + 1, factor.ok)
+
+    start = _Attempt(Factor(tuple(panels)), shift, jnp.full((), -1, jnp.int32), jnp.zeros((), bool))
+    return jax.lax.while_loop(goes_on, again, start)
+
+
+def _found(
+    direction: Array, attempt: _Attempt, largest: Array, size: int, dtype: jnp.dtype, key: Array
+) -> Found:
+    pivots = attempt.factor.diagonal() ** 2
+    status = jnp.where(attempt.repairs > 0, REPAIRED, CONVERGED)
+    return Found(
+        direction=direction,
+        largest=largest,
+        regularisation=attempt.shift,
+        condition=(largest + attempt.shift) / jnp.min(pivots),
+        effective_dimension=trace_of_influence(attempt.factor, size, attempt.shift, dtype, key),
+        rank=jnp.asarray(size, jnp.int32),
+        iterations=jnp.zeros((), jnp.int32),
+        status=jnp.where(attempt.ok, status, BREAKDOWN).astype(jnp.int32),
+    )
+
+
+def largest_eigenvalue(rows: Rows, key: Array, steps: int = POWER_STEPS) -> Array:
+    """λ₁ of JᵀJ by the power method over the rows; from below."""
+    start = jax.random.normal(key, (rows.count,), rows.dtype)
+
+    def step(_: int, carry: tuple[Array, Array]) -> tuple[Array, Array]:
+        vector = carry[0]
+        unit = vector / jnp.maximum(jnp.sqrt(vector @ vector), jnp.finfo(vector.dtype).tiny)
+        image = rows.forward(rows.transpose(unit))
+        return image, unit @ image
+
+    _, value = jax.lax.fori_loop(0, steps, step, (start, jnp.zeros((), start.dtype)))
+    return value
+
+
+def trace_of_influence(
+    factor: Factor, size: int, shift: Array, dtype: jnp.dtype, key: Array
+) -> Array:
+    """Estimate of Σ λ/(λ + μ) = N − μ tr (K + μI)⁻¹ by random signs (M. F. Hutchinson, 1990)."""
+    signs = jax.random.rademacher(key, (size, PROBES), dtype)
+    # ‖L⁻¹ z‖² = zᵀ (K + μI)⁻¹ z.
+    return size - shift * jnp.sum(factor.forward(signs) ** 2) / PROBES
