@@ -88,6 +88,11 @@ class GramRows(Rows):
     def columns(self, numbers: Array) -> Array:
         """K[:, numbers] (N, m)."""
 
+    @property
+    @abstractmethod
+    def column_cost(self) -> float:
+        """Floating-point operations of one column of K."""
+
     @abstractmethod
     def panel(self, start: int, stop: int) -> Array:
         """K[start:stop, :stop] (stop − start, stop)."""
@@ -159,6 +164,11 @@ class LayeredRows(GramRows):
     def columns(self, numbers: Array) -> Array:
         other = self.chosen(numbers)
         return by_blocks(lambda part: part.gram(other), self, ROW_BLOCK)
+
+    @property
+    def column_cost(self) -> float:
+        pairs = zip(self.activations, self.deltas, strict=True)
+        return 2.0 * self.count * sum(a.shape[1] + d.shape[2] for a, d in pairs)
 
     def panel(self, start: int, stop: int) -> Array:
         numbers = jnp.arange(stop)
@@ -253,6 +263,10 @@ class DenseRows(GramRows):
     def columns(self, numbers: Array) -> Array:
         return self.table @ self.table[numbers].T
 
+    @property
+    def column_cost(self) -> float:
+        return 2.0 * self.table.size
+
     def panel(self, start: int, stop: int) -> Array:
         return self.table[start:stop] @ self.table[:stop].T
 
@@ -288,6 +302,10 @@ class StackedRows(GramRows):
         """K[:, numbers] = J (J[numbers])ᵀ, one product with J a number."""
         unit = jax.nn.one_hot(numbers, self.count, dtype=self.lower.table.dtype)
         return jax.lax.map(lambda row: self.forward(self.transpose(row)), unit).T
+
+    @property
+    def column_cost(self) -> float:
+        return 4.0 * self.count * self.lower.table.shape[1]
 
     def panel(self, start: int, stop: int) -> Array:
         height = self.upper.count

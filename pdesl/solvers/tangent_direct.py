@@ -6,6 +6,8 @@ the factorisation stands; the report then has the status REPAIRED and the μ tha
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import equinox as eqx
 import jax
 import jax.numpy as jnp
@@ -16,10 +18,16 @@ from pdesl.solvers.tangent import GramRows, Rows
 from pdesl.solvers.tangent_options import TangentOptions
 from pdesl.solvers.tangent_report import BREAKDOWN, CONVERGED, REPAIRED, Found
 
-__all__ = ["largest_eigenvalue", "solve_dense", "solve_gram", "trace_of_influence"]
+__all__ = [
+    "lanczos_largest",
+    "largest_eigenvalue",
+    "solve_dense",
+    "solve_gram",
+    "trace_of_influence",
+]
 
-# Steps of the power method: its Rayleigh quotient converges with the square of the vector's error.
-POWER_STEPS = 12
+# Products with JJᵀ by which its largest eigenvalue is estimated.
+LANCZOS_STEPS = 8
 # Vectors by which a trace is estimated.
 PROBES = 8
 # How often the shift of a factorisation is raised.
@@ -66,9 +74,8 @@ def solve_dense(rows: Rows, right: Array, options: TangentOptions, key: Array) -
 def _factorise(panels: list[Array], shift: Array, largest: Array) -> _Attempt:
     """The factor of K + shift·I, or of the first larger shift for which there is one."""
     dtype = panels[0].dtype
-    # An error of rounding of K is about ε λ₁ times the root of the number of rows.
-    count = panels[-1].shape[1]
-    least = jnp.finfo(dtype).eps * jnp.sqrt(jnp.asarray(count, dtype)) * largest
+    # Weights of what no direction reaches grow as 1/μ, and Jᵀ of them is lost to ε/μ.
+    least = 1e4 * jnp.finfo(dtype).eps * largest
 
     def goes_on(attempt: _Attempt) -> Array:
         return ~attempt.ok & (attempt.repairs < MOST_REPAIRS) & jnp.isfinite(attempt.shift)
@@ -100,18 +107,32 @@ def _found(
     )
 
 
-def largest_eigenvalue(rows: Rows, key: Array, steps: int = POWER_STEPS) -> Array:
-    """λ₁ of JᵀJ by the power method over the rows; from below."""
+def largest_eigenvalue(rows: Rows, key: Array) -> Array:
+    """λ₁ of JᵀJ, from below."""
     start = jax.random.normal(key, (rows.count,), rows.dtype)
+    return lanczos_largest(lambda v: rows.forward(rows.transpose(v)), start, LANCZOS_STEPS)
 
-    def step(_: int, carry: tuple[Array, Array]) -> tuple[Array, Array]:
-        vector = carry[0]
-        unit = vector / jnp.maximum(jnp.sqrt(vector @ vector), jnp.finfo(vector.dtype).tiny)
-        image = rows.forward(rows.transpose(unit))
-        return image, unit @ image
 
-    _, value = jax.lax.fori_loop(0, steps, step, (start, jnp.zeros((), start.dtype)))
-    return value
+def lanczos_largest(product: Callable[[Array], Array], start: Array, steps: int) -> Array:
+    """The largest eigenvalue of a symmetric A on its Krylov space of so many vectors.
+
+    Lanczos' method with full orthogonalisation: for the same products as the power method it
+    also tells eigenvalues apart that are near each other.
+    """
+    tiny = jnp.finfo(start.dtype).tiny
+
+    def step(number: Array, carry: tuple[Array, Array, Array]) -> tuple[Array, Array, Array]:
+        basis, images, vector = carry
+        for _ in range(2):
+            vector = vector - (basis @ vector) @ basis
+        unit = vector / jnp.maximum(jnp.sqrt(vector @ vector), tiny)
+        image = product(unit)
+        return basis.at[number].set(unit), images.at[number].set(image), image
+
+    empty = jnp.zeros((steps, start.size), start.dtype)
+    basis, images, _ = jax.lax.fori_loop(0, steps, step, (empty, empty, start))
+    small = jnp.einsum("in,jn->ij", basis, images)
+    return jnp.linalg.eigvalsh(0.5 * (small + small.T))[-1]
 
 
 def trace_of_influence(

@@ -18,7 +18,7 @@ from pdesl.solvers.nystrom import (
     no_factor,
 )
 from pdesl.solvers.tangent import GramRows, Rows
-from pdesl.solvers.tangent_direct import largest_eigenvalue, trace_of_influence
+from pdesl.solvers.tangent_direct import lanczos_largest, largest_eigenvalue, trace_of_influence
 from pdesl.solvers.tangent_options import LANDMARK_RANKS, TangentOptions
 from pdesl.solvers.tangent_report import BREAKDOWN, CONVERGED, NOT_CONVERGED, Found
 
@@ -26,8 +26,10 @@ __all__ = ["solve_gaussian", "solve_landmarks", "solve_plain"]
 
 # Directions of the preconditioner where none are asked for (Finzi et al., appendix C: 200 to 350).
 GAUSSIAN_RANK = 300
+# Products by which what landmarks leave is estimated.
+REMAINDER_STEPS = 3
 # Operations a second of products with J, with vectors and of matrices, relative to each other.
-PRODUCT_SPEED, VECTOR_SPEED, MATRIX_SPEED = 40.0, 8.0, 60.0
+PRODUCT_SPEED, VECTOR_SPEED, MATRIX_SPEED = 40.0, 5.0, 50.0
 
 
 def solve_plain(rows: Rows, right: Array, options: TangentOptions, key: Array) -> Found:
@@ -90,12 +92,12 @@ def solve_landmarks(rows: Rows, right: Array, options: TangentOptions, key: Arra
     """
     assert isinstance(rows, GramRows)
     ranks = _ranks(rows.count, options)
-    first, *keys = jax.random.split(key, len(ranks) + 2)
+    first, probe, *keys = jax.random.split(key, len(ranks) + 2)
     whole = jnp.linalg.norm(rows.transpose(right))
     parameters = jax.eval_shape(rows.transpose, right).shape[0]
 
-    def finish(factor: PartialFactor, squares: Array, shift: Array, probe: Array) -> Found:
-        precondition = landmark_preconditioner(factor, squares, shift)
+    def finish(factor: PartialFactor) -> Found:
+        precondition = landmark_preconditioner(factor, shift)
         result = conjugate_gradients(
             lambda a: rows.forward(rows.transpose(a)) + shift * a,
             right,
@@ -104,8 +106,8 @@ def solve_landmarks(rows: Rows, right: Array, options: TangentOptions, key: Arra
             iterations=options.iterations,
             measure=lambda r: jnp.linalg.norm(rows.transpose(r)) / _positive(whole),
         )
-        rank = squares.shape[0]
         inner = precondition.inner
+        rank = inner.panels[-1].shape[1]
         return Found(
             direction=rows.transpose(result.solution),
             largest=largest,
@@ -117,35 +119,26 @@ def solve_landmarks(rows: Rows, right: Array, options: TangentOptions, key: Arra
             status=_status(result),
         )
 
-    def go(stage: int, factor: PartialFactor, squares: Array) -> Found:
-        last = stage == len(ranks) - 1
-        if last:
-            return finish(factor, squares, shift, keys[-1])
+    def go(stage: int, factor: PartialFactor) -> Found:
+        if stage == len(ranks) - 1:
+            return finish(factor)
 
-        def further(factor: PartialFactor, squares: Array) -> Found:
+        def further(factor: PartialFactor) -> Found:
             count = ranks[stage + 1] - ranks[stage]
-            more = extend(rows, factor, count, keys[stage])
-            return go(stage + 1, more, more.table.T @ more.table)
+            return go(stage + 1, extend(rows, factor, count, keys[stage]))
 
         if options.rank is not None:
-            return further(factor, squares)
+            return further(factor)
         remainder = _remainder(rows, factor, keys[stage])
         needed = 0.5 * jnp.sqrt(1.0 + remainder / shift) * log(2.0 / options.tolerance)
-        worth = _iterations_worth(rows.count, parameters, ranks[stage], ranks[stage + 1])
-        return jax.lax.cond(
-            needed > worth,
-            further,
-            lambda f, s: finish(f, s, shift, keys[-1]),
-            factor,
-            squares,
-        )
+        worth = _iterations_worth(rows, parameters, ranks[stage], ranks[stage + 1])
+        return jax.lax.cond(needed > worth, further, finish, factor)
 
     factor = extend(rows, no_factor(rows), ranks[0], first)
-    squares = factor.table.T @ factor.table
-    # λ₁ of F Fᵀ falls short of that of K by less than the remainder, which is far below μ-scale.
-    largest = _largest(squares)
+    # λ₁ of F Fᵀ falls short of that of K by no more than what the landmarks leave.
+    largest = jnp.linalg.eigvalsh(factor.squares()[0])[-1]
     shift = options.regularisation * largest
-    return go(0, factor, squares)
+    return go(0, factor)
 
 
 def _ranks(rows: int, options: TangentOptions) -> list[int]:
@@ -158,39 +151,24 @@ def _ranks(rows: int, options: TangentOptions) -> list[int]:
     return [rank for rank in LANDMARK_RANKS if rank < most] + [most]
 
 
-def _iterations_worth(rows: int, parameters: int, rank: int, following: int) -> float:
+def _iterations_worth(rows: GramRows, parameters: int, rank: int, following: int) -> float:
     """Iterations of conjugate gradients that take as long as going on to the following rank."""
-    products = 4.0 * rows * parameters / PRODUCT_SPEED + 4.0 * rows * rank / VECTOR_SPEED
-    added = 2.0 * rows * (following - rank) * (rank + 0.5 * (following - rank))
-    squares = 2.0 * rows * following**2
-    return (added + squares + 2.0 * rows * (following - rank) * 800.0) / MATRIX_SPEED / products
+    count, more = rows.count, following - rank
+    iteration = 4.0 * count * parameters / PRODUCT_SPEED + 4.0 * count * rank / VECTOR_SPEED
+    columns = more * rows.column_cost
+    # Products with the columns known so far, a triangular solve, and the new part of FᵀF.
+    added = count * (2.0 * more * rank + more**2 + 2.0 * more * following)
+    return (columns + added) / MATRIX_SPEED / iteration
 
 
 def _remainder(rows: GramRows, factor: PartialFactor, key: Array) -> Array:
-    """The largest eigenvalue of K − F Fᵀ, from below, by a few steps of the power method."""
+    """The largest eigenvalue of K − F Fᵀ, from below."""
     start = jnp.sqrt(factor.rest) * jax.random.normal(key, factor.rest.shape, factor.rest.dtype)
 
-    def step(_: int, carry: tuple[Array, Array]) -> tuple[Array, Array]:
-        vector = carry[0]
-        unit = vector / _positive(jnp.linalg.norm(vector))
-        image = rows.forward(rows.transpose(unit)) - factor.table @ (unit @ factor.table)
-        return image, unit @ image
+    def product(vector: Array) -> Array:
+        return rows.forward(rows.transpose(vector)) - factor.forward(factor.transpose(vector))
 
-    _, value = jax.lax.fori_loop(0, 4, step, (start, jnp.zeros((), start.dtype)))
-    return jnp.maximum(value, 0.0)
-
-
-def _largest(squares: Array) -> Array:
-    """λ₁ of a small matrix by the power method."""
-
-    def step(_: int, carry: tuple[Array, Array]) -> tuple[Array, Array]:
-        vector = carry[0]
-        unit = vector / _positive(jnp.linalg.norm(vector))
-        image = squares @ unit
-        return image, unit @ image
-
-    start = (jnp.diagonal(squares), jnp.zeros((), squares.dtype))
-    return jax.lax.fori_loop(0, 30, step, start)[1]
+    return jnp.maximum(lanczos_largest(product, start, REMAINDER_STEPS), 0.0)
 
 
 def _positive(value: Array) -> Array:
