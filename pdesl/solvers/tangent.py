@@ -171,8 +171,20 @@ class LayeredRows(GramRows):
         return 2.0 * self.count * sum(a.shape[1] + d.shape[2] for a, d in pairs)
 
     def panel(self, start: int, stop: int) -> Array:
-        numbers = jnp.arange(stop)
-        return self.chosen(numbers[start:]).gram(self.chosen(numbers))
+        single = self.singles()
+        return jax.tree.map(lambda a: a[start:stop], single).gram(
+            jax.tree.map(lambda a: a[:stop], single)
+        )
+
+    def singles(self) -> LayeredRows:
+        """The same rows, each as a point with one row."""
+        outputs = self.deltas[0].shape[1]
+        if outputs == 1:
+            return self
+        return LayeredRows(
+            activations=tuple(jnp.repeat(a, outputs, axis=0) for a in self.activations),
+            deltas=tuple(d.reshape(-1, 1, d.shape[2]) for d in self.deltas),
+        )
 
     def chosen(self, numbers: Array) -> LayeredRows:
         """The rows of these numbers, each as a point with one row."""
