@@ -335,14 +335,15 @@ class StackedRows(GramRows):
 
 
 class LinearisedRows(Rows):
-    """Rows of any differentiable function, linearised once.
+    """Rows of any differentiable function, linearised once; products follow the linear part.
 
-    `forward_part` and `transpose_part` are functions as pytrees (`jax.tree_util.Partial`).
+    `linear` is v → J v with what it holds of the point as its leaves, so that rows can be an
+    argument of compiled functions.
     """
 
-    forward_part: Callable[[Array], Array]
-    transpose_part: Callable[[Array], Array]
+    linear: Callable[[Array], Array]
     size: int = eqx.field(static=True)
+    parameters: int = eqx.field(static=True)
     kind: jnp.dtype = eqx.field(static=True)
 
     @property
@@ -354,30 +355,22 @@ class LinearisedRows(Rows):
         return self.kind
 
     def forward(self, direction: Array) -> Array:
-        return self.forward_part(direction)
+        return self.linear(direction)
 
     def transpose(self, cotangent: Array) -> Array:
-        return self.transpose_part(cotangent)
+        shape = jax.ShapeDtypeStruct((self.parameters,), self.kind)
+        return jax.linear_transpose(self.linear, shape)(cotangent)[0]
 
     def matrix(self) -> Array:
         unit = jnp.eye(self.size, dtype=self.kind)
-        return jax.lax.map(self.transpose_part, unit, batch_size=JACOBIAN_BLOCK)
+        return jax.lax.map(self.transpose, unit, batch_size=JACOBIAN_BLOCK)
 
 
 def linearised_rows(function: Callable[[Any], Array], parameters: Any) -> LinearisedRows:
-    """Rows of the derivative of `function(parameters)` (any shape, flattened).
-
-    The function is traced once; products after that follow its linear part.
-    """
+    """Rows of the derivative of `function(parameters)` (any shape, flattened)."""
     point, shape = ravel_pytree(parameters)
-    value, forward = jax.linearize(lambda flat: function(shape(flat)).reshape(-1), point)
-    transposed = jax.linear_transpose(forward, point)
-    return LinearisedRows(
-        jax.tree_util.Partial(forward),
-        jax.tree_util.Partial(lambda cotangent: transposed(cotangent)[0]),
-        value.size,
-        value.dtype,
-    )
+    value, linear = jax.linearize(lambda flat: function(shape(flat)).reshape(-1), point)
+    return LinearisedRows(linear, value.size, point.size, value.dtype)
 
 
 def split_blocks(rows: T, size: int) -> tuple[T | None, T]:
