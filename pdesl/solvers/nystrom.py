@@ -34,15 +34,21 @@ __all__ = [
     "no_factor",
 ]
 
+# Least μ of a preconditioner in units of rounding errors of the trace of FᵀF.
+LEAST_SHIFT = 10.0
 # How often the jitter of a block of landmarks is raised a hundredfold.
 MOST_REPAIRS = 5
 
 
 class PartialFactor(eqx.Module):
-    """F (N, ℓ) with K ≈ F Fᵀ as blocks of columns, and the diagonal of K − F Fᵀ, not negative."""
+    """F (N, ℓ) with K ≈ F Fᵀ, as blocks of columns.
+
+    `rest` (N,) is the diagonal of K − F Fᵀ, not negative, `scale` the largest entry of that of K.
+    """
 
     blocks: tuple[Array, ...]
     rest: Array
+    scale: Array
 
     def forward(self, short: Array) -> Array:
         """F h (N,)."""
@@ -68,7 +74,8 @@ class PartialFactor(eqx.Module):
 
 def no_factor(rows: GramRows) -> PartialFactor:
     """The factor of rank 0."""
-    return PartialFactor((), rows.diagonal())
+    diagonal = rows.diagonal()
+    return PartialFactor((), diagonal, jnp.max(diagonal))
 
 
 def extend(rows: GramRows, factor: PartialFactor, count: int, key: Array) -> PartialFactor:
@@ -82,29 +89,30 @@ def extend(rows: GramRows, factor: PartialFactor, count: int, key: Array) -> Par
     for known in factor.blocks:
         columns = columns - known @ known[numbers].T
     block = columns[numbers]
-    lower = _cholesky(0.5 * (block + block.T))
+    # Entries of K − F Fᵀ are off by rounding errors of K, however small they are themselves.
+    noise = factor.scale * count * jnp.finfo(rest.dtype).eps
+    lower = _cholesky(0.5 * (block + block.T), noise)
     added = jax.lax.linalg.triangular_solve(
         lower, columns, left_side=False, lower=True, transpose_a=True
     )
+    # Without a factor there is nothing to add, and nothing to break.
+    added = jnp.where(jnp.all(jnp.isfinite(added)), added, 0.0)
     rest = jnp.maximum(rest - jnp.sum(added**2, axis=1), 0.0).at[numbers].set(0.0)
-    return PartialFactor((*factor.blocks, added), rest)
+    return PartialFactor((*factor.blocks, added), rest, factor.scale)
 
 
-def _cholesky(block: Array) -> Array:
-    """L of a block that may be singular: a jitter at rounding, raised while the factor fails."""
-    size = block.shape[0]
-    unit = jnp.eye(size, dtype=block.dtype)
-    least = 4.0 * jnp.finfo(block.dtype).eps * jnp.trace(block)
+def _cholesky(block: Array, noise: Array) -> Array:
+    """L of a block that may be singular: a jitter of the noise in it, raised while that fails."""
+    unit = jnp.eye(block.shape[0], dtype=block.dtype)
 
     def goes_on(carry: tuple[Array, Array, Array]) -> Array:
-        _, _, tries = carry
-        return ~jnp.all(jnp.isfinite(carry[0])) & (tries < MOST_REPAIRS)
+        return ~jnp.all(jnp.isfinite(carry[0])) & (carry[2] < MOST_REPAIRS)
 
     def again(carry: tuple[Array, Array, Array]) -> tuple[Array, Array, Array]:
         _, jitter, tries = carry
         return jnp.linalg.cholesky(block + jitter * unit), 100.0 * jitter, tries + 1
 
-    start = (jnp.full_like(block, jnp.nan), least, jnp.zeros((), jnp.int32))
+    start = (jnp.full_like(block, jnp.nan), noise, jnp.zeros((), jnp.int32))
     return jax.lax.while_loop(goes_on, again, start)[0]
 
 
@@ -121,8 +129,12 @@ class LandmarkPreconditioner(eqx.Module):
 
 
 def landmark_preconditioner(factor: PartialFactor, shift: Array) -> LandmarkPreconditioner:
-    """From F and μ."""
-    return LandmarkPreconditioner(factor, factorise(factor.squares(), shift), shift)
+    """From F and μ; a μ that rounding would lose is raised, here alone."""
+    squares = factor.squares()
+    size = sum(jnp.trace(panel[:, -panel.shape[0] :]) for panel in squares)
+    least = jnp.asarray(LEAST_SHIFT * jnp.finfo(shift.dtype).eps * size, shift.dtype)
+    shift = jnp.maximum(shift, least)
+    return LandmarkPreconditioner(factor, factorise(squares, shift), shift)
 
 
 class GaussianPreconditioner(eqx.Module):
@@ -145,7 +157,7 @@ def gaussian_nystrom(rows: Rows, parameters: int, rank: int, key: Array) -> tupl
     shift = jnp.sqrt(jnp.asarray(parameters, kind)) * jnp.finfo(kind).eps * jnp.linalg.norm(images)
     images = images + shift * directions
     inner = directions.T @ images
-    lower = _cholesky(0.5 * (inner + inner.T))
+    lower = _cholesky(0.5 * (inner + inner.T), jnp.finfo(kind).eps * jnp.trace(inner))
     half = jax.lax.linalg.triangular_solve(
         lower, images, left_side=False, lower=True, transpose_a=True
     )

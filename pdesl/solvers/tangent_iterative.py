@@ -113,7 +113,9 @@ def solve_landmarks(rows: Rows, right: Array, options: TangentOptions, key: Arra
             largest=largest,
             regularisation=shift,
             condition=(largest + shift) / jnp.min(inner.diagonal() ** 2),
-            effective_dimension=trace_of_influence(inner, rank, shift, right.dtype, probe),
+            effective_dimension=trace_of_influence(
+                inner, rank, precondition.shift, right.dtype, probe
+            ),
             rank=jnp.asarray(rank, jnp.int32),
             iterations=result.iterations,
             status=_status(result),

@@ -131,11 +131,13 @@ def _costs(
     # An entry of the Gram matrix by layers costs the widths, one of J Jᵀ costs p.
     entry = float(sum(a + b for a, b in pairwise(sizes))) if layered else float(parameters)
     product = 4.0 * points * parameters + 4.0 * rows * rank
+    # About 30 iterations, half of them for the choice of the rank.
+    landmark = 2.0 * rows * rank * entry + 4.0 * rows * rank**2 + 30.0 * product
     return {
         "gram": rows**2 * entry + rows**3 / 3.0,
         "dense": 2.0 * rows * parameters**2 + parameters**3 / 3.0,
-        # About 30 iterations, half of them for the choice of the rank.
-        "landmark_nystrom_cg": 2.0 * rows * rank * entry + 4.0 * rows * rank**2 + 30.0 * product,
+        # An exact solve, whose cost is sure, is preferred to half of a guessed cost.
+        "landmark_nystrom_cg": 2.0 * landmark,
     }
 
 

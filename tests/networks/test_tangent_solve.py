@@ -164,6 +164,16 @@ def test_a_singular_matrix_is_regularised_and_reported():
     assert float(report.normal_residual) < 1e-3
 
 
+def test_more_landmarks_than_there_is_rank():
+    """80 rows of rank 47: what the last landmarks add is rounding, and does no harm."""
+    network, features, factor, rates, _ = problem()
+    options = TangentOptions(solver="landmark_nystrom_cg", regularisation=1e-10, rank=75)
+    report = solve(network, features, factor, rates, options, KEY).report
+    assert int(report.status) == CONVERGED
+    assert int(report.rank) == 75
+    assert float(report.normal_residual) < 1e-5
+
+
 def test_rates_of_zero_stand_still():
     network, features, factor, rates, extra = problem()
     still = ExtraRows(extra.jacobian, 0.0 * extra.right, extra.weights)
