@@ -13,6 +13,7 @@ from jax.flatten_util import ravel_pytree
 from pdesl.lowering.activations import ACTIVATIONS
 from pdesl.solvers.gram import factorise, panels_of
 from pdesl.solvers.networks import Network, NetworkOptions, count_parameters, make_network
+from pdesl.solvers.nystrom import extend, no_factor
 from pdesl.solvers.tangent import (
     DenseRows,
     StackedRows,
@@ -209,3 +210,22 @@ def test_a_factor_that_does_not_exist_says_so():
     matrix = jnp.diag(jnp.asarray([1.0, 2.0, -1.0, 4.0]))
     factor = factorise(panels_of(lambda i, j: matrix[i:j, :j], 4, 2), jnp.asarray(0.5))
     assert not bool(factor.ok)
+
+
+def test_landmarks_beyond_the_rank_add_nothing_but_stay_finite():
+    """120 rows of rank 25, twice 40 landmarks: the second block sees rounding alone."""
+    generator = np.random.default_rng(4)
+    table = jnp.asarray(generator.normal(size=(120, 25)) @ np.diag(10.0 ** np.linspace(0, -6, 25)))
+
+    @jax.jit
+    def compiled(table):
+        rows = DenseRows(table)
+        first, second = jax.random.split(jax.random.PRNGKey(0))
+        return extend(rows, extend(rows, no_factor(rows), 40, first), 40, second)
+
+    factor = compiled(table)
+    whole = np.concatenate(factor.blocks, axis=1)
+    gram = np.asarray(table @ table.T)
+    assert whole.shape == (120, 80)
+    np.testing.assert_allclose(whole @ whole.T, gram, atol=1e-11 * np.max(gram))
+    assert np.all((np.asarray(factor.rest) >= 0.0) & (np.asarray(factor.rest) < 1e-11))
