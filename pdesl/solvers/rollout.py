@@ -1,0 +1,198 @@
+"""Differentiable time stepping of learned dynamics, u' = G(t, u; p) + J(p) u + b(t; p), in JAX."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+from jax import Array
+
+from pdesl.solvers.implicit_operators import ImplicitOperator
+from pdesl.solvers.rollout_additive import AdditiveMethod
+from pdesl.solvers.rollout_names import GRADIENTS, Evaluations, RolloutScheme, scheme_named
+from pdesl.solvers.rollout_reverse import Plan, forwards, make_plan, reverse
+from pdesl.solvers.rollout_system import Dynamics, Method, make_system
+from pdesl.solvers.tableaux import AdditiveTableau
+
+__all__ = ["Trajectory", "count_evaluations", "prefactored", "rollout"]
+
+
+class Trajectory(eqx.Module):
+    """What a rollout gives.
+
+    Attributes:
+        states: (steps // keep_every + 1, batch, n), the initial state first.
+        evaluations: of the explicit part, for one value and gradient.
+        report: what was chosen, in words.
+    """
+
+    states: Array
+    evaluations: Evaluations = eqx.field(static=True)
+    report: str = eqx.field(static=True)
+
+
+def _method(scheme: RolloutScheme) -> Method:
+    assert scheme.tableau is not None
+    return AdditiveMethod(scheme.tableau)
+
+
+def count_evaluations(
+    scheme: str | AdditiveTableau,
+    steps: int,
+    gradient: str = "discrete_adjoint",
+    checkpoints: str | int | None = None,
+    *,
+    batches: int = 1,
+) -> Evaluations:
+    """Evaluations of G for `batches` values and gradients of rollouts, as `Evaluations` counts."""
+    own = scheme_named(scheme)
+    plan = make_plan(steps, steps, checkpoints)
+    ahead = own.stages * steps
+    again = own.stages * plan.repeated
+    reverse = 0 if gradient == "backpropagation" else ahead
+    return Evaluations(batches * ahead, batches * (again + reverse))
+
+
+def prefactored(
+    implicit: ImplicitOperator, scheme: str | AdditiveTableau, dt: float
+) -> ImplicitOperator:
+    """The operator with the factors that rollouts of this scheme and step need.
+
+    Give the result to jitted functions as an argument: J is then factored once for all batches.
+    """
+    own = scheme_named(scheme)
+    return implicit.prefactored(tuple(c * dt for c in _method(own).coefficients))
+
+
+def rollout(
+    explicit: Callable[[Array, Array, Any], Array] | None,
+    implicit: ImplicitOperator | None,
+    state: Array,
+    parameters: Any,
+    steps: int,
+    dt: Any,
+    scheme: str | AdditiveTableau = "imex_rk3",
+    *,
+    forcing: Callable[[Array, Any], Array] | None = None,
+    start: Any = 0.0,
+    gradient: str = "discrete_adjoint",
+    checkpoints: str | int | None = None,
+    keep_every: int = 1,
+) -> Trajectory:
+    """Step a batch of states and be differentiable in the state and the parameters.
+
+    Args:
+        explicit: G(t, state, parameters), (batch, n) -> (batch, n); row i of the result depends
+            on row i of the state. What it closes over is differentiated too. None: G = 0.
+        implicit: J, or None.
+        state: (batch, n), float32 or float64; everything is computed in its precision.
+        parameters: any pytree.
+        steps: number of steps of size `dt`, which may be traced. Neither `dt` nor `start` is
+            differentiated.
+        scheme: a name of `rollout_names.SCHEMES`, or an additive tableau.
+        forcing: b(t, parameters), (n,) or (batch, n), part of the implicit terms.
+        start: time of the initial state.
+        gradient: "discrete_adjoint" (the exact gradient of the discrete solution by the method's
+            adjoint), "backpropagation" (the same numbers, by JAX through every operation; also
+            forwards), "continuous_adjoint" (the adjoint equation discretised by itself: not the
+            gradient of what was computed, and unstable where the dynamics are stiff).
+        checkpoints: states kept for the way back: None for the stages of every step, "sqrt" for
+            one in √steps, or a number of states, which a binomial schedule reuses.
+        keep_every: steps between the states that are returned; it divides `steps`.
+
+    Raises:
+        ValueError: an argument out of range.
+    """
+    own = scheme_named(scheme)
+    if gradient not in GRADIENTS:
+        raise ValueError(f"no gradient {gradient!r}; there are {', '.join(GRADIENTS)}")
+    if jnp.ndim(state) != 2:
+        raise ValueError(f"states are rows (batch, n), not of shape {jnp.shape(state)}")
+    state = jnp.asarray(state)
+    plan = make_plan(steps, keep_every, checkpoints)
+    method = _method(own)
+    dt, start = jax.lax.stop_gradient((dt, start))
+    time = jnp.zeros((), state.dtype)
+    # What the functions close over becomes part of their tree, to be differentiated like the
+    # parameters and to travel through `jit` and `scan`.
+    if explicit is not None:
+        explicit = eqx.filter_closure_convert(explicit, time, state, parameters)
+    if forcing is not None:
+        forcing = eqx.filter_closure_convert(forcing, time, parameters)
+    table = None if implicit is None else implicit.table(parameters)
+    dynamics = Dynamics(explicit, forcing, parameters, table)
+    operator = None if implicit is None else _kind(implicit)
+    if gradient == "backpropagation":
+        system = make_system(dynamics, operator, method.coefficients, start, dt, traced=True)
+        states, _ = forwards(method, state, system, Plan(steps, keep_every), save=False)
+    else:
+        states = _discrete((state, dynamics), operator, method, plan, start, dt)
+    report = f"{own.name} with Δt = {dt}; " if isinstance(dt, float) else f"{own.name}; "
+    report += "no implicit part" if implicit is None else f"implicit part {implicit.words}"
+    report += f"; gradient by {gradient.replace('_', ' ')}"
+    if gradient == "discrete_adjoint":
+        report += f", {plan.words}"
+    return Trajectory(states, count_evaluations(scheme, steps, gradient, checkpoints), report)
+
+
+def _kind(implicit: ImplicitOperator) -> ImplicitOperator:
+    """The operator without its values, which are in the dynamics; its factors are constants."""
+    bare = eqx.tree_at(lambda o: o.values, implicit, None, is_leaf=lambda x: x is implicit.values)
+    arrays, rest = eqx.partition(bare, eqx.is_array)
+    return eqx.combine(jax.lax.stop_gradient(arrays), rest)
+
+
+@eqx.filter_custom_vjp
+def _discrete(
+    differentiated: tuple[Array, Dynamics],
+    operator: ImplicitOperator | None,
+    method: Method,
+    plan: Plan,
+    start: Any,
+    dt: Any,
+) -> Array:
+    state, dynamics = differentiated
+    system = make_system(dynamics, operator, method.coefficients, start, dt, traced=False)
+    return forwards(method, state, system, plan, save=False)[0]
+
+
+@_discrete.def_fwd
+def _discrete_forwards(
+    perturbed: Any,
+    differentiated: tuple[Array, Dynamics],
+    operator: ImplicitOperator | None,
+    method: Method,
+    plan: Plan,
+    start: Any,
+    dt: Any,
+) -> tuple[Array, Any]:
+    del perturbed
+    state, dynamics = differentiated
+    system = make_system(dynamics, operator, method.coefficients, start, dt, traced=False)
+    states, saved = forwards(method, state, system, plan, save=True)
+    return states, (saved, system.factors)
+
+
+@_discrete.def_bwd
+def _discrete_backwards(
+    residuals: Any,
+    cotangent: Any,
+    perturbed: Any,
+    differentiated: tuple[Array, Dynamics],
+    operator: ImplicitOperator | None,
+    method: Method,
+    plan: Plan,
+    start: Any,
+    dt: Any,
+) -> tuple[Array, Dynamics]:
+    saved, factors = residuals
+    state, dynamics = differentiated
+    system = make_system(dynamics, None, method.coefficients, start, dt, traced=False)
+    system = eqx.tree_at(
+        lambda s: (s.operator, s.factors), system, (operator, factors), is_leaf=lambda x: x is None
+    )
+    like = jax.eval_shape(method.begin, state)
+    return reverse(method, saved, cotangent, system, plan, perturbed[1], like)
