@@ -219,6 +219,11 @@ _NUMERICS = (
          "The equations of an implicit step, or the boundary conditions alone, do not determine "
          "all nodal values.",
          "Check the boundary conditions, or take other nodes."),
+    Code("E760", "a time scheme that the terms do not allow",
+         "Exponential methods need φ functions of the stiff part, which sparse and matrix-free "
+         "operators do not have; the continuous adjoint and adaptive methods step explicitly "
+         "with given tableaux.",
+         "Take another scheme, or another way to the gradient."),
     Code("E700", "a failure while solving",
          "The computation could not go on; the message says at which step.",
          "Follow the advice of the message."),

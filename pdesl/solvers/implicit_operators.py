@@ -181,15 +181,25 @@ def phi_of_diagonal(z: Any) -> tuple[Any, ...]:
     """
     xp = _library(z)
     real = not xp.iscomplexobj(z)
-    # One point at a time keeps the memory at that of a table.
-    totals: list[Any] = [xp.zeros_like(z) for _ in range(PHI_COUNT - 1)]
-    for shift in _CONTOUR[:32] if real else _CONTOUR:
+    # Points below the real axis are the conjugates of those above.
+    circle = _CONTOUR[: len(_CONTOUR) // 2] if real else _CONTOUR
+
+    def add(totals: Any, shift: Any) -> tuple[Any, None]:
         w = z + shift
         value = xp.exp(w)
+        found = []
         for k in range(1, PHI_COUNT):
             value = (value - 1.0 / factorial(k - 1)) / w
-            # Points below the real axis are the conjugates of those above.
-            totals[k - 1] = totals[k - 1] + (value.real / 32 if real else value / 64)
+            found.append(totals[k - 1] + (value.real if real else value) / len(circle))
+        return tuple(found), None
+
+    totals: Any = (xp.zeros_like(z),) * (PHI_COUNT - 1)
+    if xp is np:
+        for shift in circle:
+            totals, _ = add(totals, shift)
+    else:
+        kind = jnp.result_type(z.dtype, jnp.complex64)
+        totals, _ = jax.lax.scan(add, totals, jnp.asarray(circle).astype(kind))
     return (xp.exp(z), *totals)
 
 
@@ -206,7 +216,7 @@ def phi_of_matrix(matrix: Any) -> tuple[Any, ...]:
     rows = [[matrix, unit, zero, zero], [zero, zero, unit, zero]]
     rows += [[zero, zero, zero, unit], [zero] * 4]
     big = xp.concatenate([xp.concatenate(row, axis=-1) for row in rows], axis=-2)
-    whole = scipy.linalg.expm(big) if xp is np else jax.scipy.linalg.expm(big)
+    whole = scipy.linalg.expm(big) if xp is np else jax.scipy.linalg.expm(big, max_squarings=48)
     return tuple(whole[..., :size, k * size : (k + 1) * size] for k in range(PHI_COUNT))
 
 

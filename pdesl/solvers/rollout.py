@@ -10,11 +10,14 @@ import jax
 import jax.numpy as jnp
 from jax import Array
 
+from pdesl.diagnostics import SolverError
 from pdesl.solvers.implicit_operators import ImplicitOperator
 from pdesl.solvers.rollout_additive import AdditiveMethod
+from pdesl.solvers.rollout_implicit import ImplicitMethod, RosenbrockMethod
 from pdesl.solvers.rollout_names import GRADIENTS, Evaluations, RolloutScheme, scheme_named
 from pdesl.solvers.rollout_reverse import Plan, forwards, make_plan, reverse
-from pdesl.solvers.rollout_system import Dynamics, Method, make_system
+from pdesl.solvers.rollout_stepwise import ExponentialMethod, MultistepMethod
+from pdesl.solvers.rollout_system import Dynamics, Method, System, constant, make_system
 from pdesl.solvers.tableaux import AdditiveTableau
 
 __all__ = ["Trajectory", "count_evaluations", "prefactored", "rollout"]
@@ -26,16 +29,27 @@ class Trajectory(eqx.Module):
     Attributes:
         states: (steps // keep_every + 1, batch, n), the initial state first.
         evaluations: of the explicit part, for one value and gradient.
+        counted: evaluations of one value, () array, where only the run knows them.
         report: what was chosen, in words.
     """
 
     states: Array
     evaluations: Evaluations = eqx.field(static=True)
+    counted: Array | None
     report: str = eqx.field(static=True)
 
 
-def _method(scheme: RolloutScheme) -> Method:
+def make_method(scheme: RolloutScheme, *, linear: bool = False, krylov: int = 30) -> Method:
+    """The steps of a scheme; `linear` where there is no explicit part to be made implicit."""
+    if scheme.kind == "multistep":
+        return MultistepMethod(scheme.name)
+    if scheme.kind == "exponential":
+        return ExponentialMethod(scheme.name)
+    if scheme.kind == "rosenbrock":
+        return RosenbrockMethod(krylov)
     assert scheme.tableau is not None
+    if scheme.kind == "implicit" and not linear:
+        return ImplicitMethod(scheme.tableau)
     return AdditiveMethod(scheme.tableau)
 
 
@@ -63,8 +77,9 @@ def prefactored(
 
     Give the result to jitted functions as an argument: J is then factored once for all batches.
     """
-    own = scheme_named(scheme)
-    return implicit.prefactored(tuple(c * dt for c in _method(own).coefficients))
+    return implicit.prefactored(
+        tuple(c * dt for c in make_method(scheme_named(scheme)).coefficients)
+    )
 
 
 def rollout(
@@ -81,6 +96,7 @@ def rollout(
     gradient: str = "discrete_adjoint",
     checkpoints: str | int | None = None,
     keep_every: int = 1,
+    krylov: int = 30,
 ) -> Trajectory:
     """Step a batch of states and be differentiable in the state and the parameters.
 
@@ -102,6 +118,7 @@ def rollout(
         checkpoints: states kept for the way back: None for the stages of every step, "sqrt" for
             one in √steps, or a number of states, which a binomial schedule reuses.
         keep_every: steps between the states that are returned; it divides `steps`.
+        krylov: largest dimension of the Krylov spaces of "epi2".
 
     Raises:
         ValueError: an argument out of range.
@@ -113,7 +130,7 @@ def rollout(
         raise ValueError(f"states are rows (batch, n), not of shape {jnp.shape(state)}")
     state = jnp.asarray(state)
     plan = make_plan(steps, keep_every, checkpoints)
-    method = _method(own)
+    method = make_method(own, linear=explicit is None, krylov=krylov)
     dt, start = jax.lax.stop_gradient((dt, start))
     time = jnp.zeros((), state.dtype)
     # What the functions close over becomes part of their tree, to be differentiated like the
@@ -123,26 +140,44 @@ def rollout(
     if forcing is not None:
         forcing = eqx.filter_closure_convert(forcing, time, parameters)
     table = None if implicit is None else implicit.table(parameters)
+    if own.kind == "exponential":
+        table = _phi_tables(own, implicit, table, dt)
     dynamics = Dynamics(explicit, forcing, parameters, table)
     operator = None if implicit is None else _kind(implicit)
     if gradient == "backpropagation":
         system = make_system(dynamics, operator, method.coefficients, start, dt, traced=True)
-        states, _ = forwards(method, state, system, Plan(steps, keep_every), save=False)
+        states, end, _ = forwards(method, state, system, Plan(steps, keep_every), save=False)
     else:
-        states = _discrete((state, dynamics), operator, method, plan, start, dt)
+        states, end = _discrete((state, dynamics), operator, method, plan, start, dt)
     report = f"{own.name} with Δt = {dt}; " if isinstance(dt, float) else f"{own.name}; "
     report += "no implicit part" if implicit is None else f"implicit part {implicit.words}"
     report += f"; gradient by {gradient.replace('_', ' ')}"
     if gradient == "discrete_adjoint":
         report += f", {plan.words}"
-    return Trajectory(states, count_evaluations(scheme, steps, gradient, checkpoints), report)
+    evaluations = count_evaluations(scheme, steps, gradient, checkpoints)
+    counted = jax.lax.stop_gradient(end[-1]) if isinstance(method, ImplicitMethod) else None
+    return Trajectory(states, evaluations, counted, report)
+
+
+def _phi_tables(
+    scheme: RolloutScheme, implicit: ImplicitOperator | None, table: Any, dt: Any
+) -> tuple[Any, ...]:
+    if implicit is None or not implicit.has_phi:
+        kind = "there is none" if implicit is None else f"it is {implicit.words}"
+        raise SolverError(
+            f"{scheme.name} needs φ functions of the stiff part, and {kind}",
+            code="E760",
+            advice="take an IMEX method, or a stiff part that is diagonal, periodic or dense",
+        )
+    return (*implicit.phi_tables(table, dt), *implicit.phi_tables(table, dt / 2)[:2])
 
 
 def _kind(implicit: ImplicitOperator) -> ImplicitOperator:
     """The operator without its values, which are in the dynamics; its factors are constants."""
-    bare = eqx.tree_at(lambda o: o.values, implicit, None, is_leaf=lambda x: x is implicit.values)
-    arrays, rest = eqx.partition(bare, eqx.is_array)
-    return eqx.combine(jax.lax.stop_gradient(arrays), rest)
+    values = implicit.values
+    return constant(
+        eqx.tree_at(lambda o: o.values, implicit, None, is_leaf=lambda leaf: leaf is values)
+    )
 
 
 @eqx.filter_custom_vjp
@@ -153,10 +188,11 @@ def _discrete(
     plan: Plan,
     start: Any,
     dt: Any,
-) -> Array:
+) -> tuple[Array, Any]:
+    """The states, and what is carried in the end, which is not differentiated."""
     state, dynamics = differentiated
     system = make_system(dynamics, operator, method.coefficients, start, dt, traced=False)
-    return forwards(method, state, system, plan, save=False)[0]
+    return forwards(method, state, system, plan, save=False)[:2]
 
 
 @_discrete.def_fwd
@@ -168,12 +204,12 @@ def _discrete_forwards(
     plan: Plan,
     start: Any,
     dt: Any,
-) -> tuple[Array, Any]:
+) -> tuple[Any, Any]:
     del perturbed
     state, dynamics = differentiated
     system = make_system(dynamics, operator, method.coefficients, start, dt, traced=False)
-    states, saved = forwards(method, state, system, plan, save=True)
-    return states, (saved, system.factors)
+    states, end, saved = forwards(method, state, system, plan, save=True)
+    return (states, end), (saved, system.factors)
 
 
 @_discrete.def_bwd
@@ -190,9 +226,8 @@ def _discrete_backwards(
 ) -> tuple[Array, Dynamics]:
     saved, factors = residuals
     state, dynamics = differentiated
-    system = make_system(dynamics, None, method.coefficients, start, dt, traced=False)
-    system = eqx.tree_at(
-        lambda s: (s.operator, s.factors), system, (operator, factors), is_leaf=lambda x: x is None
+    system = System(
+        dynamics, operator, method.coefficients, factors, start, dt, traced=method.traced
     )
     like = jax.eval_shape(method.begin, state)
-    return reverse(method, saved, cotangent, system, plan, perturbed[1], like)
+    return reverse(method, saved, cotangent[0], system, plan, perturbed[1], like)

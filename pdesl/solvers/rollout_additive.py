@@ -9,7 +9,7 @@ import equinox as eqx
 import jax
 from jax import Array
 
-from pdesl.solvers.rollout_system import Dynamics, System, add
+from pdesl.solvers.rollout_system import Dynamics, System, add, with_dynamics
 from pdesl.solvers.tableaux import AdditiveTableau
 
 __all__ = ["AdditiveMethod"]
@@ -41,6 +41,10 @@ class AdditiveMethod:
     def coefficients(self) -> tuple[float, ...]:
         diagonal = (float(self.tableau.implicit[i, i]) for i in range(self.tableau.stages))
         return tuple(dict.fromkeys(entry for entry in diagonal if entry))
+
+    @property
+    def traced(self) -> bool:
+        return False
 
     def begin(self, state: Array) -> tuple[Array, ...]:
         return (state,)
@@ -137,19 +141,13 @@ class AdditiveMethod:
         return (new,), total
 
 
-def _with(system: System, dynamics: Dynamics) -> System:
-    return eqx.tree_at(
-        lambda s: s.dynamics, system, dynamics, is_leaf=lambda leaf: isinstance(leaf, Dynamics)
-    )
-
-
 def _pull_explicit(
     system: System, inner: Dynamics, clock: Any, stage: Array, weight: Array
 ) -> tuple[Dynamics, Array]:
     """G_pᵀ w and G_uᵀ w; one evaluation of G."""
 
     def function(own: Dynamics, state: Array) -> Array:
-        return _with(system, eqx.combine(own, system.dynamics)).explicit(clock, state)
+        return with_dynamics(system, eqx.combine(own, system.dynamics)).explicit(clock, state)
 
     _, back = jax.vjp(function, inner, stage)
     return back(weight)
@@ -161,7 +159,7 @@ def _pull_linear(
     """H_pᵀ w, for the numbers of J and the parameters of b."""
 
     def function(own: Dynamics) -> Array:
-        return _with(system, eqx.combine(own, system.dynamics)).implicit(clock, stage)
+        return with_dynamics(system, eqx.combine(own, system.dynamics)).implicit(clock, stage)
 
     _, back = jax.vjp(function, outer)
     return back(weight)[0]

@@ -156,8 +156,10 @@ def _advance(
     return _scan(body, carried, _range(first, length), length)
 
 
-def forwards(method: Method, state: Array, system: System, plan: Plan, *, save: bool) -> Any:
-    """States (steps // every + 1, batch, n), and what the way back needs where asked for."""
+def forwards(
+    method: Method, state: Array, system: System, plan: Plan, *, save: bool
+) -> tuple[Array, Any, Any]:
+    """States (steps // every + 1, batch, n), what is carried in the end, what `reverse` needs."""
     carried = method.begin(state)
     slots = plan.slots if save else 0
     segment = plan.segment if save else 0
@@ -184,12 +186,12 @@ def forwards(method: Method, state: Array, system: System, plan: Plan, *, save: 
         tail = carry[0]
         if rest:
             carry, _ = _scan(step, carry, _range(full * segment, rest), rest)
-        return carry[1], (states, tail)
-    (_, kept), saved = _scan(step, start, _range(0, plan.steps), plan.steps)
-    return kept, saved
+        return carry[1], carry[0], (states, tail)
+    (end, kept), saved = _scan(step, start, _range(0, plan.steps), plan.steps)
+    return kept, end, saved
 
 
-def _forwards_with_slots(step: Any, start: Any, plan: Plan) -> Any:
+def _forwards_with_slots(step: Any, start: Any, plan: Plan) -> tuple[Array, Any, Any]:
     """All steps, with the states of the schedule's first way forwards kept."""
     schedule = binomial_schedule(plan.steps, plan.slots)
     # One slot more takes what is not kept.
@@ -206,8 +208,8 @@ def _forwards_with_slots(step: Any, start: Any, plan: Plan) -> Any:
         return (inner, _put(held, inner[0], place)), None
 
     items = _range(0, plan.steps), jnp.asarray(places[1:])
-    ((_, kept), held), _ = _scan(body, (start, held), items, plan.steps)
-    return kept, held
+    ((end, kept), held), _ = _scan(body, (start, held), items, plan.steps)
+    return kept, end, held
 
 
 def _first_way(schedule: np.ndarray) -> np.ndarray:

@@ -12,7 +12,7 @@ from jax import Array
 
 from pdesl.solvers.implicit_operators import ImplicitOperator
 
-__all__ = ["Dynamics", "Method", "System", "add", "make_system"]
+__all__ = ["Dynamics", "Method", "System", "add", "constant", "make_system", "with_dynamics"]
 
 
 class Dynamics(eqx.Module):
@@ -87,9 +87,9 @@ class System(eqx.Module):
         operator = self.operator
         if operator is None:
             return right
-        factor = self.factors[self.coefficients.index(coefficient)]
         if not self.traced:
-            return operator.solve_factor(factor, right)
+            return self.solve_factor(coefficient, right)
+        factor = self.factors[self.coefficients.index(coefficient)]
         table = self.dynamics.table
         return jax.lax.custom_linear_solve(
             lambda u: u - shift * operator.apply_table(table, u),
@@ -97,6 +97,13 @@ class System(eqx.Module):
             solve=lambda _, r: operator.solve_factor(factor, r),
             transpose_solve=lambda _, r: operator.solve_factor_transposed(factor, r),
         )
+
+    def solve_factor(self, coefficient: float, right: Array) -> Array:
+        """U with U − γ Δt J U = r, not to be differentiated."""
+        if self.operator is None:
+            return right
+        factor = self.factors[self.coefficients.index(coefficient)]
+        return self.operator.solve_factor(factor, right)
 
     def solve_transposed(self, coefficient: float, right: Array) -> Array:
         """W with W − γ Δt Jᵀ W = r."""
@@ -112,6 +119,25 @@ class System(eqx.Module):
         return self.operator.apply_table_transposed(self.dynamics.table, state)
 
 
+def with_dynamics(system: System, dynamics: Dynamics) -> System:
+    """The system with other dynamics and the same factors."""
+    return System(
+        dynamics,
+        system.operator,
+        system.coefficients,
+        system.factors,
+        system.start,
+        system.dt,
+        system.traced,
+    )
+
+
+def constant(tree: Any) -> Any:
+    """A tree that is not differentiated."""
+    arrays, rest = eqx.partition(tree, eqx.is_array)
+    return eqx.combine(jax.lax.stop_gradient(arrays), rest)
+
+
 def make_system(
     dynamics: Dynamics,
     operator: ImplicitOperator | None,
@@ -124,7 +150,7 @@ def make_system(
     """A system with its factors, made once for all stages, steps and rows of the batch."""
     factors: tuple[Any, ...] = ()
     if operator is not None:
-        table = jax.lax.stop_gradient(dynamics.table)
+        table = constant(dynamics.table)
         factors = tuple(operator.factor(table, c * dt) for c in coefficients)
     return System(dynamics, operator, coefficients, factors, start, dt, traced)
 
@@ -135,6 +161,11 @@ class Method(Protocol):
     @property
     def coefficients(self) -> tuple[float, ...]:
         """Distinct γ of its implicit stages."""
+        ...
+
+    @property
+    def traced(self) -> bool:
+        """Whether `pull` needs JAX to differentiate solves."""
         ...
 
     def begin(self, state: Array) -> tuple[Array, ...]:
