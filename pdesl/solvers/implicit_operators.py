@@ -16,7 +16,7 @@ kind:
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from math import factorial
 from typing import Any
 
@@ -330,7 +330,7 @@ class FourierOperator(ImplicitOperator):
 
 def stencil_operator(
     offsets: tuple[tuple[int, ...], ...],
-    weights: ArrayLike | Callable[[Any], Array],
+    weights: ArrayLike | Sequence[float] | Callable[[Any], Array],
     grid: tuple[int, ...],
 ) -> FourierOperator:
     """The operator (J u)_i = Σ_k w_k u_{i + o_k} on a periodic grid of one field.

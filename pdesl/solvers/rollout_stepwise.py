@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import equinox as eqx
@@ -135,7 +136,7 @@ class ExponentialMethod(StepwiseMethod):
         operator, dt = system.operator, system.dt
         assert operator is not None
         e, p1, p2, p3, e_half, p1_half = (
-            lambda v, f=function: operator.apply_phi(f, v) for function in system.dynamics.table
+            partial(operator.apply_phi, function) for function in system.dynamics.table
         )
 
         def nonstiff(node: float, value: Array) -> Array:
