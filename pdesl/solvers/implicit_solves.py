@@ -68,14 +68,17 @@ class SparseFactor:
         self.nonzeros = int(self._factor.nnz)
 
     def solve(self, right: np.ndarray) -> np.ndarray:
+        """x with A x = r for one right side (n,) or several, (n, k)."""
         found = np.empty_like(right)
-        found[self._columns] = self._factor.solve((self._scale * right)[self._rows])
+        scaled = (self._scale * right.T).T
+        found[self._columns] = self._factor.solve(np.asarray(scaled[self._rows]))
         return found
 
     def solve_transposed(self, right: np.ndarray) -> np.ndarray:
+        """x with Aᵀ x = r, for the same shapes."""
         found = np.empty_like(right)
-        found[self._rows] = self._factor.solve(right[self._columns], "T")
-        return self._scale * found
+        found[self._rows] = self._factor.solve(np.asarray(right[self._columns]), "T")
+        return (self._scale * found.T).T
 
 
 def _singular(what: str) -> SolverError:
