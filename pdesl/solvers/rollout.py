@@ -8,11 +8,14 @@ from typing import Any
 import equinox as eqx
 import jax
 import jax.numpy as jnp
+import numpy as np
 from jax import Array
 
 from pdesl.diagnostics import SolverError
 from pdesl.solvers.implicit_operators import ImplicitOperator
+from pdesl.solvers.rollout_adaptive import adaptive
 from pdesl.solvers.rollout_additive import AdditiveMethod
+from pdesl.solvers.rollout_continuous import continuous
 from pdesl.solvers.rollout_implicit import ImplicitMethod, RosenbrockMethod
 from pdesl.solvers.rollout_names import GRADIENTS, Evaluations, RolloutScheme, scheme_named
 from pdesl.solvers.rollout_reverse import Plan, forwards, make_plan, reverse
@@ -64,10 +67,22 @@ def count_evaluations(
     """Evaluations of G for `batches` values and gradients of rollouts, as `Evaluations` counts."""
     own = scheme_named(scheme)
     plan = make_plan(steps, steps, checkpoints)
+    if not own.stages:
+        return Evaluations(-1, -1)
     ahead = own.stages * steps
     again = own.stages * plan.repeated
-    reverse = 0 if gradient == "backpropagation" else ahead
-    return Evaluations(batches * ahead, batches * (again + reverse))
+    if own.kind == "multistep":
+        method = MultistepMethod(own.name)
+        first = min(steps, method.first_steps)
+        # A step of the starter is not needed for the last state of a short rollout to be one.
+        ahead = steps + first * (method.starter.tableau.stages)
+        again = 0 if not plan.repeated else ahead
+    if gradient == "backpropagation":
+        return Evaluations(batches * ahead, 0)
+    if gradient == "continuous_adjoint":
+        # The state is stepped back beside the adjoint.
+        return Evaluations(batches * ahead, 2 * batches * ahead)
+    return Evaluations(batches * ahead, batches * (again + ahead))
 
 
 def prefactored(
@@ -97,6 +112,8 @@ def rollout(
     checkpoints: str | int | None = None,
     keep_every: int = 1,
     krylov: int = 30,
+    tolerances: tuple[float, float] = (1e-6, 1e-9),
+    most_steps: int = 100_000,
 ) -> Trajectory:
     """Step a batch of states and be differentiable in the state and the parameters.
 
@@ -119,9 +136,12 @@ def rollout(
             one in √steps, or a number of states, which a binomial schedule reuses.
         keep_every: steps between the states that are returned; it divides `steps`.
         krylov: largest dimension of the Krylov spaces of "epi2".
+        tolerances: relative and absolute, of adaptive schemes, whose steps divide `dt` as they
+            need; `most_steps` is the most they take.
 
     Raises:
         ValueError: an argument out of range.
+        SolverError: E760, a scheme that the linear part or the gradient does not allow.
     """
     own = scheme_named(scheme)
     if gradient not in GRADIENTS:
@@ -130,7 +150,6 @@ def rollout(
         raise ValueError(f"states are rows (batch, n), not of shape {jnp.shape(state)}")
     state = jnp.asarray(state)
     plan = make_plan(steps, keep_every, checkpoints)
-    method = make_method(own, linear=explicit is None, krylov=krylov)
     dt, start = jax.lax.stop_gradient((dt, start))
     time = jnp.zeros((), state.dtype)
     # What the functions close over becomes part of their tree, to be differentiated like the
@@ -140,6 +159,23 @@ def rollout(
     if forcing is not None:
         forcing = eqx.filter_closure_convert(forcing, time, parameters)
     table = None if implicit is None else implicit.table(parameters)
+    report = _report(own, implicit, dt, gradient)
+    if own.kind == "adaptive":
+        states, counted = adaptive(
+            own.name,
+            state,
+            Dynamics(explicit, forcing, parameters, table),
+            None if implicit is None else _kind(implicit),
+            plan,
+            start,
+            dt,
+            gradient,
+            checkpoints,
+            tolerances,
+            most_steps,
+        )
+        return Trajectory(states, Evaluations(-1, -1), counted, report)
+    method = make_method(own, linear=explicit is None, krylov=krylov)
     if own.kind == "exponential":
         table = _phi_tables(own, implicit, table, dt)
     dynamics = Dynamics(explicit, forcing, parameters, table)
@@ -147,16 +183,34 @@ def rollout(
     if gradient == "backpropagation":
         system = make_system(dynamics, operator, method.coefficients, start, dt, traced=True)
         states, end, _ = forwards(method, state, system, Plan(steps, keep_every), save=False)
-    else:
+    elif gradient == "discrete_adjoint":
         states, end = _discrete((state, dynamics), operator, method, plan, start, dt)
-    report = f"{own.name} with Δt = {dt}; " if isinstance(dt, float) else f"{own.name}; "
-    report += "no implicit part" if implicit is None else f"implicit part {implicit.words}"
-    report += f"; gradient by {gradient.replace('_', ' ')}"
+    elif isinstance(method, AdditiveMethod):
+        states, end = continuous((state, dynamics), operator, method, plan, start, dt)
+    else:
+        raise SolverError(
+            f"the continuous adjoint steps by Runge-Kutta pairs, and {own.name} is none",
+            code="E760",
+            advice="take the discrete adjoint, or an IMEX, explicit or adaptive scheme",
+        )
     if gradient == "discrete_adjoint":
         report += f", {plan.words}"
     evaluations = count_evaluations(scheme, steps, gradient, checkpoints)
     counted = jax.lax.stop_gradient(end[-1]) if isinstance(method, ImplicitMethod) else None
     return Trajectory(states, evaluations, counted, report)
+
+
+def _report(
+    scheme: RolloutScheme, implicit: ImplicitOperator | None, dt: Any, gradient: str
+) -> str:
+    step = f" with Δt = {dt:g}" if isinstance(dt, float) else ""
+    part = "no linear part"
+    if implicit is not None:
+        explicit = scheme.kind == "adaptive" or not (
+            scheme.tableau is None or np.any(np.diag(scheme.tableau.implicit))
+        )
+        part = f"linear part {'explicit' if explicit else implicit.words}"
+    return f"{scheme.name}{step}; {part}; gradient by {gradient.replace('_', ' ')}"
 
 
 def _phi_tables(

@@ -12,7 +12,7 @@ from jax import Array
 from pdesl.solvers.rollout_system import Dynamics, System, add, with_dynamics
 from pdesl.solvers.tableaux import AdditiveTableau
 
-__all__ = ["AdditiveMethod"]
+__all__ = ["AdditiveMethod", "pull_explicit", "pull_linear", "split_wanted", "weighted_sum"]
 
 
 def weighted_sum(start: Any, weights: Any, terms: Any) -> Any:
@@ -95,10 +95,7 @@ class AdditiveMethod:
         table, dt = self.tableau, system.dt
         thetas: list[Any] = [None] * table.stages
         total: Any = Dynamics(None, None, None, None)
-        own = eqx.filter(system.dynamics, wanted)
-        inner = Dynamics(own.explicit, None, own.parameters, None)
-        forced = system.dynamics.forcing is not None
-        outer = Dynamics(None, own.forcing, own.parameters if forced else None, own.table)
+        inner, outer = split_wanted(system.dynamics, wanted)
         for i in reversed(range(table.stages)):
             later = thetas[i + 1 :]
             weight = [float(table.weights[i])]
@@ -110,7 +107,7 @@ class AdditiveMethod:
             moved = None
             if w is not None and system.dynamics.explicit is not None:
                 clock = system.time(n, table.explicit_nodes[i])
-                through, moved = _pull_explicit(system, inner, clock, saved[i], w)
+                through, moved = pull_explicit(system, inner, clock, saved[i], w)
                 total = add(total, through)
             diagonal = float(table.implicit[i, i])
             gamma = diagonal * dt
@@ -131,7 +128,7 @@ class AdditiveMethod:
                 thetas[i] = theta
             if factor_at is not None and jax.tree.leaves(outer):
                 clock = system.time(n, table.implicit_nodes[i])
-                through = _pull_linear(system, outer, clock, saved[i], factor_at)
+                through = pull_linear(system, outer, clock, saved[i], factor_at)
                 total = add(total, through)
             if thetas[i] is None:
                 thetas[i] = 0.0 * last
@@ -141,7 +138,17 @@ class AdditiveMethod:
         return (new,), total
 
 
-def _pull_explicit(
+def split_wanted(dynamics: Dynamics, wanted: Any) -> tuple[Dynamics, Dynamics]:
+    """The wanted leaves that G depends on, and those that H depends on."""
+    own = eqx.filter(dynamics, wanted)
+    parameters = own.parameters if dynamics.forcing is not None else None
+    return (
+        Dynamics(own.explicit, None, own.parameters, None),
+        Dynamics(None, own.forcing, parameters, own.table),
+    )
+
+
+def pull_explicit(
     system: System, inner: Dynamics, clock: Any, stage: Array, weight: Array
 ) -> tuple[Dynamics, Array]:
     """G_pᵀ w and G_uᵀ w; one evaluation of G."""
@@ -153,7 +160,7 @@ def _pull_explicit(
     return back(weight)
 
 
-def _pull_linear(
+def pull_linear(
     system: System, outer: Dynamics, clock: Any, stage: Array, weight: Array
 ) -> Dynamics:
     """H_pᵀ w, for the numbers of J and the parameters of b."""

@@ -79,7 +79,7 @@ def _schemes() -> dict[str, RolloutScheme]:
     exponential = (("etd1", 1, 1), ("etdrk2", 2, 2), ("etdrk4", 4, 4))
     made += [RolloutScheme(name, "exponential", order, s) for name, order, s in exponential]
     made.append(RolloutScheme("epi2", "rosenbrock", 2, 0))
-    adaptive = (("dopri5", 5), ("tsit5", 5), ("kvaerno5", 5))
+    adaptive = (("dopri5", 5), ("tsit5", 5))
     made += [RolloutScheme(name, "adaptive", order, 0) for name, order in adaptive]
     return {scheme.name: scheme for scheme in made}
 
