@@ -18,7 +18,7 @@ from pdesl.solvers.rollout_additive import AdditiveMethod
 from pdesl.solvers.rollout_continuous import continuous
 from pdesl.solvers.rollout_implicit import ImplicitMethod, RosenbrockMethod
 from pdesl.solvers.rollout_names import GRADIENTS, Evaluations, RolloutScheme, scheme_named
-from pdesl.solvers.rollout_reverse import Plan, forwards, make_plan, reverse
+from pdesl.solvers.rollout_reverse import Plan, forwards, forwards_again, make_plan, reverse
 from pdesl.solvers.rollout_stepwise import ExponentialMethod, MultistepMethod
 from pdesl.solvers.rollout_system import Dynamics, Method, System, constant, make_system
 from pdesl.solvers.tableaux import AdditiveTableau
@@ -78,7 +78,7 @@ def count_evaluations(
         ahead = steps + first * (method.starter.tableau.stages)
         again = 0 if not plan.repeated else ahead
     if gradient == "backpropagation":
-        return Evaluations(batches * ahead, 0)
+        return Evaluations(batches * ahead, batches * (ahead if checkpoints is not None else 0))
     if gradient == "continuous_adjoint":
         # The state is stepped back beside the adjoint.
         return Evaluations(batches * ahead, 2 * batches * ahead)
@@ -134,6 +134,7 @@ def rollout(
             gradient of what was computed, and unstable where the dynamics are stiff).
         checkpoints: states kept for the way back: None for the stages of every step, "sqrt" for
             one in √steps, or a number of states, which a binomial schedule reuses.
+            Backpropagation keeps every operation, or as many segments' starts.
         keep_every: steps between the states that are returned; it divides `steps`.
         krylov: largest dimension of the Krylov spaces of "epi2".
         tolerances: relative and absolute, of adaptive schemes, whose steps divide `dt` as they
@@ -149,7 +150,12 @@ def rollout(
     if jnp.ndim(state) != 2:
         raise ValueError(f"states are rows (batch, n), not of shape {jnp.shape(state)}")
     state = jnp.asarray(state)
+    parameters = jax.tree.map(_number, parameters)
     plan = make_plan(steps, keep_every, checkpoints)
+    if gradient == "continuous_adjoint" and checkpoints is not None:
+        raise ValueError("the continuous adjoint steps the state back and takes no checkpoints")
+    if gradient == "backpropagation" and own.kind == "adaptive" and checkpoints is not None:
+        raise ValueError(f"checkpoints of {own.name} belong to its discrete adjoint")
     dt, start = jax.lax.stop_gradient((dt, start))
     time = jnp.zeros((), state.dtype)
     # What the functions close over becomes part of their tree, to be differentiated like the
@@ -182,7 +188,10 @@ def rollout(
     operator = None if implicit is None else _kind(implicit)
     if gradient == "backpropagation":
         system = make_system(dynamics, operator, method.coefficients, start, dt, traced=True)
-        states, end, _ = forwards(method, state, system, Plan(steps, keep_every), save=False)
+        if checkpoints is None:
+            states, end, _ = forwards(method, state, system, plan, save=False)
+        else:
+            states, end = forwards_again(method, state, system, plan)
     elif gradient == "discrete_adjoint":
         states, end = _discrete((state, dynamics), operator, method, plan, start, dt)
     elif isinstance(method, AdditiveMethod):
@@ -198,6 +207,13 @@ def rollout(
     evaluations = count_evaluations(scheme, steps, gradient, checkpoints)
     counted = jax.lax.stop_gradient(end[-1]) if isinstance(method, ImplicitMethod) else None
     return Trajectory(states, evaluations, counted, report)
+
+
+def _number(leaf: Any) -> Any:
+    """A differentiated Python number as an array: a custom rule would be given it bare."""
+    if eqx.is_inexact_array(leaf) and jnp.ndim(leaf) == 0:
+        return jax.lax.mul(leaf, jnp.ones((), leaf.dtype))
+    return leaf
 
 
 def _report(

@@ -26,7 +26,7 @@ from jax import Array
 
 from pdesl.solvers.rollout_system import Method, System, add
 
-__all__ = ["Plan", "binomial_schedule", "forwards", "make_plan", "reverse"]
+__all__ = ["Plan", "binomial_schedule", "forwards", "forwards_again", "make_plan", "reverse"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -189,6 +189,37 @@ def forwards(
         return carry[1], carry[0], (states, tail)
     (end, kept), saved = _scan(step, start, _range(0, plan.steps), plan.steps)
     return kept, end, saved
+
+
+def forwards_again(method: Method, state: Array, system: System, plan: Plan) -> tuple[Array, Any]:
+    """As `forwards`, where JAX differentiates it and segments are computed again on the way back.
+
+    A number of states to keep means as many segments.
+    """
+    length = plan.segment or -(-plan.steps // plan.slots)
+    full, rest = divmod(plan.steps, length)
+    final = plan.every == plan.steps
+
+    def run(carried: Any, first: Array, count: int) -> tuple[Any, Any]:
+        def body(carry: Any, n: Array) -> tuple[Any, Any]:
+            new, _ = method.step(n, carry, system)
+            return new, None if final else new[0]
+
+        return _scan(body, carried, _range(first, count), count)
+
+    again = jax.checkpoint(run, static_argnums=2)
+
+    def segment(carried: Any, first: Array) -> tuple[Any, Any]:
+        return again(carried, first, length)
+
+    firsts = length * jnp.arange(full, dtype=jnp.int32)
+    carried, states = _scan(segment, method.begin(state), firsts, full)
+    parts = [] if final else [states.reshape(-1, *state.shape)]
+    if rest:
+        carried, states = again(carried, jnp.asarray(full * length, jnp.int32), rest)
+        parts = parts if final else [*parts, states]
+    kept = carried[0][None] if final else jnp.concatenate(parts)[plan.every - 1 :: plan.every]
+    return jnp.concatenate([state[None], kept]), carried
 
 
 def _forwards_with_slots(step: Any, start: Any, plan: Plan) -> tuple[Array, Any, Any]:

@@ -159,11 +159,12 @@ def test_adjoint_and_tangent_agree():
 def test_every_plan_gives_the_same_gradient(every: int):
     state, parameters = example(1)
 
-    def gradient(checkpoints: Any) -> Any:
+    def gradient(checkpoints: Any, how: str = "discrete_adjoint") -> Any:
         def loss(pair: Any) -> Any:
             run = rollout(
                 explicit, LEARNED, pair[0], pair[1], 7, 0.05, "imex_rk2",
                 checkpoints=checkpoints, keep_every=every,
+                gradient=how,
             )  # fmt: skip
             return jnp.sum(run.states**3)
 
@@ -172,6 +173,7 @@ def test_every_plan_gives_the_same_gradient(every: int):
     whole = gradient(None)
     for checkpoints in ("sqrt", 1, 3):
         assert relative(gradient(checkpoints), whole) <= 1e-13
+    assert relative(gradient(3, "backpropagation"), whole) <= 1e-13
 
 
 def steps_taken(schedule: np.ndarray, steps: int) -> int:

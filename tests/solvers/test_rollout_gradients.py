@@ -125,3 +125,11 @@ def test_a_gradient_that_the_scheme_does_not_have():
             gradient="continuous_adjoint",
         )  # fmt: skip
     assert caught.value.code == "E760"
+
+
+def test_python_numbers_are_parameters_too():
+    def end(rate: Any) -> Any:
+        run = rollout(lambda t, u, p: -p * u, None, jnp.ones((1, 1)), rate, 4, 0.25, "rk4")
+        return run.states[-1, 0, 0]
+
+    assert abs(float(jax.grad(end)(1.0)) + np.exp(-1)) < 1e-3
