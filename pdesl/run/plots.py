@@ -74,6 +74,12 @@ def read_result(folder: Path) -> Result:
             code="E816",
             advice="give the folder that `pdesl run` wrote",
         ) from error
+    if isinstance(metrics, dict) and ("runs" in metrics or "rungs" in metrics):
+        raise OutputError(
+            f"`{folder}` is a study of several runs, which has its picture already",
+            code="E816",
+            advice="give the folder of one run",
+        )
     return Result(folder, load_solution(folder), metrics)
 
 

@@ -32,9 +32,10 @@ from pdesl.solvers.features import Features
 from pdesl.solvers.networks import Network
 
 if TYPE_CHECKING:
-    from pdesl.solvers.base import SolverResult, Task
+    from pdesl.ir.system import System
+    from pdesl.solvers.base import Evaluate, SolverResult, Task
 
-__all__ = ["KINDS", "Representation", "Samples", "rebuild", "represent"]
+__all__ = ["KINDS", "Representation", "Samples", "at_times", "rebuild", "represent"]
 
 Orders = tuple[int, ...]
 """How often each coordinate is differentiated."""
@@ -45,6 +46,7 @@ DEGREES = {1: 9, 2: 6, 3: 5}
 MOST_SAMPLES = 4_000_000
 MOST_TIMES = 1025
 TIME_STENCIL = 8  # times of one local polynomial
+TOGETHER = 400_000  # points at which a method is evaluated at once
 CHECKED = 2000  # points at which samples are compared with the method's own values
 
 
@@ -461,18 +463,36 @@ def represent(task: Task, result: SolverResult) -> tuple[Representation, dict[st
     return made, exact
 
 
-def _sampled(task: Task, result: SolverResult) -> Samples:
+def at_times(
+    evaluate: Evaluate, system: System, points: NDArray, times: NDArray
+) -> dict[str, NDArray]:
+    """Fields at points (n, d) and times (T,), each (T, n), many times at once.
+
+    A method of lines interpolates in space once for all of the times that it is asked for.
+    """
     from pdesl.lowering.places import join_time
 
+    together = max(1, TOGETHER // len(points))
+    parts: dict[str, list[NDArray]] = {name: [] for name in system.fields}
+    for start in range(0, len(times), together):
+        some = times[start : start + together]
+        inputs = join_time(system, np.tile(points, (len(some), 1)), np.repeat(some, len(points)))
+        for name, values in evaluate(inputs).items():
+            parts[name].append(values.reshape(len(some), len(points)))
+    return {name: np.concatenate(pieces) for name, pieces in parts.items()}
+
+
+def _sampled(task: Task, result: SolverResult) -> Samples:
     system, span, points = task.system, task.time_span, result.cloud.evaluation
     count, dimension = points.shape
     fields = len(system.fields)
     times = np.zeros(1) if span is None else _sample_times(result.times, span, count * fields)
-    table = np.empty((len(times), fields, count))
-    for number, t in enumerate(times):
-        moment = None if span is None else np.full(count, t)
-        found = result.evaluate(join_time(system, points, moment))
-        table[number] = [found[name] for name in system.fields]
+    if span is None:
+        known = result.evaluate(points)
+        table = np.stack([known[name] for name in system.fields])[None]
+    else:
+        found = at_times(result.evaluate, system, points, times)
+        table = np.stack([found[name] for name in system.fields], axis=1)
     degree = DEGREES.get(dimension, 3)
     while degree > 1 and stencil_nodes(degree, dimension) > count / 2:
         degree -= 1

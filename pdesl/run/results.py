@@ -21,7 +21,7 @@ from pdesl.run.metrics import FieldError, field_error, make_metrics
 from pdesl.run.observables import Observer, observe
 from pdesl.run.outputs import Target
 from pdesl.run.report import PictureData, plot_solution
-from pdesl.run.representation import Representation, represent
+from pdesl.run.representation import Representation, at_times, represent
 from pdesl.run.solution import Solution, axes_of
 from pdesl.solvers.base import Evaluate, SolverResult, Task
 from pdesl.symbolic.domain import numeric_value
@@ -147,8 +147,7 @@ def result_data(
         if times is None:
             last = None if span is None else np.full(len(points), span[1])
             return evaluate(join_time(system, points, last))
-        tables = [evaluate(join_time(system, points, np.full(len(points), t))) for t in times]
-        return {f: np.stack([table[f] for table in tables]) for f in system.fields}
+        return at_times(evaluate, system, points, times)
 
     computed = at_nodes(result.evaluate)
     exact = at_nodes(known.evaluate) if known is not None else {}

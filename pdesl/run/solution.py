@@ -24,7 +24,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from pdesl.diagnostics import OutputError, Source
+from pdesl.diagnostics import OutputError, SolverError, Source
 from pdesl.run.result_data import ResultData
 
 if TYPE_CHECKING:
@@ -334,7 +334,10 @@ class SavedSolution(FieldFunction):
 
     @cached_property
     def axes(self) -> tuple[Axis, ...]:  # pyright: ignore[reportIncompatibleMethodOverride]
-        return tuple(Axis(**entry) for entry in json.loads(str(self._own("axes"))))
+        try:
+            return tuple(Axis(**entry) for entry in json.loads(str(self._own("axes"))))
+        except (TypeError, ValueError) as error:
+            raise _no_function(self.path, str(error)) from None
 
     @cached_property
     def fields(self) -> tuple[str, ...]:  # pyright: ignore[reportIncompatibleMethodOverride]
@@ -350,6 +353,8 @@ class SavedSolution(FieldFunction):
             return rebuild(str(self._own("kind")), self.nodal.network, own, axis)
         except KeyError as error:
             raise _no_function(self.path, f"{error.args[0]} is missing") from None
+        except (ValueError, TypeError, IndexError, SolverError) as error:
+            raise _no_function(self.path, str(error)) from None
 
     @cached_property
     def region(self) -> Region:  # pyright: ignore[reportIncompatibleMethodOverride]

@@ -235,6 +235,21 @@ def test_a_file_without_a_function_is_refused(in_time: Path, tmp_path: Path):
         load_solution(tmp_path)
 
 
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [("kind", "nothing"), ("axes", "[1]"), ("axes", "{"), ("degree", 10**6), ("centres", -5)],
+)
+def test_a_damaged_file_is_refused(steady: Path, tmp_path: Path, name: str, value: object):
+    h5py = pytest.importorskip("h5py")
+    path = tmp_path / "u.h5"
+    path.write_bytes((steady / "solution.h5").read_bytes())
+    with h5py.File(path, "a") as file:
+        file["network"].attrs[name] = value
+    with pytest.raises(OutputError) as caught:
+        load_solution(path)(0.5, 0.5)
+    assert caught.value.code == "E816"
+
+
 def _vtk(element: ElementTree.Element) -> np.ndarray:
     types = {"Float64": "<f8", "Int64": "<i8", "UInt8": "u1"}
     assert element.text is not None
