@@ -270,7 +270,7 @@ def _of_jax(columns: Sequence[Any]) -> bool:
     return any(isinstance(column, jax.Array) for column in columns)
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(frozen=True, eq=False)
 class Solution(FieldFunction):
     """A solution in memory.
 
@@ -307,8 +307,8 @@ class Solution(FieldFunction):
     def region(self) -> Region:
         return self.task.region
 
-    @property
-    def function(self) -> Representation:
+    @cached_property
+    def function(self) -> Representation:  # pyright: ignore[reportIncompatibleMethodOverride]
         from pdesl.run.representation import represent
 
         return represent(self.task, self.result)[0]
