@@ -54,6 +54,8 @@ def describe(system: System, method: Method, options: Any) -> tuple[str, ...]:
 
 def _stiffness(system: System, options: MethodOfLinesOptions) -> list[str]:
     """What is implicit, and what an explicit method would cost; empty where it cannot be told."""
+    if system.problem.shape is None:
+        return []
     values = system.problem.parameter_values()
     try:
         evolved = to_evolution(system)

@@ -18,6 +18,7 @@ from pdesl.ir.imex import ImexRow, imex_mistakes, to_imex
 from pdesl.ir.samples import evaluate, interior_sample
 from pdesl.ir.system import System
 from pdesl.solvers.binding import bind_nested
+from pdesl.solvers.node_options import count_nodes
 from pdesl.solvers.options import (
     SPACE_OPTIONS,
     FourierOptions,
@@ -249,7 +250,7 @@ def stiff_estimate(
     if choices.points:
         steps = [float(b - a) / n for a, b, n in zip(lower, upper, choices.points, strict=True)]
     else:
-        nodes = choices.space_options.nodes
+        nodes = max(count_nodes(system, options.space, choices.space_options), 1.0)
         steps = [(region.measure / nodes) ** (1.0 / len(lower))] * len(lower)
     inside = interior_sample(region)
     start = numeric_value(system.problem.time.lower, values, None, "a time")  # type: ignore[union-attr]

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from pdesl.diagnostics import ProblemError, Source
-from pdesl.run.pipeline import Solution, solve
+from pdesl.run.pipeline import Solution, check, solve
 
 # A hump carried round the disk: no boundary condition, since nothing flows in.
 ROTATION = """
@@ -108,6 +108,8 @@ def test_a_negative_strength_is_refused():
 
 
 def test_nodes_of_a_varying_spacing_and_of_a_file(tmp_path: Path):
+    stated = DIFFUSION + "solver:\n    method = method_of_lines(space=rbf_fd(spacing=0.1))\n"
+    assert any("stiffness" in line for line in check(Source("test.pde", stated)).summary)
     fine = lines(DIFFUSION, "spacing=(0.06 + 0.1 sqrt(x² + y²))")
     cloud = fine.result.cloud
     centre = np.linalg.norm(cloud.evaluation, axis=1) < 0.3
