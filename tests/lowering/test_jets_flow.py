@@ -48,7 +48,7 @@ def test_time_enters_and_a_state_is_a_tree() -> None:
     np.testing.assert_allclose([s["p"] for s in found], expected, atol=1e-14)
 
 
-@pytest.mark.parametrize("order", [1, 2, 5, 8])
+@pytest.mark.parametrize("order", [1, 3, 6])
 def test_a_network_equals_nested_derivatives(order: int) -> None:
     parameters = parameters_of()
     state = jnp.asarray(np.random.default_rng(1).normal(size=(2, 3)))

@@ -15,7 +15,6 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pdesl.lowering.jets.coefficients import taylor_coefficients
-from pdesl.lowering.special import lambertw
 
 coefficients = st.lists(st.integers(-20, 20).map(lambda n: n / 8), min_size=5, max_size=5)
 
@@ -89,6 +88,14 @@ def nested(function: Callable[[Any], Any], series: list[Any], order: int) -> lis
     return found
 
 
+@jax.custom_vjp
+def own_reverse(v: Any) -> Any:
+    return jnp.sin(v) * v
+
+
+own_reverse.defvjp(lambda v: (own_reverse(v), v), lambda v, g: (g * (jnp.cos(v) * v + jnp.sin(v)),))
+
+
 def matrix(v: Any) -> Any:
     return jnp.outer(v, v) + jnp.diag(2.0 + v)
 
@@ -122,7 +129,7 @@ FUNCTIONS: dict[str, Callable[[Any], Any]] = {
     "activations": lambda v: (
         jax.nn.relu(v) + jax.nn.softplus(v) + jax.nn.gelu(v) + jax.nn.silu(v) + jax.nn.elu(v)
     ),
-    "special": lambda v: jax.scipy.special.gammaln(v) + lambertw(v) + jax.scipy.special.erfinv(v),
+    "special": lambda v: jax.scipy.special.gammaln(v) + jax.scipy.special.erfinv(v),
     "moving power": lambda v: v**v + jnp.mod(v, 0.3),
     "selection": lambda v: jnp.where(v > 0.4, jnp.sin(v), v * v) + jnp.max(v) * v,
 }
@@ -194,3 +201,23 @@ def test_each_coefficient_costs_one_product_with_each_matrix() -> None:
     text = str(jax.make_jaxpr(series)(jnp.ones(3)))
     # x has orders 0 to 2, the hidden layer all seven.
     assert text.count("dot_general") == 3 + 7
+
+
+def test_a_custom_vjp_goes_by_its_own_operations() -> None:
+    """Nested forward mode refuses such a function; its series is that of what it computes."""
+    found = along(own_reverse, [0.4, 1.0, -0.5])
+    np.testing.assert_allclose(found, along(lambda v: jnp.sin(v) * v, [0.4, 1.0, -0.5]))
+
+
+def test_series_go_through_derivatives_inside_a_function() -> None:
+    """The divergence of a field, as a continuous normalising flow integrates it."""
+    weights = jnp.asarray(np.random.default_rng(0).normal(size=(3, 3)))
+
+    def divergence(v: Any) -> Any:
+        return jnp.trace(jax.jacfwd(lambda z: jnp.tanh(weights @ z))(v))
+
+    series = [jnp.asarray(np.random.default_rng(k).normal(size=3)) for k in range(2)]
+    found = taylor_coefficients(divergence, [series], 2)
+    expected = nested(lambda v: jnp.sum((1 - jnp.tanh(weights @ v) ** 2) * jnp.diag(weights)),
+                      series, 2)  # fmt: skip
+    np.testing.assert_allclose(found, expected, rtol=1e-10)

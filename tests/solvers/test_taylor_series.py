@@ -37,10 +37,11 @@ def kepler_exact(times: np.ndarray) -> np.ndarray:
 def test_kepler_orbits_reach_the_tolerance() -> None:
     times = np.linspace(0.0, 6.0 * np.pi, 13)
     errors, evaluations = [], []
-    for rtol in (1e-6, 1e-11):
-        found = jax.jit(
-            lambda s, rtol=rtol: taylor_series(kepler, s, times, rtol=rtol, atol=1e-3 * rtol)
-        )(KEPLER_START)
+    for rtol, orders in ((1e-6, (6, 10)), (1e-11, (10, 16))):
+        run = lambda s, rtol=rtol, orders=orders: taylor_series(  # noqa: E731
+            kepler, s, times, rtol=rtol, atol=1e-3 * rtol, orders=orders
+        )
+        found = jax.jit(run)(KEPLER_START)
         assert bool(found.success)
         errors.append(float(jnp.abs(found.states[0] - kepler_exact(times)).max()))
         evaluations.append(int(found.evaluations))
@@ -125,10 +126,10 @@ def test_kinks_shorten_the_steps_and_polynomials_do_not() -> None:
     np.testing.assert_allclose(found.states, [0.0, 1.0 - np.cos(1.0), 4.0], atol=1e-5)
     assert int(found.rejected) > 0
     cubic = jax.jit(
-        lambda z: taylor_series(lambda t, z: 3.0 * t**2 + 0.0 * z, z, times, orders=(4,))
+        lambda z: taylor_series(lambda t, z: 3.0 * t**2 + 0.0 * z, z, times, orders=(6,))
     )(0.0)
-    assert float(cubic.states[-1]) == pytest.approx((2.0 * np.pi) ** 3, rel=1e-12)
-    assert int(cubic.steps) <= 3
+    assert float(cubic.states[-1]) == pytest.approx((2.0 * np.pi) ** 3, rel=1e-11)
+    assert int(cubic.steps) <= 4
 
 
 def test_misuse_is_refused() -> None:

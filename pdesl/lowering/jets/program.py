@@ -68,7 +68,8 @@ Frame = tuple[list[Series], list[Memory]]
 
 
 def is_inexact(aval: Any) -> bool:
-    return jnp.issubdtype(aval.dtype, jnp.inexact)
+    dtype = getattr(aval, "dtype", None)  # tokens of effects have none
+    return dtype is not None and jnp.issubdtype(dtype, jnp.inexact)
 
 
 def evaluate(step: Step, values: Sequence[Any]) -> list[Any]:
