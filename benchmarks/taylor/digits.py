@@ -36,7 +36,7 @@ WEIGHTS = {1: 1e-4, 2: 1e-4, 3: 1e-5, 4: 1e-6, 5: 1e-7}
 def load() -> tuple[Any, Any, Any, Any]:
     from sklearn.datasets import load_digits  # pyright: ignore[reportMissingImports]
 
-    digits = load_digits()
+    digits: Any = load_digits()
     images, labels = digits.data.astype(np.float32) / 16.0, digits.target
     order = np.random.default_rng(0).permutation(len(labels))
     train, test = order[:1437], order[1437:]
