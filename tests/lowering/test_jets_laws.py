@@ -135,9 +135,13 @@ FUNCTIONS: dict[str, Callable[[Any], Any]] = {
 }
 
 
+# Their nested derivatives take long to compile.
+SLOW = {"scan of scans", "cholesky", "determinant", "special", "attention", "loop", "activations"}
+
+
 @pytest.mark.parametrize("name", FUNCTIONS)
 def test_series_equal_nested_derivatives(name: str) -> None:
-    function, order = FUNCTIONS[name], 3
+    function, order = FUNCTIONS[name], 2 if name in SLOW else 3
     generator = np.random.default_rng(3)
     series = [jnp.asarray(generator.uniform(0.1, 0.8, 3)) for _ in range(3)]
 

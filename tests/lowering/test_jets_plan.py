@@ -62,6 +62,7 @@ def test_a_mixed_partial_is_polarised_and_variable_coefficients_stay_apart() -> 
     plan, _ = plan_of("(1 + x) ∂x² u + ∂y² u = 1")
     assert plan.directions is not None
     assert len(plan.directions.orders) == 2
+    assert carried(plan)["directions"] == 1 + 2 + 1  # the sum is one all the same
 
 
 def test_an_order_beyond_the_layers_leaves_the_directions() -> None:

@@ -104,7 +104,9 @@ def _plan(
         carried = 1 + len(lay_out(tuple(requests), tuple(keys)).forms)
         ways.append(Way("layers", carried, carried * _LAYERS[order]))
     if directions is not None:
-        tops = sum(k == order for k in directions.orders)
+        # The sum is one quantity, be its coefficients constant or not.
+        tops = any(sum(t.jet.orders) == order for t in terms)
+        tops += sum(sum(jet.orders) == order for jet in single)
         carried = 1 + len(directions) * (order - 1) + tops
         price = _DIRECTIONS.get(order, 2.7 * 1.4 ** (order - 4))
         ways.append(Way("directions", carried, carried * price))
