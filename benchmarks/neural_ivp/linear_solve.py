@@ -1,6 +1,6 @@
 """Time of the least-squares solve for θ̇ by each solver, and of one product with JᵀJ.
 
-    python benchmarks/neural_ivp/linear_solve.py            # n = 10,000 and 4,000, about 4 minutes
+    python benchmarks/neural_ivp/linear_solve.py            # n = 10,000 and 4,000, some minutes
     python benchmarks/neural_ivp/linear_solve.py --quick    # n = 2,000
 
 One instant of advection and diffusion of a bump and a wave in three dimensions, represented by the
@@ -237,7 +237,7 @@ def main() -> None:
     quick = parser.parse_args().quick
     network = fitted(500 if quick else 4000)
     for count in (2000,) if quick else (4000, 10_000):
-        solved(network, count, 100 if quick else 1500)
+        solved(network, count, 100 if quick else 600)
 
 
 if __name__ == "__main__":

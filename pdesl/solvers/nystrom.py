@@ -84,8 +84,7 @@ def extend(rows: GramRows, factor: PartialFactor, count: int, key: Array) -> Par
     # The largest of log d + Gumbel noise are a draw without replacement (T. Vieira, 2014).
     smallest = jnp.finfo(rest.dtype).tiny
     scores = jnp.log(jnp.maximum(rest, smallest)) + jax.random.gumbel(key, rest.shape, rest.dtype)
-    _, numbers = jax.lax.top_k(scores, count)
-    columns = rows.columns(numbers)
+    numbers, columns = rows.landmarks(scores, count)
     for known in factor.blocks:
         columns = columns - known @ known[numbers].T
     block = columns[numbers]

@@ -42,6 +42,8 @@ T = TypeVar("T")
 
 #: Points of a block of the Gram matrix: its parts stay in the cache.
 ROW_BLOCK = 512
+#: Products with J made at a time.
+PRODUCT_BLOCK = 16
 #: Rows of a Jacobian that are pulled back at a time.
 JACOBIAN_BLOCK = 32
 
@@ -87,6 +89,11 @@ class GramRows(Rows):
     @abstractmethod
     def columns(self, numbers: Array) -> Array:
         """K[:, numbers] (N, m)."""
+
+    def landmarks(self, scores: Array, count: int) -> tuple[Array, Array]:
+        """The numbers (m,) of the rows of highest scores (N,), and their columns of K (N, m)."""
+        _, numbers = jax.lax.top_k(scores, count)
+        return numbers, self.columns(numbers)
 
     @property
     @abstractmethod
@@ -195,6 +202,10 @@ class LayeredRows(GramRows):
             deltas=tuple(d[points, row][:, None] for d in self.deltas),
         )
 
+    def times(self, table: Array) -> Array:
+        """J Tᵀ (N, m) for vectors of parameters T (m, p)."""
+        return jax.lax.map(self.forward, table, batch_size=PRODUCT_BLOCK).T
+
     def gram(self, other: LayeredRows) -> Array:
         """J J′ᵀ (N, N′) against other rows of the same network."""
         n, o, _ = self.deltas[0].shape
@@ -286,7 +297,7 @@ class DenseRows(GramRows):
 class StackedRows(GramRows):
     """Rows of a network above rows given as a matrix."""
 
-    upper: GramRows
+    upper: LayeredRows
     lower: DenseRows
 
     @property
@@ -310,21 +321,49 @@ class StackedRows(GramRows):
     def diagonal(self) -> Array:
         return jnp.concatenate([self.upper.diagonal(), self.lower.diagonal()])
 
+    def normal_matrix(self) -> Array:
+        return self.upper.normal_matrix() + self.lower.normal_matrix()
+
     def columns(self, numbers: Array) -> Array:
-        """K[:, numbers] = J (J[numbers])ᵀ, one product with J a number."""
-        unit = jax.nn.one_hot(numbers, self.count, dtype=self.lower.table.dtype)
-        return jax.lax.map(lambda row: self.forward(self.transpose(row)), unit).T
+        """Both kinds of columns are made for every number, and one is taken: for few numbers."""
+        height = self.upper.count
+        first = self._upper_columns(jnp.minimum(numbers, height - 1))
+        second = self._lower_columns(jnp.maximum(numbers - height, 0))
+        return jnp.where(numbers < height, first, second)
+
+    def landmarks(self, scores: Array, count: int) -> tuple[Array, Array]:
+        """The highest scores among the rows of either kind, in fixed numbers of each.
+
+        A column of a row given as a matrix costs a product with J, many times one by layers:
+        at most an eighth of the landmarks are such rows.
+        """
+        height = self.upper.count
+        below = min(self.lower.count, max(count // 8, count - height))
+        _, first = jax.lax.top_k(scores[:height], count - below)
+        _, second = jax.lax.top_k(scores[height:], below)
+        columns = [self._upper_columns(first), self._lower_columns(second)]
+        return jnp.concatenate([first, second + height]), jnp.concatenate(columns, axis=1)
+
+    def _upper_columns(self, numbers: Array) -> Array:
+        across = self.upper.chosen(numbers).times(self.lower.table).T
+        return jnp.concatenate([self.upper.columns(numbers), across])
+
+    def _lower_columns(self, numbers: Array) -> Array:
+        rows = self.lower.table[numbers]
+        return jnp.concatenate([self.upper.times(rows), self.lower.table @ rows.T])
 
     @property
     def column_cost(self) -> float:
-        return 4.0 * self.count * self.lower.table.shape[1]
+        size = self.lower.table.size
+        products = 4.0 * self.upper.count * self.lower.table.shape[1] / 8.0
+        return self.upper.column_cost + 2.0 * size + products
 
     def panel(self, start: int, stop: int) -> Array:
         height = self.upper.count
         if stop <= height:
             return self.upper.panel(start, stop)
         rows = self.lower.table[max(start - height, 0) : stop - height]
-        across = jax.lax.map(self.upper.forward, rows)
+        across = self.upper.times(rows).T
         below = jnp.concatenate([across, rows @ self.lower.table[: stop - height].T], axis=1)
         if start >= height:
             return below

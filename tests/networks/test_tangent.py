@@ -160,6 +160,7 @@ def test_rows_above_a_matrix():
             "diagonal": rows.diagonal(),
             "normal": rows.normal_matrix(),
             "columns": rows.columns(numbers),
+            "landmarks": rows.landmarks(vector, 12),
             "transpose": rows.transpose(vector),
             "panels": [rows.panel(start, rows.count) for start in starts],
         }
@@ -174,6 +175,10 @@ def test_rows_above_a_matrix():
     }
     for name, value in expected.items():
         np.testing.assert_allclose(found[name], value, rtol=1e-10, atol=1e-12, err_msg=name)
+    chosen, columns = found["landmarks"]
+    np.testing.assert_allclose(columns, gram[:, chosen], rtol=1e-10, atol=1e-12)
+    best = {*np.argsort(vector[:22])[-11:], 22 + np.argmax(vector[22:])}
+    assert best == set(np.asarray(chosen).tolist())
     for start, panel in zip(starts, found["panels"], strict=True):
         np.testing.assert_allclose(panel, gram[start:], rtol=1e-10, atol=1e-12)
 
