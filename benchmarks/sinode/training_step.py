@@ -1,12 +1,13 @@
 """Milliseconds of a training step of semi-implicit neural ODEs, and the memory of long rollouts.
 
     python benchmarks/sinode/training_step.py [--only ks64|ks512|burgers512|burgers1024|rollout]
+        [--gradient discrete_adjoint|backpropagation]
 
 The networks, batches and steps are those of H. Zhang, Y. Liu and R. Maulik, 2024 (sections 5.2
 and 5.3): Kuramoto-Sivashinsky on 64 and 512 points, one step of 0.2 for a batch of 256; Burgers on
 512 and 1,024 points, two steps of 0.05 for a batch of 32. A training step is the loss, its
-gradient by the discrete adjoint, and an update of AdamW, on one thread; least processor time of the
-repetitions. Then one gradient through 200 steps, by every way to it.
+gradient and an update of AdamW, on one thread; least processor time of the repetitions. Then one
+gradient through 200 steps, by every way to it.
 """
 
 from __future__ import annotations
@@ -88,7 +89,13 @@ def least(function: Callable[[], Any], seconds: float) -> float:
 
 
 def training(
-    operator: ImplicitOperator, weights: Weights, batch: Array, steps: int, dt: float, scheme: str
+    operator: ImplicitOperator,
+    weights: Weights,
+    batch: Array,
+    steps: int,
+    dt: float,
+    scheme: str,
+    gradient: str,
 ) -> float:
     optimiser = optax.adamw(5e-3, weight_decay=0.01)
     target = jnp.roll(batch, 1, axis=1)
@@ -97,7 +104,10 @@ def training(
     @eqx.filter_jit(donate="none")
     def step(weights: Any, state: Any, operator: Any, batch: Any, target: Any) -> Any:
         def loss(weights: Any) -> Any:
-            run = rollout(explicit, operator, batch, weights, steps, dt, scheme, keep_every=steps)
+            run = rollout(
+                explicit, operator, batch, weights, steps, dt, scheme,
+                keep_every=steps, gradient=gradient,
+            )  # fmt: skip
             return jnp.mean((run.states[-1] - target) ** 2)
 
         value, slope = jax.value_and_grad(loss)(weights)
@@ -116,7 +126,9 @@ def smooth(points: int, batch: int, kind: Any) -> Array:
     return jnp.asarray(sum(waves), kind)
 
 
-def table(name: str, points: int, hidden: int, batch: int, steps: int, dt: float) -> None:
+def table(
+    name: str, points: int, hidden: int, batch: int, steps: int, dt: float, gradient: str
+) -> None:
     operator = kuramoto(points) if name == "ks" else burgers(points)
     size = 0.01 if name == "ks" else 0.1 / np.sqrt(hidden)
     batches = 3999 // 256 if name == "ks" else 80 * 49 // 200
@@ -124,11 +136,11 @@ def table(name: str, points: int, hidden: int, batch: int, steps: int, dt: float
         found = [
             training(
                 operator, network(points, hidden, size, kind), smooth(points, batch, kind), steps,
-                dt, scheme,
+                dt, scheme, gradient,
             )
             for kind in (jnp.float64, jnp.float32)
         ]  # fmt: skip
-        count = count_evaluations(scheme, steps, batches=batches).total
+        count = count_evaluations(scheme, steps, gradient, batches=batches).total
         print(
             f"{name}{points} batch {batch} {scheme}: float64 {found[0]:7.2f} ms, float32 "
             f"{found[1]:7.2f} ms; {count} evaluations an epoch of {batches} batches",
@@ -195,18 +207,20 @@ def long_rollout(steps: int = 200) -> None:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--only")
-    only = parser.parse_args().only
+    parser.add_argument("--gradient", default="discrete_adjoint")
+    given = parser.parse_args()
+    only, gradient = given.only, given.gradient
     if only in (None, "ks64"):
-        table("ks", 64, 200, 256, 1, 0.2)
+        table("ks", 64, 200, 256, 1, 0.2, gradient)
     if only in (None, "rollout"):
         long_rollout()
     if only in (None, "ks512"):
         gradients()
-        table("ks", 512, 1600, 256, 1, 0.2)
+        table("ks", 512, 1600, 256, 1, 0.2, gradient)
     if only in (None, "burgers512"):
-        table("burgers", 512, 576, 32, 2, 0.05)
+        table("burgers", 512, 576, 32, 2, 0.05, gradient)
     if only in (None, "burgers1024"):
-        table("burgers", 1024, 1152, 32, 2, 0.05)
+        table("burgers", 1024, 1152, 32, 2, 0.05, gradient)
 
 
 if __name__ == "__main__":

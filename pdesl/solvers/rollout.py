@@ -31,7 +31,8 @@ class Trajectory(eqx.Module):
 
     Attributes:
         states: (steps // keep_every + 1, batch, n), the initial state first.
-        evaluations: of the explicit part, for one value and gradient.
+        evaluations: of the explicit part, for one value and gradient; -1 where only the run
+            knows them.
         counted: evaluations of one value, () array, where only the run knows them.
         report: what was chosen, in words.
     """
@@ -74,8 +75,7 @@ def count_evaluations(
     if own.kind == "multistep":
         method = MultistepMethod(own.name)
         first = min(steps, method.first_steps)
-        # A step of the starter is not needed for the last state of a short rollout to be one.
-        ahead = steps + first * (method.starter.tableau.stages)
+        ahead = steps + first * method.starter.tableau.stages
         again = 0 if not plan.repeated else ahead
     if gradient == "backpropagation":
         return Evaluations(batches * ahead, batches * (ahead if checkpoints is not None else 0))

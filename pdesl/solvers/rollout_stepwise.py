@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
@@ -20,7 +21,7 @@ __all__ = ["ExponentialMethod", "MultistepMethod", "StepwiseMethod"]
 
 
 @dataclass(frozen=True, slots=True)
-class StepwiseMethod:
+class StepwiseMethod(ABC):
     """A method whose adjoint differentiates each step as a whole.
 
     λ_n = (∂N/∂u)ᵀ λ_{n+1} and μ_n = μ_{n+1} + (∂N/∂p)ᵀ λ_{n+1} for u_{n+1} = N(u_n; p) (H. Zhang,
@@ -40,9 +41,9 @@ class StepwiseMethod:
     def begin(self, state: Array) -> tuple[Array, ...]:
         return (state,)
 
+    @abstractmethod
     def advance(self, n: Any, carried: Any, system: System) -> Any:
         """Step n."""
-        raise NotImplementedError(type(self).__name__)
 
     def step(self, n: Any, carried: Any, system: System) -> tuple[Any, Any]:
         return self.advance(n, carried, system), carried

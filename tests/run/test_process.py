@@ -10,7 +10,7 @@ import pytest
 
 from pdesl.run.accelerator import cache_folder, configure_jax
 
-HEAVY = ("jax", "jaxlib", "matplotlib", "equinox", "optax", "h5py")
+HEAVY = ("jax", "jaxlib", "matplotlib", "equinox", "optax", "diffrax", "h5py")
 
 
 def command(*arguments: str, **options) -> subprocess.CompletedProcess[str]:
