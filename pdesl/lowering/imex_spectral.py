@@ -122,7 +122,7 @@ class PeriodicGrid:
         """Values of the trigonometric polynomial on a finer grid."""
         shape = (*counts[:-1], counts[-1] // 2 + 1)
         wide = np.zeros((*modes.shape[: -self.dimension], *shape), dtype=complex)
-        for own, other in self._blocks(counts):
+        for own, other in self.blocks(counts):
             wide[(..., *other)] = modes[(..., *own)]
         scale = np.prod([f / c for f, c in zip(counts, self.counts, strict=True)])
         return _FFT.irfftn(wide, s=counts, axes=self._axes()) * scale
@@ -133,12 +133,12 @@ class PeriodicGrid:
             return self.to_modes(values)
         wide = _FFT.rfftn(values, axes=self._axes())
         found = np.zeros((*wide.shape[: -self.dimension], *self.modes), dtype=complex)
-        for own, other in self._blocks(self.fine):
+        for own, other in self.blocks(self.fine):
             found[(..., *own)] = wide[(..., *other)]
         scale = np.prod([c / f for f, c in zip(self.fine, self.counts, strict=True)])
         return found * scale
 
-    def _blocks(self, counts: tuple[int, ...]) -> list[tuple[tuple[slice, ...], tuple[slice, ...]]]:
+    def blocks(self, counts: tuple[int, ...]) -> list[tuple[tuple[slice, ...], tuple[slice, ...]]]:
         """Where the kept modes lie in both transforms; the end of an even spectrum is dropped."""
         pairs: list[list[tuple[slice, slice]]] = []
         for axis, (count, wide) in enumerate(zip(self.counts, counts, strict=True)):
@@ -159,7 +159,7 @@ class PeriodicGrid:
         if self.difference_order is not None:
             return modes
         found = np.zeros_like(modes)
-        for own, _ in self._blocks(self.counts):
+        for own, _ in self.blocks(self.counts):
             found[(..., *own)] = modes[(..., *own)]
         return found
 

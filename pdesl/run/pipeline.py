@@ -43,6 +43,7 @@ from pdesl.run.known import Known, known_solution, reference_mistakes
 from pdesl.run.outputs import output_targets
 from pdesl.run.progress import Observer, SilentObserver
 from pdesl.run.progress import stage as observed
+from pdesl.run.refusals import no_checkpoints, only_fits
 from pdesl.run.solution import Solution
 from pdesl.run.words import describe, kind_words
 from pdesl.solvers.methods import (
@@ -71,6 +72,7 @@ if TYPE_CHECKING:
 __all__ = [
     "STAGES",
     "CheckReport",
+    "Ready",
     "RunReport",
     "Solution",
     "check",
@@ -96,12 +98,16 @@ class CheckReport:
 
 @dataclass(frozen=True, slots=True)
 class RunReport:
-    """What `run` wrote; `lines` state the accuracy reached and how it was measured."""
+    """What `run` wrote; `lines` state the accuracy reached and how it was measured.
+
+    `interrupted`: ended by Ctrl-C, with a usable result.
+    """
 
     folder: Path
     metrics: dict[str, object]
     files: tuple[Path, ...]
     lines: tuple[str, ...]
+    interrupted: bool = False
 
 
 def load_source(name: str) -> Source:
@@ -277,6 +283,7 @@ def run(
     profile: str | None = None,
     seed: int | None = None,
     observer: Observer | None = None,
+    resume: bool = False,
 ) -> RunReport:
     """Solve a problem and write solution, metrics and picture into a folder.
 
@@ -288,10 +295,11 @@ def run(
         profile: the name of a `profile` block whose settings are applied.
         seed: the seed of nodes, network and test points.
         observer: hears of stages, progress and choices.
+        resume: go on from the checkpoint of a fit in the folder.
 
     Raises:
         ProblemError: the problem is wrong.
-        CapabilityError: the method cannot solve it.
+        CapabilityError: the method cannot solve it, or has no checkpoints to resume from (E646).
         SolverError: the method failed; nothing was written.
         OutputError: the result could not be written; nothing was replaced.
         KeyboardInterrupt: interrupted; nothing was written.
@@ -303,6 +311,12 @@ def run(
     observer = SilentObserver() if observer is None else observer
     timings: dict[str, float] = {}
     ready = _prepare(source, solver, overrides, profile, seed, observer, timings)
+    if ready.method.fits:
+        from pdesl.run.fitting import run_fit
+
+        return run_fit(ready, output, observer, timings, resume=resume)
+    if resume:
+        raise no_checkpoints(ready.method.name)
     system, problem = ready.task.system, ready.task.system.problem
     targets, refused = output_targets(problem, system, ready.task.values)
     if refused:
@@ -379,6 +393,8 @@ def solve(
     observer = SilentObserver() if observer is None else observer
     timings: dict[str, float] = {}
     ready = _prepare(source, solver, overrides, profile, seed, observer, timings)
+    if ready.method.fits:
+        raise only_fits(ready.method.name)
     known = known or known_solution(ready.task, observer, timings)
     if monitor is not None:
         ready = replace(ready, task=_monitored(ready, monitor, known))
@@ -392,7 +408,7 @@ def solve(
 
 
 @dataclass(frozen=True, slots=True)
-class _Ready:
+class Ready:
     """A problem that a method has accepted."""
 
     source: Source
@@ -409,7 +425,7 @@ def _prepare(
     seed: int | None,
     observer: Observer,
     timings: dict[str, float],
-) -> _Ready:
+) -> Ready:
     from pdesl.solvers.base import Task
 
     with observed(observer, "compile", timings) as note:
@@ -438,15 +454,16 @@ def _prepare(
         reasons = requirements(method, system, options)
         if reasons:
             raise CapabilityError(reasons)
-        assert problem.shape is not None
-        region = make_region(problem.shape, system.space_symbols, values)
+        region: Any = None  # of a problem in time alone
+        if problem.shape is not None:
+            region = make_region(problem.shape, system.space_symbols, values)
         note.text = f"{method.name}: {kind_words(facts(system))}"
     for warning in (*problem.warnings, *found):
         observer.say(render(warning))
-    return _Ready(source, Task(system, region, values, options), method, tuple(settings))
+    return Ready(source, Task(system, region, values, options), method, tuple(settings))
 
 
-def _solve(ready: _Ready, observer: Observer, timings: dict[str, float]) -> SolverResult:
+def _solve(ready: Ready, observer: Observer, timings: dict[str, float]) -> SolverResult:
     from pdesl.run.reporting import make_reporter
 
     result = ready.method.solve(ready.task, make_reporter(observer, timings))
@@ -475,7 +492,7 @@ def known(
     return known_solution(ready.task, observer, {})
 
 
-def _monitored(ready: _Ready, monitor: Monitor, known: Known | None) -> Task:
+def _monitored(ready: Ready, monitor: Monitor, known: Known | None) -> Task:
     """The task with a monitor whose snapshots can measure their errors."""
     if not ready.method.trains:
         raise ValueError(f"`{ready.method.name}` does not train: there is nothing to monitor")

@@ -17,6 +17,7 @@ from pdesl.diagnostics import Diagnostic, ProblemError, Span
 from pdesl.ir.system import Row, System
 from pdesl.language.names import suggest
 from pdesl.solvers.binding import bind_nested
+from pdesl.solvers.fit_choices import data_mistakes, fit_choices, fit_mistakes
 from pdesl.solvers.line_choices import line_mistakes, scattered
 from pdesl.solvers.node_options import NodeOptions, count_nodes, without_default_count
 from pdesl.solvers.options import (
@@ -26,6 +27,7 @@ from pdesl.solvers.options import (
     PinnOptions,
     RandomFeaturesOptions,
     RbfFdOptions,
+    SinodeOptions,
 )
 from pdesl.symbolic.options import bind, describe_options
 from pdesl.symbolic.problem import Choice, Problem, Unknown
@@ -58,6 +60,7 @@ class Method:
     `trains` whether it is iterative training that a `Monitor` can watch;
     `exact_order` the highest derivative of its network that it takes (None: any);
     `periodic` whether its network can be periodic;
+    `fits` whether it fits closures and unknown numbers to data, and solves nothing else;
     `module` is where its `solve(task, reporter)` is.
     """
 
@@ -72,6 +75,7 @@ class Method:
     trains: bool = False
     exact_order: int | None = HIGHEST_POINTWISE_ORDER
     periodic: bool = False
+    fits: bool = False
 
     def solve(self, task: Task, reporter: Reporter) -> SolverResult:
         """Run the method; imports JAX."""
@@ -126,6 +130,16 @@ METHODS: dict[str, Method] = {
             evolving=True,
             direct=True,
         ),
+        Method(
+            "sinode",
+            "closures and unknown numbers fitted to data, stepped with the stiff part implicit "
+            "(Zhang, Liu and Maulik, 2024)",
+            SinodeOptions,
+            "pdesl.solvers.sinode",
+            stencils=True,
+            evolving=True,
+            fits=True,
+        ),
     )
 }
 
@@ -170,6 +184,8 @@ def choose_method(problem: Problem, system: System | None = None) -> tuple[Metho
     choice = problem.solver or Choice("")
     if choice.name:
         return method_named(choice.name, choice.span), choice
+    if problem.fit:
+        return METHODS["sinode"], choice
     given = {name for name, _ in choice.options}
     suited = [
         method
@@ -213,8 +229,10 @@ def bind_options(method: Method, choice: Choice, values: dict[sympy.Symbol, floa
         inner = choice.get(name)
         inner = Choice(inner) if isinstance(inner, str) else inner
         if name in known and isinstance(inner, Choice):
+            own_table = f"{method.name}.{name}"
+            table = own_table if own_table in NESTED else name
             try:
-                bind_nested(name, inner, values, choice.spans.get(name, choice.span))
+                bind_nested(table, inner, values, choice.spans.get(name, choice.span))
             except ProblemError as error:
                 found += error.diagnostics
     if found:
@@ -238,6 +256,8 @@ def size_mistakes(
     dimension = len(system.frame.space_axes)
     if isinstance(options, RandomFeaturesOptions):
         return tuple(_feature_mistakes(system, choice, options))
+    if isinstance(options, SinodeOptions):
+        return tuple(_fit_sizes(system))
     own: Any = options
     stated = choice
     if isinstance(options, MethodOfLinesOptions):
@@ -292,6 +312,16 @@ def smallest_stencil(degree: int, dimension: int) -> int:
     return size if dimension < 2 else max(size, 3 * comb(2 + dimension, dimension) + 1)
 
 
+def _fit_sizes(system: System) -> Iterable[Diagnostic]:
+    """Settings of the fit and of closures, and the files of data."""
+    values = system.problem.parameter_values()
+    try:
+        fit_choices(system.problem, values)
+    except ProblemError as error:
+        yield from error.diagnostics
+    yield from data_mistakes(system.problem)
+
+
 def _feature_mistakes(
     system: System, choice: Choice, options: RandomFeaturesOptions
 ) -> Iterable[Diagnostic]:
@@ -318,6 +348,8 @@ def requirements(method: Method, system: System, options: Any = None) -> tuple[D
 
     `options` are the method's, where what it can do depends on them.
     """
+    if isinstance(options, SinodeOptions):
+        return tuple(fit_mistakes(system, options))
     found: list[Diagnostic] = []
     problem = system.problem
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from pdesl.solvers.fit_options import CLOSURE_OPTIONS, FIT_OPTIMISERS
 from pdesl.solvers.node_options import MOST_NODES, NODES, NodeOptions
 from pdesl.symbolic.options import Loaded, option
 from pdesl.symbolic.problem import Choice
@@ -24,6 +25,7 @@ __all__ = [
     "RandomFeaturesOptions",
     "RbfFdOptions",
     "ScatteredOptions",
+    "SinodeOptions",
     "TrainedOptions",
 ]
 
@@ -251,6 +253,27 @@ class FixedOptions:
     )
 
 
+@dataclass(frozen=True, slots=True)
+class LearnedStepOptions:
+    """Options of a time integrator of `sinode`."""
+
+    dt: float | None = option(
+        None,
+        "size of the steps, shortened to meet measured times; none: halved until the course at "
+        "the start values is right to `rtol`, from the smallest distance of measured times on",
+        above=0.0,
+    )
+    rtol: float = option(
+        1e-6, "error of the course against the size of the fields, where `dt` is not given",
+        above=0.0, most=0.5,
+    )  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class AutomaticTimeOptions(LearnedStepOptions):
+    """Options of `time = automatic`."""
+
+
 #: Discretisations in space of `method_of_lines`.
 SPACE_OPTIONS: dict[str, type] = {
     "automatic": AutomaticOptions,
@@ -269,11 +292,27 @@ TIME_OPTIONS: dict[str, type] = {
     **dict.fromkeys(_ADAPTIVE, AdaptiveOptions),
     **dict.fromkeys(_FIXED, FixedOptions),
 }
+#: Integrators in time of `sinode`.
+LEARNED_TIME_OPTIONS: dict[str, type] = {
+    "automatic": AutomaticTimeOptions,
+    **dict.fromkeys(
+        (
+            *(f"imex_rk{order}" for order in (2, 3, 4, 5)),
+            *("rk4", "forward_euler"),
+            *(f"explicit_rk{order}" for order in (3, 4, 5)),
+        ),
+        LearnedStepOptions,
+    ),
+}
+GRADIENTS = ("discrete_adjoint", "backpropagation", "continuous_adjoint")
 #: Options that are a choice with options of its own: what it is called, and what there is.
 NESTED: dict[str, tuple[str, dict[str, type]]] = {
     "optimiser": ("optimiser", OPTIMISER_OPTIONS),
     "space": ("discretisation in space", SPACE_OPTIONS),
     "time": ("time integrator", TIME_OPTIONS),
+    "sinode.time": ("time integrator", LEARNED_TIME_OPTIONS),
+    "optimizer": ("optimiser", FIT_OPTIMISERS),
+    "closure": ("kind of network", CLOSURE_OPTIONS),
 }
 
 
@@ -293,3 +332,29 @@ class MethodOfLinesOptions:
         choices=(),
     )
     seed: int = option(0, "seed of nodes and test points", least=0, most=2**32 - 1)
+
+
+@dataclass(frozen=True, slots=True)
+class SinodeOptions:
+    """Options of `sinode`."""
+
+    space: Choice = option(
+        Choice("automatic"),
+        f"discretisation in space: {', '.join(SPACE_OPTIONS)}, as for `method_of_lines`",
+        choices=(),
+    )
+    time: Choice = option(
+        Choice("automatic"),
+        f"integrator in time: {', '.join(LEARNED_TIME_OPTIONS)}; automatic: imex_rk3 with a stiff "
+        "part, rk4 without",
+        choices=(),
+    )
+    gradient: str = option(
+        "discrete_adjoint",
+        "of the misfit: of the steps themselves by their adjoint formula, by backpropagation, or "
+        "the continuous adjoint",
+        choices=GRADIENTS,
+    )
+    seed: int = option(
+        0, "seed of nodes, networks and the order of windows", least=0, most=2**32 - 1
+    )  # fmt: skip

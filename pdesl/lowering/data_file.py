@@ -1,0 +1,161 @@
+"""Tables of measurements as plain arrays: CSV with a header, NumPy's NPZ, HDF5.
+
+Nothing is followed out of the folder of the problem's file: paths are relative and do not climb,
+archives hold plain numbers, links and external storage of HDF5 are left alone.
+"""
+
+from __future__ import annotations
+
+import csv
+import hashlib
+import io
+import zipfile
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+from typing import Any
+
+import numpy as np
+
+from pdesl.diagnostics import Diagnostic, ProblemError, Span
+
+__all__ = ["DataFile", "data_mistake", "read_data_file"]
+
+MOST_BYTES = 2_000_000_000
+_SUFFIXES = (".csv", ".npz", ".h5", ".hdf5")
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class DataFile:
+    """The arrays of a file by name, float64; `is_table` where they are columns of rows (CSV)."""
+
+    path: str
+    arrays: dict[str, np.ndarray]
+    is_table: bool
+    size: int
+    sha256: str
+
+
+def data_mistake(code: str, path: str, what: str, span: Span | None, remedy: str) -> ProblemError:
+    """The exception for something that is wrong with a file of data, at the line that names it."""
+    message = f"the data of `{path}` cannot be used: {what}"
+    return ProblemError([Diagnostic(code, message, span, helps=(remedy,))])
+
+
+def read_data_file(path: str, folder: str, span: Span | None = None) -> DataFile:
+    """The numbers of a file.
+
+    Args:
+        path: relative to `folder`; its suffix, .csv, .npz or .h5, tells the format.
+        folder: the folder of the problem's file.
+        span: where the problem names the file.
+
+    Raises:
+        ProblemError: E540, a file that cannot be read; E542, a value that is no number.
+    """
+    place, pure = _place(path, folder, span)
+    try:
+        if not place.is_file():
+            reason = "it is no file" if place.exists() else "there is no such file"
+            where = f" in `{folder}`" if folder not in ("", ".") else ""
+            raise data_mistake("E540", path, reason + where, span,
+                               "paths are relative to the problem's file")  # fmt: skip
+        size = place.stat().st_size
+        if size > MOST_BYTES:
+            raise data_mistake("E540", path, f"it has {size:,} bytes, and {MOST_BYTES:,} can be "
+                               "read", span, "take a part of it")  # fmt: skip
+        data = place.read_bytes()
+    except OSError as error:
+        reason = (error.strerror or "it cannot be read").lower()
+        raise data_mistake("E540", path, reason, span, "check its permissions") from None
+    suffix = pure.suffix.lower()
+    read = {".csv": _from_csv, ".npz": _from_npz}.get(suffix, _from_hdf5)
+    arrays = read(path, data, span)
+    return DataFile(path, arrays, suffix == ".csv", len(data), hashlib.sha256(data).hexdigest())
+
+
+def _place(path: str, folder: str, span: Span | None) -> tuple[Path, PurePosixPath]:
+    pure = PurePosixPath(path)
+    climbs = ".." in pure.parts or pure.is_absolute() or "\\" in path or path.startswith("~")
+    if climbs or not path:
+        raise data_mistake("E540", path, "its path leads out of the folder of the problem's file",
+                           span, 'write `load("data.h5")` for a file beside it')  # fmt: skip
+    if pure.suffix.lower() not in _SUFFIXES:
+        raise data_mistake("E540", path, f"its format is none of {', '.join(_SUFFIXES)}", span,
+                           "give it the suffix of its format")  # fmt: skip
+    return Path(folder) / pure, pure
+
+
+def _from_csv(path: str, data: bytes, span: Span | None) -> dict[str, np.ndarray]:
+    try:
+        text = data.decode("utf-8-sig")
+        lines = (line for line in io.StringIO(text, newline="") if not line.startswith("#"))
+        rows = [row for row in csv.reader(lines) if row]
+    except (UnicodeDecodeError, csv.Error):
+        raise data_mistake("E540", path, "it is no CSV in UTF-8", span,
+                           "save it as plain CSV") from None  # fmt: skip
+    header = [name.strip() for name in rows[0]] if rows else []
+    if not header or len(set(header)) < len(header) or not all(header):
+        raise data_mistake("E540", path, "its first line does not name every column once", span,
+                           "write a header such as `t,u,v`")  # fmt: skip
+    if len(rows) < 2:
+        raise data_mistake("E542", path, "it has no row", span, "write a row for each time")
+    columns: dict[str, np.ndarray] = {n: np.full(len(rows) - 1, np.nan) for n in header}
+    for number, row in enumerate(rows[1:], 1):
+        if len(row) != len(header):
+            raise data_mistake(
+                "E542", path, f"row {number} has {len(row)} values for {len(header)} columns", span,
+                "give every row one value a column; leave what is missing empty",
+            )  # fmt: skip
+        for name, entry in zip(header, row, strict=True):
+            entry = entry.strip()
+            try:
+                columns[name][number - 1] = float(entry) if entry else np.nan
+            except ValueError:
+                raise data_mistake(
+                    "E542", path, f"`{name}` in row {number} is no number", span,
+                    "write numbers with a decimal point; leave what is missing empty",
+                ) from None  # fmt: skip
+    return columns
+
+
+def _from_npz(path: str, data: bytes, span: Span | None) -> dict[str, np.ndarray]:
+    found: dict[str, np.ndarray] = {}
+    try:
+        with zipfile.ZipFile(io.BytesIO(data)) as archive:
+            # What is compressed may be far larger than the file.
+            unpacked = sum(entry.file_size for entry in archive.infolist())
+        if unpacked <= MOST_BYTES:
+            with np.load(io.BytesIO(data), allow_pickle=False) as arrays:
+                for name in arrays.files:
+                    if arrays[name].dtype.kind in "fiub":
+                        found[name] = np.asarray(arrays[name], dtype=np.float64)
+    # A damaged archive ends in errors of zipfile, zlib, struct, NumPy and its parser of headers.
+    except Exception:
+        raise data_mistake("E540", path, "it is no NPZ archive of plain arrays", span,
+                           "write it by `numpy.savez`") from None  # fmt: skip
+    if unpacked > MOST_BYTES:
+        raise data_mistake("E540", path, "it unpacks to more than can be read", span,
+                           "take a part of it")  # fmt: skip
+    return found
+
+
+def _from_hdf5(path: str, data: bytes, span: Span | None) -> dict[str, np.ndarray]:
+    import h5py
+
+    found: dict[str, np.ndarray] = {}
+    try:
+        with h5py.File(io.BytesIO(data), "r") as file:
+            for name in map(str, file):
+                # A link to elsewhere is not followed.
+                if not isinstance(file.get(name, getlink=True), h5py.HardLink):
+                    continue
+                item: Any = file[name]
+                if not isinstance(item, h5py.Dataset) or item.external:
+                    continue
+                if item.dtype.kind in "fiub" and item.size * 8 <= MOST_BYTES:
+                    found[name] = np.asarray(item[()], dtype=np.float64)
+    # As above: a damaged file ends in errors of any kind.
+    except Exception:
+        raise data_mistake("E540", path, "it is no HDF5 file of plain data sets", span,
+                           "write one data set for each quantity") from None  # fmt: skip
+    return found

@@ -1,0 +1,174 @@
+"""A fit from end to end: the model, its checkpoint, metrics and picture in one folder."""
+
+from __future__ import annotations
+
+import hashlib
+import math
+import time
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from pdesl.run.fit_picture import draw_fit
+from pdesl.run.folder import OutputFolder, default_folder
+from pdesl.run.metrics import make_metrics
+from pdesl.run.model_file import (
+    CHECKPOINT,
+    MODEL,
+    load_checkpoint,
+    save_checkpoint,
+    save_model,
+)  # fmt: skip
+from pdesl.run.pipeline import Ready, RunReport
+from pdesl.run.progress import Observer
+from pdesl.run.progress import stage as observed
+from pdesl.run.reporting import make_reporter
+from pdesl.solvers.fit_choices import read_data
+from pdesl.solvers.fit_descent import DescentState
+from pdesl.solvers.sinode import FitResult, fit
+from pdesl.symbolic.options import settings_of, show_option
+from pdesl.symbolic.problem import Problem
+
+__all__ = ["run_fit"]
+
+# Seconds between two checkpoints.
+CHECKPOINT_SECONDS = 10.0
+
+
+def fingerprint(problem: Problem) -> str:
+    """What a checkpoint must agree in: all that the problem states, without how long to go on."""
+    text = "\n".join(
+        line for line in problem.to_pde("ascii").splitlines()
+        if not line.strip().startswith(("optimizer", "optimiser", "patience", "seconds"))
+    )  # fmt: skip
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+def run_fit(
+    ready: Ready,
+    output: Path | None,
+    observer: Observer,
+    timings: dict[str, float],
+    *,
+    resume: bool = False,
+) -> RunReport:
+    """Fit a problem and write model, metrics and picture; arguments as for `pipeline.run`.
+
+    Raises:
+        ProblemError: data that cannot be used (E540 to E544).
+        SolverError: the fit failed (E750, E751, …); a checkpoint of what was reached is left.
+        OutputError: nothing to resume from (E819), or a result that could not be written.
+    """
+    problem = ready.task.system.problem
+    with OutputFolder(output or default_folder(problem.name)) as folder:
+        mark = fingerprint(problem)
+        checkpoint = folder.path / CHECKPOINT
+        kept = _Checkpoints(checkpoint, mark)
+        with observed(observer, "data", timings) as note:
+            data = read_data(problem, ready.task.values)
+            count = sum(m.count for m in data.values())
+            note.text = f"{count:,} measurements in {len(data)} data set{'s'[: len(data) > 1]}"
+        result = fit(
+            ready.task,
+            data,
+            make_reporter(observer, timings),
+            resume=(lambda s: load_checkpoint(checkpoint, s, mark)) if resume else None,
+            keep=lambda state, _: kept.consider(state),
+        )
+        last = result.descent
+        with observed(observer, "files", timings):
+            title, text, seed = problem.name, problem.to_pde(), ready.task.options.seed
+            folder.write(MODEL, lambda path: save_model(path, result, text, title, seed))
+            folder.write(f"{problem.name}.png", lambda path: draw_fit(path, title, result))
+            if last is not None:
+                folder.write(CHECKPOINT, lambda path: save_checkpoint(path, last, mark))
+        metrics = _metrics(ready, result, timings, data)
+        files = folder.commit(metrics)
+    return RunReport(folder.path, metrics, files, _lines(result), result.interrupted)
+
+
+class _Checkpoints:
+    """Writes a checkpoint every few seconds."""
+
+    def __init__(self, path: Path, mark: str) -> None:
+        self.path, self.mark, self.last = path, mark, time.perf_counter()
+
+    def consider(self, state: DescentState) -> None:
+        if time.perf_counter() - self.last >= CHECKPOINT_SECONDS:
+            save_checkpoint(self.path, state, self.mark)
+            self.last = time.perf_counter()
+
+
+def _metrics(
+    ready: Ready, result: FitResult, timings: Mapping[str, float], data: Mapping[str, Any]
+) -> dict[str, object]:
+    import jax
+
+    device = jax.devices()[0]
+    problem = ready.task.system.problem
+    found = make_metrics(
+        problem=problem.name,
+        problem_hash=problem.hash,
+        solver=ready.method.name,
+        settings=settings_of(ready.task.options)
+        | {"fit": {n: _plain(v) for n, v in problem.fit_options}, "optimizer": result.optimiser},
+        overrides=ready.settings,
+        seed=ready.task.options.seed,
+        device=f"{device.platform}: {device.device_kind}",
+        precision="float64",
+        errors={},
+        losses=result.losses,
+        counts=result.counts,
+        timings=timings,
+        stop_reason=result.stop_reason,
+        notes=result.notes,
+    )
+    found["unknowns"] = {
+        name: {"value": value, "standard_error": result.errors[name]}
+        for name, value in result.values.items()
+    }
+    if result.correlation is not None:
+        found["correlation"] = {"names": list(result.values), "table": result.correlation}
+    found["terms"] = {t.data: _misfit(t) for t in result.terms}
+    found["inputs"] = {m.path: {"bytes": m.size, "sha256": m.sha256} for m in data.values()}
+    found["interrupted"] = result.interrupted
+    return found
+
+
+def _plain(value: Any) -> object:
+    return value if isinstance(value, int | float | str | bool) else show_option(value)
+
+
+def _misfit(term: Any) -> dict[str, float]:
+    gap = (term.modelled - term.measured)[np.isfinite(term.measured)]
+    size = term.measured[np.isfinite(term.measured)]
+    scale = float(np.sqrt(np.mean(size**2))) or 1.0
+    root = float(np.sqrt(np.mean(gap**2)))
+    return {"root_mean_square": root, "relative": root / scale, "measurements": len(gap)}
+
+
+def _lines(result: FitResult) -> tuple[str, ...]:
+    done = result.counts.get("iterations", 0)
+    lines = [f"stopped: {result.stop_reason} ({done:,} iterations of {result.optimiser})"]
+    lines += result.notes
+    calls = result.counts.get("function_evaluations_per_epoch")
+    if calls is not None:
+        batches = result.counts["batches"]
+        lines.append(
+            f"{calls:,} function evaluations an epoch: {batches:,} batches, "
+            f"{result.counts['steps_of_a_window']:,} steps"
+        )
+    for name, value in result.values.items():
+        error = result.errors[name]
+        text = f"{name} = {value:.6g}"
+        lines.append(text if math.isnan(error) else f"{text} ± {error:.2g}")
+    for term in result.terms:
+        own = _misfit(term)
+        lines.append(
+            f"{term.data}: root mean square of model - data {own['root_mean_square']:.3g}, "
+            f"relative {own['relative']:.2e}"
+        )
+    words = ", ".join(f"{name.replace('_', ' ')} {v:.3e}" for name, v in result.losses.items())
+    return (*lines, f"misfit: {words}")

@@ -1,0 +1,247 @@
+"""The misfit of a model and its data, differentiable in everything that is learned.
+
+    L(p) = (1/N) Σ ρ((model − data)/σ) + (1/N) Σ (jump/s)² + (1/N) Σ ((θ − m)/σ_θ)² + penalty |W|²
+
+over N measurements, with ρ the square or the absolute value, jumps between the windows of one
+course (multiple shooting, H. G. Bock, 1981) and what is known of unknowns beforehand.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jax import Array
+
+from pdesl.lowering.learned import Learned
+from pdesl.lowering.learned_system import LearnedSystem, Observation
+from pdesl.solvers.fit_windows import Steps, WindowSet
+from pdesl.solvers.implicit_operators import ImplicitOperator
+from pdesl.solvers.rollout import rollout
+
+__all__ = ["Batch", "FitModel", "Priors", "make_batch"]
+
+
+class Batch(eqx.Module):
+    """Windows as arrays; see `WindowSet`.
+
+    Attributes:
+        starts: times (W,).
+        states: measured states (W, n), or None.
+        ends: number of the step that ends each window, (W,).
+        offsets: (W, K) for each data set; `index` the step at or before, `share` of the next one.
+        values: (W, K, P) for each term of the fit, zero where nothing was measured.
+        masks: the same, 1 where something was.
+    """
+
+    starts: Array
+    states: Array | None
+    ends: Array
+    offsets: tuple[Array, ...]
+    index: tuple[Array, ...]
+    share: tuple[Array, ...]
+    values: tuple[Array, ...]
+    masks: tuple[Array, ...]
+
+    def rows(self, chosen: Array) -> Batch:
+        """Some of the windows."""
+        return jax.tree.map(lambda leaf: leaf[chosen], self)
+
+
+def make_batch(
+    windows: WindowSet, steps: Steps, terms: tuple[tuple[str, str], ...], sets: tuple[str, ...]
+) -> Batch:
+    """Windows as arrays on steps."""
+
+    def place(offsets: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        share = offsets / steps.dt
+        if steps.exact:
+            return np.round(share).astype(np.int32), np.zeros(share.shape)
+        index = np.clip(np.floor(share + 1e-9).astype(np.int32), 0, steps.count - 1)
+        return index, share - index
+
+    placed = [place(windows.targets[name].offsets) for name in sets]
+    values = [windows.targets[d].values[c] for d, c in terms]
+    lengths = windows.ends - windows.starts
+    return Batch(
+        jnp.asarray(windows.starts),
+        None if windows.states is None else jnp.asarray(windows.states),
+        jnp.asarray(np.round(lengths / steps.dt).astype(np.int32)),
+        tuple(jnp.asarray(windows.targets[name].offsets) for name in sets),
+        tuple(jnp.asarray(i) for i, _ in placed),
+        tuple(jnp.asarray(s) for _, s in placed),
+        tuple(jnp.asarray(np.nan_to_num(v)) for v in values),
+        tuple(jnp.asarray(np.isfinite(v).astype(float)) for v in values),
+    )
+
+
+class Priors(eqx.Module):
+    """What is known of unknowns beforehand: θ_i = mean ± deviation."""
+
+    index: tuple[int, ...] = eqx.field(static=True)
+    means: tuple[float, ...] = eqx.field(static=True)
+    deviations: tuple[float, ...] = eqx.field(static=True)
+
+    def residuals(self, values: Array) -> Array:
+        own = values[jnp.asarray(self.index, jnp.int32)]
+        return (own - np.asarray(self.means)) / np.asarray(self.deviations)
+
+
+class FitModel(eqx.Module):
+    """A learned system with the steps, models and measures of a fit; a pytree of its arrays.
+
+    Attributes:
+        sets: the data set of each term of the fit, as a position in `Batch.offsets`.
+        deviations: σ of each term, 1 where none is given.
+        jump: size of a jump between windows that counts as one, (n,).
+    """
+
+    system: LearnedSystem
+    operator: ImplicitOperator | None
+    observations: tuple[Observation, ...]
+    jump: Array
+    priors: Priors
+    sets: tuple[int, ...] = eqx.field(static=True)
+    deviations: tuple[float, ...] = eqx.field(static=True)
+    scheme: str = eqx.field(static=True)
+    dt: float = eqx.field(static=True)
+    count: int = eqx.field(static=True)
+    exact: bool = eqx.field(static=True)
+    gradient: str = eqx.field(static=True)
+    absolute: bool = eqx.field(static=True)
+    penalty: float = eqx.field(static=True)
+
+    # -- courses ---------------------------------------------------------------------------
+
+    def course(
+        self, learned: Learned, states: Array, starts: Array, gradient: str | None = None
+    ) -> Array:
+        """States (steps + 1, W, n) of every window."""
+        together = self.system.autonomous or len(states) == 1
+
+        def run(rows: Array, start: Any) -> Array:
+            forcing = self.system.forcing if self.system.has_forcing else None
+            return rollout(
+                self.system.explicit, self.operator, rows, learned, self.count, self.dt,
+                self.scheme, forcing=forcing, start=start, gradient=gradient or self.gradient,
+            ).states  # fmt: skip
+
+        if together:
+            return run(states, starts[0])
+        found = jax.vmap(lambda row, start: run(row[None], start)[:, 0])(states, starts)
+        return jnp.swapaxes(found, 0, 1)
+
+    def first_states(self, learned: Learned, batch: Batch) -> Array:
+        """The states (W, n) at the starts of windows."""
+        if batch.states is not None:
+            return batch.states
+        first = self.system.initial(learned)
+        return first if learned.states is None else jnp.concatenate([first, learned.states])
+
+    def slopes(self, learned: Learned, states: Array, times: Array) -> Array:
+        """∂t u at states (k, n) and times (k, 1)."""
+        found = self.system.explicit(times, states, learned)
+        if self.operator is not None:
+            found = found + self.operator.apply(learned, states)
+        if self.system.has_forcing:
+            extra = jax.vmap(lambda t: self.system.forcing(t, learned)[0])(times[:, 0])
+            found = found + extra
+        return found
+
+    def states_at(self, learned: Learned, course: Array, batch: Batch, number: int) -> Array:
+        """States (W, K, n) at the measured times of a data set.
+
+        Between steps by the cubic with the values and slopes of both ends, an error of Δt⁴.
+        """
+        index, share = batch.index[number], batch.share[number][..., None]
+        window = jnp.arange(index.shape[0])[:, None]
+        left = course[index, window]
+        if self.exact:
+            return left
+        right = course[index + 1, window]
+        clock = batch.starts[:, None] + index * self.dt
+        shape, flat = left.shape, (-1, left.shape[-1])
+        slope_left = self.slopes(learned, left.reshape(flat), clock.reshape(-1, 1)).reshape(shape)
+        slope_right = self.slopes(
+            learned, right.reshape(flat), (clock + self.dt).reshape(-1, 1)
+        ).reshape(shape)
+        s, h = share, self.dt
+        return (
+            (1 + 2 * s) * (1 - s) ** 2 * left
+            + s**2 * (3 - 2 * s) * right
+            + h * s * (1 - s) ** 2 * slope_left
+            + h * s**2 * (s - 1) * slope_right
+        )
+
+    def models(self, learned: Learned, course: Array, batch: Batch) -> list[Array]:
+        """What the model says of the measurements of each term, (W, K, P)."""
+        known: dict[int, Array] = {}
+        found = []
+        for observation, number in zip(self.observations, self.sets, strict=True):
+            if number not in known:
+                known[number] = self.states_at(learned, course, batch, number)
+            states = known[number]
+            times = batch.starts[:, None] + batch.offsets[number]
+            flat = states.reshape(-1, states.shape[-1])
+            values = self.system.observe(observation, times.ravel(), flat, learned)
+            found.append(values.reshape(*states.shape[:2], -1))
+        return found
+
+    # -- misfits ---------------------------------------------------------------------------
+
+    def parts(
+        self, learned: Learned, batch: Batch, gradient: str | None = None
+    ) -> tuple[list[Array], Array, Array]:
+        """Residuals of the measurements (zero where there is none), of jumps, and of priors."""
+        course = self.course(learned, self.first_states(learned, batch), batch.starts, gradient)
+        models = self.models(learned, course, batch)
+        residuals = [
+            (model - value) * mask / sigma
+            for model, value, mask, sigma in zip(
+                models, batch.values, batch.masks, self.deviations, strict=True
+            )
+        ]
+        jumps = jnp.zeros((0, course.shape[-1]))
+        if learned.states is not None and batch.states is None:
+            window = jnp.arange(len(batch.starts) - 1)
+            ends = course[batch.ends[:-1], window]
+            jumps = (ends - learned.states) / self.jump
+        return residuals, jumps, self.priors.residuals(self.system.values_of_unknowns(learned))
+
+    def loss(self, learned: Learned, batch: Batch) -> Array:
+        residuals, jumps, priors = self.parts(learned, batch)
+        count = sum(jnp.sum(mask) for mask in batch.masks)
+        measure = jnp.abs if self.absolute else jnp.square
+        total = sum(jnp.sum(measure(r)) for r in residuals)
+        total = total + jnp.sum(jumps**2) + jnp.sum(priors**2)
+        return total / count + self.weights_penalty(learned)
+
+    def weights_penalty(self, learned: Learned) -> Any:
+        if not self.penalty:
+            return 0.0
+        weights = [w for network in learned.networks for w in network.weights]
+        size = sum(w.size for w in weights)
+        return self.penalty * sum(jnp.sum(w**2) for w in weights) / max(size, 1)
+
+    def misfit(self, learned: Learned, batch: Batch) -> Array:
+        """The mean over the measurements alone, for the validation."""
+        residuals, _, _ = self.parts(learned, batch)
+        count = sum(jnp.sum(mask) for mask in batch.masks)
+        measure = jnp.abs if self.absolute else jnp.square
+        return sum(jnp.sum(measure(r)) for r in residuals) / count
+
+    def residual_vector(self, learned: Learned, batch: Batch) -> Array:
+        """All residuals as one vector, of which the loss is the mean square."""
+        residuals, jumps, priors = self.parts(learned, batch, "backpropagation")
+        parts = [r.ravel() for r in residuals]
+        found = jnp.concatenate([*parts, jumps.ravel(), priors])
+        if not self.penalty:
+            return found
+        weights = [w.ravel() for network in learned.networks for w in network.weights]
+        count = sum(jnp.sum(mask) for mask in batch.masks)
+        size = sum(w.size for w in weights)
+        return jnp.concatenate([found, *(w * jnp.sqrt(self.penalty * count / size)
+                                         for w in weights)])  # fmt: skip

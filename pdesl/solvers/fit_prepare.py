@@ -1,0 +1,369 @@
+"""Before a fit begins: discretised in space, windows read off the data, steps and start values."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import equinox as eqx
+import jax.numpy as jnp
+import numpy as np
+from jax import Array
+
+from pdesl.diagnostics import Diagnostic, ProblemError, SolverError
+from pdesl.ir.evolution import to_evolution
+from pdesl.ir.fitting import evolved_expression
+from pdesl.ir.system import System
+from pdesl.lowering.learned import Learned
+from pdesl.lowering.measurements import Measurements
+from pdesl.lowering.to_learned import Lowered
+from pdesl.solvers.base import Reporter, Task
+from pdesl.solvers.binding import bind_nested
+from pdesl.solvers.fit_choices import FitChoices, fit_choices, space_choices
+from pdesl.solvers.fit_model import Batch, FitModel, Priors, make_batch
+from pdesl.solvers.fit_states import measured_states, states_at_cuts
+from pdesl.solvers.fit_windows import (
+    Steps,
+    WindowSet,
+    course_windows,
+    make_steps,
+    measured_windows,
+)
+from pdesl.solvers.learned_lines import discretise, first_networks, implicit_operator
+from pdesl.solvers.options import SinodeOptions
+from pdesl.solvers.rollout import prefactored
+from pdesl.symbolic.domain import numeric_value
+from pdesl.symbolic.functions import constant_value
+from pdesl.symbolic.problem import FitTerm
+
+__all__ = [
+    "Prepared",
+    "build_model",
+    "course_of",
+    "deviation_of",
+    "error_of_steps",
+    "prepare",
+    "scheme_of",
+    "with_right_steps",
+]
+
+# Halvings of the step before a course counts as one that cannot be stepped through.
+MOST_HALVINGS = 14
+# Windows that the step is chosen on.
+PROBES = 8
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Prepared:
+    """Everything before the first iteration."""
+
+    task: Task
+    system: System
+    choices: FitChoices
+    lowered: Lowered
+    model: FitModel
+    learned: Learned
+    windows: WindowSet
+    steps: Steps
+    terms: tuple[FitTerm, ...]
+    pairs: tuple[tuple[str, str], ...]
+    sets: tuple[str, ...]
+    data: Mapping[str, Measurements]
+    scales: Mapping[str, tuple[float, ...]]
+    is_step_given: bool
+    rtol: float
+
+
+def build_model(
+    lowered: Lowered,
+    *,
+    scheme: str,
+    dt: float,
+    count: int,
+    exact: bool = True,
+    gradient: str = "discrete_adjoint",
+) -> FitModel:
+    """A model without data, to be stepped."""
+    operator = implicit_operator(lowered)
+    return FitModel(
+        system=lowered.learned, operator=operator, observations=(),
+        jump=jnp.ones(lowered.learned.size), priors=Priors((), (), ()), sets=(), deviations=(),
+        scheme=scheme, dt=dt, count=count, exact=exact, gradient=gradient, absolute=False,
+        penalty=0.0,
+    )  # fmt: skip
+
+
+def scheme_of(options: SinodeOptions, lowered: Lowered, values: Any) -> tuple[str, Any]:
+    """The integrator's name and its options."""
+    own = bind_nested("sinode.time", options.time, values)
+    name = options.time.name
+    if name == "automatic":
+        name = "rk4" if lowered.stiff.is_zero else "imex_rk3"
+    return name, own
+
+
+def prepare(task: Task, data: Mapping[str, Measurements], reporter: Reporter) -> Prepared:
+    """Discretise, read windows off the data, choose steps and start values.
+
+    Raises:
+        ProblemError: data that do not fit the discretisation (E544), formulas without values.
+        SolverError: nodes that cannot be made, or a course that cannot be stepped through (E750).
+    """
+    options: SinodeOptions = task.options
+    problem = task.system.problem
+    system = to_evolution(task.system)
+    choices = fit_choices(problem, dict(task.values))
+    span = task.time_span
+    assert span is not None
+    lines = space_choices(options, system, dict(task.values))
+    lowered = discretise(task, system, lines, span[0], reporter)
+    terms = tuple(t for t in problem.fit if "." in t.data)
+    pairs = tuple((t.data.split(".", 1)[0], t.data.split(".", 1)[1]) for t in terms)
+    sets = tuple(dict.fromkeys(d for d, _ in pairs))
+    own = {name: data[name] for name in sets}
+    _refuse_places(lowered, own, problem)
+    fit = choices.fit
+    with reporter.stage("windows") as note:
+        if choices.starts_measured:
+            main, states = measured_states(lowered, terms, own)
+            windows = measured_windows(own, states, main, fit.window or 1, fit.validation)
+            if not len(windows.starts) or windows.held_out.all():
+                raise ProblemError(
+                    [Diagnostic("E544", "no window of the data starts at a complete state",
+                                terms[0].span, helps=("measure every field at some times",))]
+                )  # fmt: skip
+        else:
+            windows = course_windows(own, span[0], fit.windows)
+        note.text = f"{len(windows.starts):,}"
+        if windows.held_out.any():
+            note.text += f", {int(windows.held_out.sum()):,} held out"
+    scheme, time_options = scheme_of(options, lowered, dict(task.values))
+    scales = _scales(lowered, choices, windows, options.seed)
+    networks = first_networks(lowered, choices, options.seed, scales)
+    learned = Learned(
+        jnp.asarray(lowered.learned.unknowns.to_free(lowered.learned.unknowns.start)), networks
+    )
+    dt = time_options.dt
+    steps = make_steps(windows, dt or windows.length / max(_intervals(windows), 1))
+    observations = tuple(
+        lowered.observation(t.model, own[d].places, t.span)
+        for t, (d, _) in zip(terms, pairs, strict=True)
+    )
+    model = FitModel(
+        system=lowered.learned,
+        operator=implicit_operator(lowered),
+        observations=observations,
+        jump=jnp.asarray(_jump(lowered, terms, pairs, own) * fit.continuity),
+        priors=_priors(problem.fit, lowered, task),
+        sets=tuple(sets.index(d) for d, _ in pairs),
+        deviations=tuple(deviation_of(t, task) or 1.0 for t in terms),
+        scheme=scheme,
+        dt=steps.dt,
+        count=steps.count,
+        exact=steps.exact,
+        gradient=options.gradient,
+        absolute=fit.loss == "absolute",
+        penalty=fit.penalty,
+    )
+    found = Prepared(
+        task, system, choices, lowered, model, learned, windows, steps, terms, pairs, sets, own,
+        scales, dt is not None or bool(problem.closures), time_options.rtol,
+    )  # fmt: skip
+    if not found.is_step_given:
+        found, _ = with_right_steps(found, learned)
+    if fit.windows > 1:
+        start = states_at_cuts(found.lowered, terms, own, windows)
+        if start is None:
+            start = _simulated(found)
+        found = _replaced(
+            found, learned=eqx.tree_at(lambda p: p.states, learned, jnp.asarray(start),
+                                       is_leaf=lambda x: x is None)
+        )  # fmt: skip
+    if found.model.operator is not None and not found.model.operator.learned:
+        operator = prefactored(found.model.operator, scheme, found.model.dt)
+        found = _replaced(found, model=_with(found.model, operator=operator))
+    return found
+
+
+def _replaced(prepared: Prepared, **changes: Any) -> Prepared:
+    import dataclasses
+
+    return dataclasses.replace(prepared, **changes)
+
+
+def _with(model: FitModel, **changes: Any) -> FitModel:
+    import dataclasses
+
+    return dataclasses.replace(model, **changes)
+
+
+def _intervals(windows: WindowSet) -> int:
+    """How often the smallest distance of measured times fits into the longest window."""
+    offsets = np.unique(np.concatenate([t.offsets.ravel() for t in windows.targets.values()]))
+    gaps = np.diff(np.append(0.0, offsets[offsets > 1e-9 * windows.length]))
+    gaps = gaps[gaps > 1e-6 * windows.length]
+    return int(np.ceil(windows.length / gaps.min() - 1e-6)) if len(gaps) else 1
+
+
+def _refuse_places(lowered: Lowered, data: Mapping[str, Measurements], problem: Any) -> None:
+    """Data without places are at the points of the grid, which must be as many."""
+    if lowered.points is None:
+        return
+    for own in data.values():
+        if own.places is not None:
+            continue
+        count = next(iter(own.values.values())).shape[2]
+        span = next((d.span for d in problem.data if d.name == own.name), None)
+        if lowered.grid_order is None:
+            message, remedy = "it names no places", "add the coordinates to the file"
+        elif count != len(lowered.points):
+            message = f"it has {count:,} places, and the grid has {len(lowered.points):,} points"
+            remedy = f"add the coordinates to the file, or set `space` to {count:,} points"
+        else:
+            continue
+        raise ProblemError(
+            [Diagnostic("E544", f"the data of `{own.path}` cannot be used: {message}", span,
+                        helps=(remedy,))]
+        )  # fmt: skip
+
+
+def deviation_of(term: FitTerm, task: Task) -> float | None:
+    if term.deviation is None:
+        return None
+    found = numeric_value(term.deviation, task.values, term.span, "a standard deviation")
+    if found <= 0:
+        raise ProblemError(
+            [Diagnostic("E504", "a standard deviation must be greater than 0", term.span,
+                        helps=("write `data.u ≈ u ± 0.1`",))]
+        )  # fmt: skip
+    return found
+
+
+def _priors(terms: Sequence[FitTerm], lowered: Lowered, task: Task) -> Priors:
+    names = lowered.learned.unknowns.names
+    index, means, deviations = [], [], []
+    for term in terms:
+        if term.data in names:
+            mean = constant_value(term.model, dict(task.values))
+            index.append(names.index(term.data))
+            means.append(0.0 if mean is None else mean)
+            deviations.append(deviation_of(term, task) or 1.0)
+    return Priors(tuple(index), tuple(means), tuple(deviations))
+
+
+def _scales(
+    lowered: Lowered, choices: FitChoices, windows: WindowSet, seed: int
+) -> dict[str, tuple[float, ...]]:
+    """Root mean squares of the closures' inputs over measured states, or at the start."""
+    system = lowered.learned
+    if not system.closures:
+        return {}
+    empty = Learned(jnp.asarray(system.unknowns.to_free(system.unknowns.start)))
+    if windows.states is None:
+        states, times = system.initial(empty), jnp.full((1, 1), system.first_time)
+    else:
+        chosen = np.flatnonzero(~windows.held_out)
+        chosen = np.random.default_rng(seed).permutation(chosen)[:512]
+        states = jnp.asarray(windows.states[chosen])
+        times = jnp.asarray(windows.starts[chosen][:, None])
+    unknowns = system.values_of_unknowns(empty)
+    tables = system.tables(states, times, empty)
+    found = {}
+    for name, (function, columns) in zip(system.closures, system.inputs, strict=True):
+        jets = system.jets(tables, function.jets, {})
+        shape = (len(states), system.places)
+        values = np.asarray(function(jets, list(columns), times, unknowns, shape))
+        size = np.sqrt(np.mean(values**2, axis=(1, 2)))
+        found[name] = tuple(float(s) if s > 0 and np.isfinite(s) else 1.0 for s in size)
+    del choices
+    return found
+
+
+def _jump(
+    lowered: Lowered, terms: Sequence[FitTerm], pairs: Sequence[tuple[str, str]],
+    data: Mapping[str, Measurements],
+) -> np.ndarray:  # fmt: skip
+    """The size of the field of each value of the state, from the data where it is measured."""
+    system = lowered.learned
+    sizes = {}
+    for term, (name, column) in zip(terms, pairs, strict=True):
+        model = evolved_expression(term.model, lowered.system, term.span, "a model")
+        for own in system.fields:
+            if model == lowered.system.space.symbol(lowered.system.space.jet(own)):
+                values = data[name].values[column]
+                sizes[own] = float(np.sqrt(np.nanmean(values**2))) or 1.0
+    per_field = np.array([sizes.get(f, 1.0) for f in system.fields])
+    flat = np.repeat(per_field, system.places)
+    return flat if system.keep is None else flat[np.asarray(system.keep)]
+
+
+# -- steps ---------------------------------------------------------------------------------
+
+
+def _probe(prepared: Prepared) -> WindowSet:
+    chosen = np.linspace(0, len(prepared.windows.starts) - 1, PROBES).astype(int)
+    return prepared.windows.subset(np.unique(chosen))
+
+
+def error_of_steps(prepared: Prepared, learned: Learned) -> float:
+    """How far halved steps change the course, against the size of the state."""
+    windows = _probe(prepared) if prepared.windows.states is not None else prepared.windows
+    batch = make_batch(windows, prepared.steps, prepared.pairs, prepared.sets)
+    model = prepared.model
+    fine = _with(model, dt=model.dt / 2, count=model.count * 2)
+    coarse, halved = course_of(model, learned, batch), course_of(fine, learned, batch)
+    if not (np.all(np.isfinite(coarse)) and np.all(np.isfinite(halved))):
+        return np.inf
+    size = float(np.sqrt(np.mean(halved**2))) + 1e-300
+    return float(np.sqrt(np.max(np.mean((coarse - halved[::2]) ** 2, axis=(1, 2))))) / size
+
+
+@eqx.filter_jit
+def _course(model: FitModel, learned: Learned, batch: Batch) -> Array:
+    first = model.first_states(learned, batch)
+    return model.course(learned, first, batch.starts, "backpropagation")
+
+
+def course_of(model: FitModel, learned: Learned, batch: Batch) -> np.ndarray:
+    return np.asarray(_course(model, learned, batch))
+
+
+def with_right_steps(prepared: Prepared, learned: Learned) -> tuple[Prepared, float]:
+    """Steps halved until the course is right to `rtol`; and the error that is left.
+
+    Raises:
+        SolverError: E750, a course that no step makes finite.
+    """
+    error = np.inf
+    for _ in range(MOST_HALVINGS):
+        error = error_of_steps(prepared, learned)
+        if error <= prepared.rtol:
+            return prepared, error
+        steps = make_steps(prepared.windows, prepared.model.dt / 2)
+        model = _with(prepared.model, dt=steps.dt, count=steps.count, exact=steps.exact)
+        prepared = _replaced(prepared, model=model, steps=steps)
+    if not np.isfinite(error):
+        raise SolverError(
+            "the course at the start values cannot be stepped through",
+            code="E750",
+            advice="choose other start values, or several `windows`",
+        )
+    return prepared, error
+
+
+def _simulated(prepared: Prepared) -> np.ndarray:
+    """States at the cuts, by one course through all windows at the start values."""
+    windows = prepared.windows
+    one = WindowSet(
+        windows.starts[:1], windows.ends[-1:], None,
+        {n: type(t)(t.offsets[:1], {c: v[:1] for c, v in t.values.items()})
+         for n, t in windows.targets.items()}, windows.held_out[:1],
+    )  # fmt: skip
+    dt = prepared.model.dt
+    count = int(np.ceil((one.ends[0] - one.starts[0]) / dt - 1e-9))
+    model = _with(prepared.model, count=count)
+    batch = make_batch(one, Steps(dt, count, exact=False), prepared.pairs, prepared.sets)
+    course = course_of(model, prepared.learned, batch)[:, 0]
+    cuts = np.round((windows.starts[1:] - windows.starts[0]) / dt).astype(int)
+    return course[np.clip(cuts, 0, count)]
