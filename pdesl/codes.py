@@ -283,6 +283,13 @@ _RESULTS = (
     Code("E818", "a movie that cannot be made",
          "A movie shows a field on a line or in the plane over time.",
          "Draw the pictures of the result without --movie."),
+    Code("E830", "no fitted model to run",
+         "pdesl predict takes the folder of a fit, with the start of every field.",
+         "Name the folder that pdesl run wrote, and give the start as the message says."),
+    Code("E831", "a checkpoint that cannot be resumed from",
+         "A fit goes on from checkpoint.h5 in its folder, if the problem is the same but for how "
+         "long to go on.",
+         "Run it without --resume."),
 )  # fmt: skip
 
 _STENCILS = (

@@ -107,6 +107,29 @@ _OPTIONS = (
          "reference = … under verify: names a method whose run stands for the exact solution where "
          "none is known.",
          "Write reference = method_of_lines(…), and state no known solution beside it."),
+    Code("E540", "a file of data that cannot be read",
+         "Data come from a CSV, NPZ or HDF5 file in the folder of the problem's file, or below it.",
+         "Check the name; the path starts at the problem's file."),
+    Code("E541", "a quantity that a file of data does not have",
+         "The name behind the dot of obs.u, and the coordinates, are columns of a table or arrays "
+         "of the file.",
+         'Use a name of the file, or say what it calls a coordinate: load("obs.csv", t="year").'),
+    Code("E542", "values of a file of data that do not fit",
+         "Values are numbers; arrays have their axes in the order run, time, place. What is "
+         "missing is an empty entry, or NaN.",
+         "Correct the entry or the shape that the message names."),
+    Code("E543", "times of a file of data that cannot be",
+         "Times ascend along every run, and lie in the range of time of the domain.",
+         "Sort the file by time, or widen the range in domain:."),
+    Code("E544", "places of a file of data that cannot be",
+         "Measured places lie in the domain; a file without coordinates has one value for each "
+         "point of the grid; a window starts where every field is known at every point.",
+         "Add the coordinates to the file, or choose the points of the grid among them."),
+    Code("E545", "settings of a fit that exclude one another",
+         "window is the length of windows that start at measured states, windows the number of "
+         "those that a course from initial conditions is cut into; squares are what "
+         "levenberg_marquardt minimises.",
+         "Keep one of the two."),
 )  # fmt: skip
 
 _CAPABILITIES = (
@@ -200,6 +223,32 @@ _CAPABILITIES = (
          "etd1, etdrk2 and etdrk4 need the exponential of the stiff part, which is at hand where "
          "that is diagonal: constant coefficients on a periodic box.",
          "Choose time = imex_rk4(…)."),
+    Code("E640", "nothing to fit, or nothing to learn",
+         "sinode finds unknown numbers and closures by comparing a model with data.",
+         "State data:, fit: and what is unknown; another method solves a problem without them."),
+    Code("E641", "a course without a start",
+         "A course starts from initial conditions, which may be unknown, or at measured states, "
+         "for which every field is measured itself.",
+         "Add the field to initial:, or to fit:."),
+    Code("E642", "a formula that the state of a system does not give",
+         "Models of measurements and inputs of closures are formulas in the fields and in their "
+         "time derivatives below the highest one.",
+         "Write the highest time derivative by the right-hand side of its equation."),
+    Code("E643", "a stiff part that cannot be learned with",
+         "The implicit terms are linear with factors that are known, or unknown numbers times a "
+         "known function of place: they are solved for in every step.",
+         "Let the term stand in nonstiff(…), or write its coefficient as a sum of such products."),
+    Code("E644", "a boundary condition that is learned",
+         "Boundary values are solved for along with every step, by a matrix that is made once; "
+         "unknown numbers may stand in the data of a condition.",
+         "Let the unknown stand beside the data."),
+    Code("E645", "a closure without a grid",
+         "Convolutions, and derivatives of closures, need the neighbours that a periodic grid "
+         "gives; a closure takes fields and coordinates, and no other closure.",
+         "Choose mlp(…), with the derivatives that it needs as inputs."),
+    Code("E646", "something that a method does not give",
+         "A method that fits gives a model in a folder; checkpoints belong to fits by adam.",
+         "Use pdesl run and pdesl predict."),
 )  # fmt: skip
 
 _NUMERICS = (
@@ -253,6 +302,20 @@ _NUMERICS = (
          "A comparison needs the result of every method that it names; the message of the one "
          "that failed is part of this one.",
          "Mend what that message names, or leave the method out of --solvers."),
+    Code("E753", "too many values for a full matrix",
+         "On nodes the stiff part of a learned system is a full matrix, whose size is limited.",
+         "Take fewer nodes, or a periodic grid."),
+    Code("E750", "a misfit that is not finite",
+         "The course of the model left the range of numbers: a step of the optimiser was too "
+         "large, windows are too long for an unstable model, or steps in time too long for what "
+         "is not implicit.",
+         "Take a smaller rate, shorter windows, a smaller dt, or mark stiff terms with stiff(…)."),
+    Code("E751", "too many numbers for a full Jacobian",
+         "levenberg_marquardt differentiates every residual with respect to every learned number.",
+         "Choose optimizer = adam(…) or lbfgs."),
+    Code("E752", "a prediction that is not finite",
+         "A model is only as good as its data: far from them it may be unstable.",
+         "Start nearer to them, or fit longer windows."),
 )  # fmt: skip
 
 _FILES = (

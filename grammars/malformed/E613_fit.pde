@@ -17,3 +17,6 @@ data:
 
 fit:
     obs.u ≈ u
+
+solver:
+    method = rbf_fd

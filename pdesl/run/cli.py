@@ -47,6 +47,7 @@ from pdesl.run.cli_options import problem as problem_argument
 from pdesl.run.cli_options import profile as profile_option
 from pdesl.run.cli_options import solver as solver_option
 from pdesl.run.cli_pictures import plot, report
+from pdesl.run.cli_predict import predict
 from pdesl.run.cli_start import completion, new, sweep
 from pdesl.run.cli_studies import compare, verify
 
@@ -261,6 +262,7 @@ def _show_check(
 @settings
 @profile_option
 @click.option("--seed", type=click.IntRange(0, 2**32 - 1), help="Seed of every random number.")
+@click.option("--resume", is_flag=True, help="Go on from the checkpoint of a fit in the folder.")
 @click.option("-q", "--quiet", is_flag=True, help="Only the closing lines.")
 @click.option("-v", "--verbose", is_flag=True, help="Options, seconds and counts too.")
 @as_json_flag
@@ -273,6 +275,7 @@ def run(
     overrides: tuple[str, ...],
     profile: str | None,
     seed: int | None,
+    resume: bool,
     quiet: bool,
     verbose: bool,
     as_json: bool,
@@ -305,8 +308,11 @@ def run(
             profile=profile,
             seed=seed,
             observer=observer,
+            resume=resume,
         )
     answer(report, as_json=as_json, quiet=quiet, verbose=verbose)
+    if report.interrupted:
+        ctx.exit(Status.INTERRUPTED)
 
 
 @commands.command(short_help="Print what the compiler makes of a problem.")
@@ -468,6 +474,9 @@ def list_(kind: str, name: str | None, as_json: bool) -> None:
 
 for command in (verify, compare, plot, report, new, sweep, completion, lsp):
     commands.add_command(command)
+commands.add_command(predict)
+commands.add_command(verify)
+commands.add_command(compare)
 
 
 def main() -> None:

@@ -77,10 +77,11 @@ def _draw_term(axes: Axes, term: TermResult) -> None:
 
 def _draw_loss(axes: Axes, result: FitResult) -> None:
     iterations = result.history["iteration"]
-    for position, name in enumerate(n for n in ("loss", "validation") if n in result.history):
+    shown = {"loss": "training", "validation": "validation"}
+    for position, name in enumerate(n for n in shown if n in result.history):
         values = np.asarray(result.history[name], float)
         axes.plot(
-            iterations, np.where(values > 0, values, np.nan), label=name.replace("loss", "training"),
+            iterations, np.where(values > 0, values, np.nan), label=shown[name],
             color=COLOURS[position], linestyle=STYLES[position],
         )  # fmt: skip
     axes.set_yscale("log")
@@ -104,7 +105,7 @@ def _draw_unknowns(axes: Axes, result: FitResult) -> None:
     axes.errorbar(np.zeros(len(names)), places, xerr=100 * shown, fmt="o", color=COLOURS[1],
                   elinewidth=2.0, markersize=3)  # fmt: skip
     axes.set_yticks(places, [f"{n} = {v:.4g}" for n, v in zip(names, values, strict=True)])
-    axes.set_xlabel("one and two standard errors, in % of the value")
+    axes.set_xlabel("1 and 2 standard errors, %")
     axes.set_title("Unknowns")
     axes.invert_yaxis()
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import math
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -21,10 +21,11 @@ from pdesl.run.model_file import (
     save_checkpoint,
     save_model,
 )  # fmt: skip
-from pdesl.run.pipeline import Ready, RunReport
+from pdesl.run.pipeline import RunReport
 from pdesl.run.progress import Observer
 from pdesl.run.progress import stage as observed
 from pdesl.run.reporting import make_reporter
+from pdesl.solvers.base import Task
 from pdesl.solvers.fit_choices import read_data
 from pdesl.solvers.fit_descent import DescentState
 from pdesl.solvers.sinode import FitResult, fit
@@ -47,7 +48,8 @@ def fingerprint(problem: Problem) -> str:
 
 
 def run_fit(
-    ready: Ready,
+    task: Task,
+    settings: Sequence[str],
     output: Path | None,
     observer: Observer,
     timings: dict[str, float],
@@ -56,22 +58,26 @@ def run_fit(
 ) -> RunReport:
     """Fit a problem and write model, metrics and picture; arguments as for `pipeline.run`.
 
+    Args:
+        task: a problem that `sinode` has accepted.
+        settings: what was set from outside, for the metrics.
+
     Raises:
         ProblemError: data that cannot be used (E540 to E544).
         SolverError: the fit failed (E750, E751, …); a checkpoint of what was reached is left.
-        OutputError: nothing to resume from (E819), or a result that could not be written.
+        OutputError: nothing to resume from (E831), or a result that could not be written.
     """
-    problem = ready.task.system.problem
+    problem = task.system.problem
     with OutputFolder(output or default_folder(problem.name)) as folder:
         mark = fingerprint(problem)
         checkpoint = folder.path / CHECKPOINT
         kept = _Checkpoints(checkpoint, mark)
         with observed(observer, "data", timings) as note:
-            data = read_data(problem, ready.task.values)
+            data = read_data(problem, task.values)
             count = sum(m.count for m in data.values())
             note.text = f"{count:,} measurements in {len(data)} data set{'s'[: len(data) > 1]}"
         result = fit(
-            ready.task,
+            task,
             data,
             make_reporter(observer, timings),
             resume=(lambda s: load_checkpoint(checkpoint, s, mark)) if resume else None,
@@ -79,12 +85,12 @@ def run_fit(
         )
         last = result.descent
         with observed(observer, "files", timings):
-            title, text, seed = problem.name, problem.to_pde(), ready.task.options.seed
+            title, text, seed = problem.name, problem.to_pde(), task.options.seed
             folder.write(MODEL, lambda path: save_model(path, result, text, title, seed))
             folder.write(f"{problem.name}.png", lambda path: draw_fit(path, title, result))
             if last is not None:
                 folder.write(CHECKPOINT, lambda path: save_checkpoint(path, last, mark))
-        metrics = _metrics(ready, result, timings, data)
+        metrics = _metrics(task, settings, result, timings, data)
         files = folder.commit(metrics)
     return RunReport(folder.path, metrics, files, _lines(result), result.interrupted)
 
@@ -102,20 +108,24 @@ class _Checkpoints:
 
 
 def _metrics(
-    ready: Ready, result: FitResult, timings: Mapping[str, float], data: Mapping[str, Any]
+    task: Task,
+    settings: Sequence[str],
+    result: FitResult,
+    timings: Mapping[str, float],
+    data: Mapping[str, Any],
 ) -> dict[str, object]:
     import jax
 
     device = jax.devices()[0]
-    problem = ready.task.system.problem
+    problem = task.system.problem
     found = make_metrics(
         problem=problem.name,
         problem_hash=problem.hash,
-        solver=ready.method.name,
-        settings=settings_of(ready.task.options)
+        solver="sinode",
+        settings=settings_of(task.options)
         | {"fit": {n: _plain(v) for n, v in problem.fit_options}, "optimizer": result.optimiser},
-        overrides=ready.settings,
-        seed=ready.task.options.seed,
+        overrides=settings,
+        seed=task.options.seed,
         device=f"{device.platform}: {device.device_kind}",
         precision="float64",
         errors={},

@@ -40,7 +40,7 @@ class SavedModel:
 
     __slots__ = (
         "free", "last_state", "last_time", "names", "networks", "scales", "scheme", "seed", "step",
-        "text",
+        "text", "title",
     )  # fmt: skip
 
     def __init__(self, file: h5py.File) -> None:
@@ -48,6 +48,7 @@ class SavedModel:
             return file.attrs[name]
 
         self.text = str(attribute("problem"))
+        self.title = str(attribute("title"))
         self.scheme = str(attribute("scheme"))
         self.step = float(attribute("step"))
         self.seed = int(attribute("seed"))
@@ -135,7 +136,7 @@ def load_model(folder: Path) -> SavedModel:
     """The model in a folder.
 
     Raises:
-        OutputError: E818, there is none, or it cannot be read.
+        OutputError: E830, there is none, or it cannot be read.
     """
     path = folder / MODEL if folder.is_dir() else folder
     try:
@@ -152,7 +153,7 @@ def load_model(folder: Path) -> SavedModel:
 def _unreadable(path: Path, why: str) -> OutputError:
     return OutputError(
         f"`{path}` cannot be read: {why}",
-        code="E818",
+        code="E830",
         advice="name the folder of a result of `pdesl run` with a `fit:`",
     )
 
@@ -190,7 +191,7 @@ def load_checkpoint(path: Path, state: DescentState, fingerprint: str) -> Descen
     """The state in a file, for a fit that begins with `state`.
 
     Raises:
-        OutputError: E819, no checkpoint, or one of another problem.
+        OutputError: E831, no checkpoint, or one of another problem.
     """
     try:
         with h5py.File(path, "r") as file:
@@ -227,6 +228,6 @@ def load_checkpoint(path: Path, state: DescentState, fingerprint: str) -> Descen
 def _no_checkpoint(path: Path, why: str) -> OutputError:
     return OutputError(
         f"the fit cannot be resumed from `{path}`: {why}",
-        code="E819",
+        code="E831",
         advice="run it without `--resume`, or name the folder with -o",
     )

@@ -72,7 +72,6 @@ if TYPE_CHECKING:
 __all__ = [
     "STAGES",
     "CheckReport",
-    "Ready",
     "RunReport",
     "Solution",
     "check",
@@ -314,7 +313,7 @@ def run(
     if ready.method.fits:
         from pdesl.run.fitting import run_fit
 
-        return run_fit(ready, output, observer, timings, resume=resume)
+        return run_fit(ready.task, ready.settings, output, observer, timings, resume=resume)
     if resume:
         raise no_checkpoints(ready.method.name)
     system, problem = ready.task.system, ready.task.system.problem
@@ -408,7 +407,7 @@ def solve(
 
 
 @dataclass(frozen=True, slots=True)
-class Ready:
+class _Ready:
     """A problem that a method has accepted."""
 
     source: Source
@@ -425,7 +424,7 @@ def _prepare(
     seed: int | None,
     observer: Observer,
     timings: dict[str, float],
-) -> Ready:
+) -> _Ready:
     from pdesl.solvers.base import Task
 
     with observed(observer, "compile", timings) as note:
@@ -460,10 +459,10 @@ def _prepare(
         note.text = f"{method.name}: {kind_words(facts(system))}"
     for warning in (*problem.warnings, *found):
         observer.say(render(warning))
-    return Ready(source, Task(system, region, values, options), method, tuple(settings))
+    return _Ready(source, Task(system, region, values, options), method, tuple(settings))
 
 
-def _solve(ready: Ready, observer: Observer, timings: dict[str, float]) -> SolverResult:
+def _solve(ready: _Ready, observer: Observer, timings: dict[str, float]) -> SolverResult:
     from pdesl.run.reporting import make_reporter
 
     result = ready.method.solve(ready.task, make_reporter(observer, timings))
@@ -492,7 +491,7 @@ def known(
     return known_solution(ready.task, observer, {})
 
 
-def _monitored(ready: Ready, monitor: Monitor, known: Known | None) -> Task:
+def _monitored(ready: _Ready, monitor: Monitor, known: Known | None) -> Task:
     """The task with a monitor whose snapshots can measure their errors."""
     if not ready.method.trains:
         raise ValueError(f"`{ready.method.name}` does not train: there is nothing to monitor")

@@ -109,7 +109,7 @@ def implicit_operator(lowered: Lowered) -> ImplicitOperator | None:
     """A(p) as an operator with its solves; None where there is no stiff part.
 
     Raises:
-        SolverError: E712, too many values for a full matrix.
+        SolverError: E753, too many values for a full matrix.
     """
     tables, grid = lowered.stiff, lowered.grid
     if tables.is_zero:
@@ -124,7 +124,7 @@ def implicit_operator(lowered: Lowered) -> ImplicitOperator | None:
     if size > MOST_DENSE:
         raise SolverError(
             f"the stiff part has {size:,} values, and a fit on nodes takes up to {MOST_DENSE:,}",
-            code="E712",
+            code="E753",
             advice="take fewer nodes, or a periodic grid",
         )
     return DenseOperator(_values(tables, lowered.learned, _full))

@@ -18,7 +18,7 @@ from pdesl.language.parser import parse
 __all__ = ["apply_overrides"]
 
 # Blocks in which an override may add a line that the file does not have.
-_OPEN = ("solver", "verify", "fit", "sweep")
+_OPEN = ("initial", "solver", "verify", "fit", "sweep")
 # Options of which a solver has one: what is set from outside takes the place of the other.
 _INSTEAD = {"nodes": "spacing", "spacing": "nodes"}
 

@@ -18,7 +18,7 @@ from tests.helpers import Expectation, expectations
 CASES = expectations("check")
 #: Codes that no check of a file can show: a defect of pdesl, convergence studies, failures
 #: while a problem is solved, and a file that does not exist.
-WITHOUT_FILE = {"E399", "E516", "E517", "E801"} | {c for c in CODES if c.startswith("E7")}
+WITHOUT_FILE = {"E399", "E516", "E517", "E646", "E801"} | {c for c in CODES if c.startswith("E7")}
 #: Codes of geometry that a check meets, beside those that only the making of nodes meets.
 GEOMETRY = {"E441", "E442", "E443", "E444", "E445", "E446"}
 
@@ -79,5 +79,5 @@ def test_what_a_method_cannot_do_is_a_note():
     for case in CASES:
         for diagnostic in diagnostics_of(read_source(case.path), case.settings, case.profile):
             kind = {"W": Severity.WARNING}.get(diagnostic.code[0], Severity.ERROR)
-            is_note = diagnostic.code[:3] in ("E61", "E62", "E63")
+            is_note = diagnostic.code[:3] in ("E61", "E62", "E63", "E64")
             assert diagnostic.severity is (Severity.NOTE if is_note else kind)

@@ -1,0 +1,107 @@
+"""Write the data of the problems that are fitted: reference runs, subsampled, with noise.
+
+    python benchmarks/sinode/make_data.py [lotka_volterra ks burgers advection_diffusion ...]
+
+Files go beside the problems; `ks_paper` and `burgers_paper`, in the sizes of the paper (Zhang, Liu
+and Maulik, 2024, section 5), to the folder of this script.
+"""
+
+from __future__ import annotations
+
+import sys
+import tempfile
+from pathlib import Path
+
+import h5py
+import jax
+import numpy as np
+
+from pdesl.diagnostics import Source
+from pdesl.resources import problems_folder
+from pdesl.run.pipeline import run
+
+HERE = Path(__file__).parent
+
+
+def reference_run(name: str, text: str, field: str) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Times (T,), points (M,) and values (T, M) of a run of the method of lines."""
+    with tempfile.TemporaryDirectory() as folder:
+        run(Source(f"{name}.pde", text), output=Path(folder))
+        with h5py.File(Path(folder) / "course.h5") as file:
+            return tuple(np.asarray(file[key]) for key in ("t", "x", field))  # type: ignore
+
+
+def write(path: Path, **arrays: np.ndarray) -> None:
+    with h5py.File(path, "w") as file:
+        for name, array in arrays.items():
+            file.create_dataset(name, data=array, compression="gzip", shuffle=True)
+    print(f"{path}: {path.stat().st_size:,} bytes, "
+          + ", ".join(f"{n} {a.shape}" for n, a in arrays.items()))  # fmt: skip
+
+
+# -- Kuramoto-Sivashinsky ------------------------------------------------------------------
+
+
+def kuramoto_sivashinsky(points: int, rows: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """The attractor at L = 22, every 0.2, after 200 units of time."""
+    text = f"""
+domain:
+    x ∈ periodic(0, 22)
+    t ∈ [0, {200 + 0.2 * rows:g}]
+fields:
+    u(t, x) : scalar
+equations:
+    ∂t u = stiff(-∂x²u - ∂x⁴u) + nonstiff(-u ∂x u)
+initial:
+    u = cos(2 π x / 22) (1 + sin(2 π x / 22))
+solver:
+    method = method_of_lines(space=fourier({points}), time=etdrk4(dt=0.02))
+output:
+    every 0.2: u -> "course.h5"
+"""
+    t, x, u = reference_run("ks", text, "u")
+    kept = np.flatnonzero(t >= 200 - 1e-9)[:rows]
+    return t[kept] - t[kept[0]], x, u[kept]
+
+
+def ks() -> None:
+    t, x, u = kuramoto_sivashinsky(64, 1000)
+    write(problems_folder() / "ks_sinode.h5", t=t, x=x, u=u.astype(np.float32))
+
+
+def ks_paper() -> None:
+    t, x, u = kuramoto_sivashinsky(64, 5000)
+    write(HERE / "ks_paper.h5", t=t[:4000], x=x, u=u[:4000])
+    write(HERE / "ks_paper_test.h5", t=t[4000:] - t[4000], x=x, u=u[4000:])
+
+
+# -- Lotka-Volterra ------------------------------------------------------------------------
+
+RATES = (0.55, 0.028, 0.84, 0.026)
+
+
+def lotka_volterra() -> None:
+    """Populations every half year with a standard deviation of 5 % of their mean."""
+    from scipy.integrate import solve_ivp
+
+    a, b, c, d = RATES
+    t = np.arange(1900.0, 1921.0, 0.5)
+    found = solve_ivp(
+        lambda _, u: [a * u[0] - b * u[0] * u[1], -c * u[1] + d * u[0] * u[1]],
+        (t[0], t[-1]), [30.0, 4.0], t_eval=t, rtol=1e-11, atol=1e-11,
+    ).y  # fmt: skip
+    sigma = 0.05 * found.mean(axis=1, keepdims=True)
+    noisy = found + sigma * np.random.default_rng(1).standard_normal(found.shape)
+    path = problems_folder() / "lotka_volterra.csv"
+    lines = ["year,hare,lynx"]
+    lines += [f"{y:g},{h:.3f},{p:.3f}" for y, h, p in zip(t, *noisy, strict=True)]
+    path.write_text("\n".join(lines) + "\n", encoding="utf-8")
+    print(f"{path}: {len(t)} rows, standard deviations {sigma.ravel()}")
+
+
+MADE = {"lotka_volterra": lotka_volterra, "ks": ks, "ks_paper": ks_paper}
+
+if __name__ == "__main__":
+    jax.config.update("jax_enable_x64", True)
+    for name in sys.argv[1:] or [n for n in MADE if not n.endswith("_paper")]:
+        MADE[name]()

@@ -1,0 +1,25 @@
+# expect E640 at 13:5
+# stage: check
+domain:
+    t ∈ [0, 1]
+
+fields:
+    u(t) : scalar
+
+parameters:
+    k = 1
+
+equations:
+    ∂t u = -k u
+
+initial:
+    u = 1
+
+data:
+    obs = load("data/decay.csv")
+
+fit:
+    obs.u ≈ u
+
+solver:
+    method = sinode
