@@ -16,7 +16,9 @@ from pdesl.symbolic.elaborate import elaborate_source
 #: Problems without a known solution: they are checked alone, or judged in another way.
 CHECKED = ("regge_wheeler", "wave_kerr_schild", "wave_maps_schwarzschild")
 NAMES = sorted(path.stem for path in problems_folder().glob("*.pde"))
-PROBLEMS = [name for name in NAMES if name not in CHECKED]
+#: Problems that are fitted to data; their answers are judged in `test_fits`.
+FITTED = [n for n in NAMES if elaborate_source(load_source(n)).fit]
+PROBLEMS = [name for name in NAMES if name not in (*CHECKED, *FITTED)]
 
 
 @pytest.mark.parametrize("name", [*CHECKED, "wave_flrw"])

@@ -79,6 +79,7 @@ class Pipeline:
             metrics={"seed": 3, "losses": {"total": float("nan")}},
             files=(Path("out/solution.h5"),),
             lines=("relative l2 error of u: 1.0e-05", "measured on 20,000 points"),
+            interrupted=False,
         )
 
 
@@ -110,6 +111,7 @@ def test_run_passes_every_option(pipeline: Pipeline):
         "overrides": ("solver.order=5", "parameters.κ=2"),
         "profile": "quick",
         "seed": 3,
+        "resume": False,
     }
     assert result.stderr.startswith("nodes: 0.00 s (1,663 nodes)")
     assert result.stdout.splitlines() == [
@@ -318,7 +320,7 @@ def test_the_fake_has_the_signatures_of_the_pipeline():
         fake = list(inspect.signature(getattr(Pipeline, name)).parameters)[1:]
         wanted = list(inspect.signature(getattr(real, name)).parameters)
         if name == "run":
-            options = ["output", "solver", "overrides", "profile", "seed", "observer"]
+            options = ["output", "solver", "overrides", "profile", "seed", "observer", "resume"]
             assert wanted == ["source", *options]
         else:
             assert wanted == fake

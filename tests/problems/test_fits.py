@@ -1,0 +1,47 @@
+"""Every problem of the catalogue that is fitted to data: what it finds, against what is true."""
+
+import json
+from pathlib import Path
+
+import h5py
+import numpy as np
+import pytest
+
+from pdesl.run.pipeline import check, load_source, run
+from pdesl.run.predict import predict
+
+
+def test_the_rates_of_predators_and_prey(tmp_path: Path):
+    """The data are made with these rates, see benchmarks/sinode/make_data.py."""
+    source = load_source("lotka_volterra")
+    assert not check(source).diagnostics
+    run(source, output=tmp_path)
+    metrics = json.loads((tmp_path / "metrics.json").read_text(encoding="utf-8"))
+    truth = {"α": 0.55, "β": 0.028, "γ": 0.84, "δ": 0.026}
+    for name, value in truth.items():
+        found = metrics["unknowns"][name]
+        assert found["value"] == pytest.approx(value, rel=0.03)
+        assert abs(found["value"] - value) < 2.5 * found["standard_error"]
+        assert found["standard_error"] < 0.03 * value
+    report = predict(tmp_path, overrides=("initial.hare=30", "initial.lynx=4"), until=1915.0)
+    assert report.prediction.times[-1] == pytest.approx(1915.0)
+    table = np.loadtxt(tmp_path / "prediction" / "prediction.csv", delimiter=",", skiprows=1)
+    assert table[0, 1:] == pytest.approx([30.0, 4.0])
+
+
+def test_a_learned_term_of_kuramoto_and_sivashinsky(tmp_path: Path):
+    source = load_source("ks_sinode")
+    assert not check(source).diagnostics
+    report = run(source, overrides=("fit.optimizer.epochs=15",), output=tmp_path)
+    metrics = json.loads((tmp_path / "metrics.json").read_text(encoding="utf-8"))
+    assert metrics["losses"]["validation"] < 1e-5
+    assert metrics["counts"]["function_evaluations_per_epoch"] == 14 * 2 * 4
+    assert {p.name for p in report.files} >= {"model.h5", "ks_sinode.png", "metrics.json"}
+    # Beyond the data the model stays on the attractor, whose mean square is near 1.3.
+    found = predict(tmp_path, until=299.6).prediction
+    with h5py.File(tmp_path / "prediction" / "prediction.h5") as file:
+        values = np.asarray(file["u"])
+    assert values.shape == found.values["u"].shape
+    energy = np.mean(values[values.shape[0] // 3 :] ** 2)
+    assert 0.8 < energy < 1.8
+    assert np.abs(values).max() < 4.0
