@@ -28,7 +28,7 @@ def reference_run(name: str, text: str, field: str) -> tuple[np.ndarray, np.ndar
     with tempfile.TemporaryDirectory() as folder:
         run(Source(f"{name}.pde", text), output=Path(folder))
         with h5py.File(Path(folder) / "course.h5") as file:
-            return tuple(np.asarray(file[key]) for key in ("t", "x", field))  # type: ignore
+            return tuple(np.asarray(file[key]) for key in ("t", "x", field))  # type: ignore[return-value]
 
 
 def write(path: Path, **arrays: np.ndarray) -> None:
@@ -99,7 +99,51 @@ def lotka_volterra() -> None:
     print(f"{path}: {len(t)} rows, standard deviations {sigma.ravel()}")
 
 
-MADE = {"lotka_volterra": lotka_volterra, "ks": ks, "ks_paper": ks_paper}
+# -- advection and diffusion ---------------------------------------------------------------
+
+SPEED, DIFFUSION = 0.6, 0.015
+
+
+def advection_diffusion() -> None:
+    """A pulse at 15 places and 40 times, with a standard deviation of 0.02 (5 % of its height)."""
+    text = f"""
+domain:
+    x ∈ [0, 2]
+    t ∈ [0, 2]
+fields:
+    u(t, x) : scalar
+equations:
+    ∂t u = stiff({DIFFUSION} ∂x²u) - {SPEED} ∂x u
+boundary:
+    u = 0 on x = 0
+    ∂x u = 0 on x = 2
+initial:
+    u = exp(-60 (x - 0.4)²)
+solver:
+    method = method_of_lines(space=finite_difference(801, order=6), time=imex_rk4(dt=0.002))
+output:
+    every 0.05: u -> "course.h5"
+"""
+    t, x, u = reference_run("pulse", text, "u")
+    order = np.argsort(x)
+    x, u = x[order], u[:, order]
+    places = np.linspace(0.3, 1.7, 15)
+    values = np.stack([np.interp(places, x, row) for row in u[1:]])
+    noisy = values + 0.02 * np.random.default_rng(2).standard_normal(values.shape)
+    path = problems_folder() / "advection_diffusion_inverse.csv"
+    lines = ["t,x,u"]
+    for time, row in zip(t[1:], noisy, strict=True):
+        lines += [f"{time:g},{p:g},{v:.4f}" for p, v in zip(places, row, strict=True)]
+    path.write_text("\n".join(lines) + "\n", encoding="utf-8")
+    print(f"{path}: {path.stat().st_size:,} bytes, {values.size} values, top {values.max():.3f}")
+
+
+MADE = {
+    "advection_diffusion": advection_diffusion,
+    "lotka_volterra": lotka_volterra,
+    "ks": ks,
+    "ks_paper": ks_paper,
+}
 
 if __name__ == "__main__":
     jax.config.update("jax_enable_x64", True)

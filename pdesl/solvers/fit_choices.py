@@ -83,7 +83,7 @@ def fit_choices(problem: Problem, values: Mapping[sympy.Symbol, float]) -> FitCh
                 )  # fmt: skip
         except ProblemError as error:
             found += _located(error, closure.span)
-    starts_measured = bool(problem.fit) and not problem.initial
+    starts_measured = any("." in t.data for t in problem.fit) and not problem.initial
     if fit.windows > 1 and starts_measured:
         found.append(
             Diagnostic(
@@ -103,6 +103,16 @@ def fit_choices(problem: Problem, values: Mapping[sympy.Symbol, float]) -> FitCh
             Diagnostic("E545", "`levenberg_marquardt` minimises squares", span,
                        helps=("choose `loss = squares`, or another optimizer",))
         )  # fmt: skip
+    unknown = {s.name for s in unknown_symbols(problem)}
+    for term in problem.fit:
+        if "." not in term.data and (term.data not in unknown or term.model.free_symbols - set(
+            values
+        )):  # fmt: skip
+            found.append(
+                Diagnostic("E545", f"`{term.data} ≈ …` is what is known of an unknown beforehand, "
+                           "a number with its deviation", term.span,
+                           helps=(f"declare `{term.data} = unknown(start=1)`, or remove the line",))
+            )  # fmt: skip
     if found:
         raise ProblemError(found)
     return FitChoices(fit, name, own, networks, starts_measured)
@@ -138,7 +148,7 @@ def fit_mistakes(system: System, options: SinodeOptions) -> list[Diagnostic]:
             Diagnostic("E630", "`sinode` steps in time, and this problem has no time coordinate",
                        problem.coordinates[0].span, helps=("add `t ∈ [0, 1]` to `domain:`",))
         ]  # fmt: skip
-    if not problem.fit:
+    if not any("." in term.data for term in problem.fit):
         found.append(
             Diagnostic("E640", "`sinode` fits a model to data, and this problem states no fit",
                        first, helps=("add `data:` and `fit:`, `obs.u ≈ u`",))

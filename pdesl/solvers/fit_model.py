@@ -31,7 +31,8 @@ class Batch(eqx.Module):
     Attributes:
         starts: times (W,).
         states: measured states (W, n), or None.
-        ends: number of the step that ends each window, (W,).
+        ends, end_share: the step at or before the end of each window, and the part of the next
+            one, (W, 1).
         offsets: (W, K) for each data set; `index` the step at or before, `share` of the next one.
         values: (W, K, P) for each term of the fit, zero where nothing was measured.
         masks: the same, 1 where something was.
@@ -40,6 +41,7 @@ class Batch(eqx.Module):
     starts: Array
     states: Array | None
     ends: Array
+    end_share: Array
     offsets: tuple[Array, ...]
     index: tuple[Array, ...]
     share: tuple[Array, ...]
@@ -65,11 +67,12 @@ def make_batch(
 
     placed = [place(windows.targets[name].offsets) for name in sets]
     values = [windows.targets[d].values[c] for d, c in terms]
-    lengths = windows.ends - windows.starts
+    ends, end_share = place((windows.ends - windows.starts)[:, None])
     return Batch(
         jnp.asarray(windows.starts),
         None if windows.states is None else jnp.asarray(windows.states),
-        jnp.asarray(np.round(lengths / steps.dt).astype(np.int32)),
+        jnp.asarray(ends),
+        jnp.asarray(end_share),
         tuple(jnp.asarray(windows.targets[name].offsets) for name in sets),
         tuple(jnp.asarray(i) for i, _ in placed),
         tuple(jnp.asarray(s) for _, s in placed),
@@ -151,18 +154,20 @@ class FitModel(eqx.Module):
             found = found + extra
         return found
 
-    def states_at(self, learned: Learned, course: Array, batch: Batch, number: int) -> Array:
-        """States (W, K, n) at the measured times of a data set.
+    def states_at(
+        self, learned: Learned, course: Array, starts: Array, index: Array, share: Array
+    ) -> Array:
+        """States (W, K, n) at a share of the step behind the step `index`, both (W, K).
 
         Between steps by the cubic with the values and slopes of both ends, an error of Δt⁴.
         """
-        index, share = batch.index[number], batch.share[number][..., None]
         window = jnp.arange(index.shape[0])[:, None]
         left = course[index, window]
         if self.exact:
             return left
+        share = share[..., None]
         right = course[index + 1, window]
-        clock = batch.starts[:, None] + index * self.dt
+        clock = starts[:, None] + index * self.dt
         shape, flat = left.shape, (-1, left.shape[-1])
         slope_left = self.slopes(learned, left.reshape(flat), clock.reshape(-1, 1)).reshape(shape)
         slope_right = self.slopes(
@@ -182,7 +187,9 @@ class FitModel(eqx.Module):
         found = []
         for observation, number in zip(self.observations, self.sets, strict=True):
             if number not in known:
-                known[number] = self.states_at(learned, course, batch, number)
+                known[number] = self.states_at(
+                    learned, course, batch.starts, batch.index[number], batch.share[number]
+                )
             states = known[number]
             times = batch.starts[:, None] + batch.offsets[number]
             flat = states.reshape(-1, states.shape[-1])
@@ -206,9 +213,10 @@ class FitModel(eqx.Module):
         ]
         jumps = jnp.zeros((0, course.shape[-1]))
         if learned.states is not None and batch.states is None:
-            window = jnp.arange(len(batch.starts) - 1)
-            ends = course[batch.ends[:-1], window]
-            jumps = (ends - learned.states) / self.jump
+            ends = self.states_at(
+                learned, course[:, :-1], batch.starts[:-1], batch.ends[:-1], batch.end_share[:-1]
+            )
+            jumps = (ends[:, 0] - learned.states) / self.jump
         return residuals, jumps, self.priors.residuals(self.system.values_of_unknowns(learned))
 
     def loss(self, learned: Learned, batch: Batch) -> Array:

@@ -122,9 +122,20 @@ def states_at_cuts(
         rows = []
         for time in windows.starts[1:]:
             line = own.times[0]
-            mean = np.nanmean(table, axis=0)
-            rows.append([np.interp(time, line[np.isfinite(c)], c[np.isfinite(c)]) if
-                         np.isfinite(c).any() else np.nan for c in mean.T])  # fmt: skip
+            rows.append([_interpolated(time, line, c) for c in _mean(table).T])
         tables.append(np.array(rows))
     found = state_of_tables(lowered, np.stack(tables, axis=1))
     return found if np.all(np.isfinite(found)) else None
+
+
+def _mean(table: np.ndarray) -> np.ndarray:
+    """The mean (T, M) over runs of what is measured in (R, T, M), NaN where nothing is."""
+    known = np.isfinite(table)
+    count = known.sum(axis=0)
+    total = np.where(known, table, 0.0).sum(axis=0)
+    return np.where(count > 0, total / np.maximum(count, 1), np.nan)
+
+
+def _interpolated(time: float, line: np.ndarray, values: np.ndarray) -> float:
+    known = np.isfinite(values)
+    return float(np.interp(time, line[known], values[known])) if known.any() else np.nan

@@ -373,7 +373,7 @@ def _last(prepared: Prepared, learned: Learned) -> tuple[np.ndarray, float]:
     course = course_of(prepared.model, learned, batch)
     if windows.states is not None:
         return np.asarray(windows.states[-1]), float(windows.starts[-1])
-    return course[int(batch.ends[-1]), -1], float(windows.ends[-1])
+    return course[int(batch.ends[-1, 0]), -1], float(windows.ends[-1])
 
 
 @eqx.filter_jit

@@ -196,8 +196,14 @@ def fit_block(
             refuse_regions(statement)
             left = statement.left
             identifier = left.identifier if isinstance(left, ast.Name) else ""
-            if identifier.split(".")[0] not in names:
-                scope = translator().scope
+            scope = translator().scope
+            is_prior = scope.kinds.get(identifier) == "parameter" and identifier not in names
+            if is_prior and not _has_deviation(statement.right):
+                raise mistake(
+                    "E511", f"what is known of `{identifier}` beforehand has a standard deviation",
+                    statement.span, f"{identifier} ≈ 1 ± 0.1",
+                )  # fmt: skip
+            if not is_prior and identifier.split(".")[0] not in names:
                 scope.refuse_poisoned(identifier.split(".")[0])
                 guess = suggest(identifier.split(".")[0], names)
                 raise mistake(
@@ -205,7 +211,7 @@ def fit_block(
                     f"did you mean `{guess}`?" if guess else
                     f"data sets: {', '.join(sorted(names)) or 'none; add a `data:` block'}",
                 )  # fmt: skip
-            translator().scope.used.add(identifier.split(".")[0])
+            scope.used.add(identifier.split(".")[0])
             model, deviation = statement.right, None
             if isinstance(model, ast.Binary) and model.operator == "±":
                 deviation = translator().number(model.right, "a standard deviation")
@@ -215,6 +221,10 @@ def fit_block(
             )
     options, _ = _settings(settings, "fit", translator, guarded)
     return tuple(terms), options
+
+
+def _has_deviation(node: ast.Expression) -> bool:
+    return isinstance(node, ast.Binary) and node.operator == "±"
 
 
 # -- solver, verify, output, sweep ---------------------------------------------------------
