@@ -472,11 +472,8 @@ def list_(kind: str, name: str | None, as_json: bool) -> None:
         click.echo(fill(f"{entry:<{indent}}{words}", width, subsequent_indent=" " * indent))
 
 
-for command in (verify, compare, plot, report, new, sweep, completion, lsp):
+for command in (predict, verify, compare, plot, report, new, sweep, completion, lsp):
     commands.add_command(command)
-commands.add_command(predict)
-commands.add_command(verify)
-commands.add_command(compare)
 
 
 def main() -> None:

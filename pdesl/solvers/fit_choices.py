@@ -19,6 +19,7 @@ from pdesl.solvers.binding import bind_nested
 from pdesl.solvers.fit_options import FitOptions
 from pdesl.solvers.line_choices import LineChoices, line_choices, line_mistakes
 from pdesl.solvers.options import MethodOfLinesOptions, SinodeOptions
+from pdesl.solvers.rollout_names import SCHEMES
 from pdesl.symbolic.domain import numeric_value
 from pdesl.symbolic.options import bind
 from pdesl.symbolic.problem import Choice, DataSet, Problem
@@ -33,6 +34,7 @@ __all__ = [
 ]
 
 _PLAIN = Choice("imex_rk4")
+_EXPONENTIAL = tuple(n for n, s in SCHEMES.items() if s.kind in ("exponential", "rosenbrock"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -165,7 +167,12 @@ def fit_mistakes(system: System, options: SinodeOptions) -> list[Diagnostic]:
     try:
         evolved = to_evolution(system)
         rows = to_imex(evolved)
-        stiff_parts(evolved, rows)
+        stiff = stiff_parts(evolved, rows)
+        if not stiff and options.time.name in _EXPONENTIAL:
+            found.append(
+                Diagnostic("E636", f"`{options.time.name}` needs a stiff part", options.time.span,
+                           helps=("mark one, `stiff(…)`, or choose `time = rk4`",))
+            )  # fmt: skip
         for closure in problem.closures:
             for own in closure.inputs:
                 inner = evolved_expression(own, evolved, closure.span, "the input of a closure")

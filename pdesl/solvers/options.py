@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from pdesl.solvers.fit_options import CLOSURE_OPTIONS, FIT_OPTIMISERS
 from pdesl.solvers.node_options import MOST_NODES, NODES, NodeOptions
+from pdesl.solvers.rollout_names import GRADIENTS, SCHEMES
 from pdesl.symbolic.options import Loaded, option
 from pdesl.symbolic.problem import Choice
 
@@ -292,19 +293,11 @@ TIME_OPTIONS: dict[str, type] = {
     **dict.fromkeys(_ADAPTIVE, AdaptiveOptions),
     **dict.fromkeys(_FIXED, FixedOptions),
 }
-#: Integrators in time of `sinode`.
+#: Integrators in time of `sinode`: those of rollouts with steps of one size.
 LEARNED_TIME_OPTIONS: dict[str, type] = {
     "automatic": AutomaticTimeOptions,
-    **dict.fromkeys(
-        (
-            *(f"imex_rk{order}" for order in (2, 3, 4, 5)),
-            *("rk4", "forward_euler"),
-            *(f"explicit_rk{order}" for order in (3, 4, 5)),
-        ),
-        LearnedStepOptions,
-    ),
+    **{name: LearnedStepOptions for name, s in SCHEMES.items() if s.kind != "adaptive"},
 }
-GRADIENTS = ("discrete_adjoint", "backpropagation", "continuous_adjoint")
 #: Options that are a choice with options of its own: what it is called, and what there is.
 NESTED: dict[str, tuple[str, dict[str, type]]] = {
     "optimiser": ("optimiser", OPTIMISER_OPTIONS),
