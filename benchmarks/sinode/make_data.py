@@ -138,10 +138,64 @@ output:
     print(f"{path}: {path.stat().st_size:,} bytes, {values.size} values, top {values.max():.3f}")
 
 
+# -- Burgers -------------------------------------------------------------------------------
+
+VISCOSITY, PEAK = 8e-4, 10
+
+
+def burgers_courses(points: int, runs: int, times: int, seed: int) -> np.ndarray:
+    """Courses (runs, times, points), every 0.1, of ∂t u = ν ∂x²u - ∂x(u²/2) on [0, 1].
+
+    Decaying turbulence from random phases and the spectrum E(k) = 2/(3 √π) k⁴ k0⁻⁵ exp(-k²/k0²);
+    in Fourier space without aliases, the diffusion by its integrating factor and the rest by
+    Kutta's method of order 4.
+    """
+    random = np.random.default_rng(seed)
+    wide = max(points, 1024)
+    k = np.arange(wide // 2 + 1)
+    size = np.sqrt(
+        2 * 2 / (3 * np.sqrt(np.pi)) * k**4 * float(PEAK) ** -5 * np.exp(-((k / PEAK) ** 2))
+    )
+    state = wide / 2 * size * np.exp(2j * np.pi * random.random((runs, len(k))))
+    kept = k < wide / 3
+    slope = -0.5 * 2j * np.pi * k * kept
+    dt = 2.5e-4
+    half = np.exp(-VISCOSITY * (2 * np.pi * k) ** 2 * dt / 2)
+
+    def change(v: np.ndarray) -> np.ndarray:
+        return slope * np.fft.rfft(np.fft.irfft(v, wide) ** 2)
+
+    found = np.empty((runs, times, points))
+    for number in range(times):
+        found[:, number] = np.fft.irfft(state, wide)[:, :: wide // points]
+        for _ in range(round(0.1 / dt) if number + 1 < times else 0):
+            a = change(state)
+            b = change(half * (state + dt / 2 * a))
+            c = change(half * state + dt / 2 * b)
+            d = change(half * (half * state + dt * c))
+            state = half * (half * (state + dt / 6 * a) + dt / 3 * (b + c)) + dt / 6 * d
+    return found
+
+
+def burgers() -> None:
+    u = burgers_courses(512, 6, 16, seed=0)
+    x, t = np.arange(512) / 512, 0.1 * np.arange(16)
+    write(problems_folder() / "burgers_sinode.h5", t=t, x=x, u=u.astype(np.float32))
+
+
+def burgers_paper() -> None:
+    for points in (512, 1024):
+        u = burgers_courses(points, 100, 50, seed=1)
+        x, t = np.arange(points) / points, 0.1 * np.arange(50)
+        write(HERE / f"burgers_paper_{points}.h5", t=t, x=x, u=u)
+
+
 MADE = {
     "advection_diffusion": advection_diffusion,
     "lotka_volterra": lotka_volterra,
     "ks": ks,
+    "burgers": burgers,
+    "burgers_paper": burgers_paper,
     "ks_paper": ks_paper,
 }
 

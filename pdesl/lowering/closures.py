@@ -25,6 +25,9 @@ from pdesl.lowering.activations import activation_named
 
 __all__ = ["ClosureNetwork", "make_closure_network"]
 
+# Convolutions with so many points are sums over neighbours, wider ones products in Fourier space.
+WIDEST_SUM = 16
+
 
 class ClosureNetwork(eqx.Module):
     """Layers W, b of a network, with what is not trained.
@@ -48,21 +51,41 @@ class ClosureNetwork(eqx.Module):
         if self.kind == "grid":
             h = jnp.swapaxes(h, 1, 2).reshape(len(h), -1)
         for number, (weight, bias) in enumerate(zip(self.weights, self.biases, strict=True)):
-            if self.kind == "convolution":
-                h = self._windows(h)
-            h = h @ weight + bias
+            if self.kind != "convolution":
+                h = h @ weight + bias
+            elif self.width ** len(self.shape) <= WIDEST_SUM:
+                h = self._windows(h) @ weight + bias
+            else:
+                h = self._in_fourier_space(h, weight) + bias
             if number + 1 < len(self.weights):
                 h = _activate(self.activation, h)
         return h if self.kind == "grid" else h[..., 0]
+
+    def _offsets(self) -> list[tuple[int, ...]]:
+        reach = self.width // 2
+        return list(product(range(-reach, reach + 1), repeat=len(self.shape)))
+
+    def _in_fourier_space(self, h: Array, weight: Array) -> Array:
+        """Σ_o h_{i + o} W_o as a product of transforms, for wide windows."""
+        batch, _, channels = h.shape
+        axes = tuple(range(1, 1 + len(self.shape)))
+        modes = jnp.fft.rfftn(h.reshape(batch, *self.shape, channels), axes=axes)
+        places = tuple(np.array([-o for o in line]) for line in zip(*self._offsets(), strict=True))
+        kernel = jnp.zeros((*self.shape, channels, weight.shape[-1]), weight.dtype)
+        # Of a window wider than the grid, several weights meet at one place.
+        places = tuple(p % n for p, n in zip(places, self.shape, strict=True))
+        kernel = kernel.at[places].add(weight.reshape(-1, channels, weight.shape[-1]))
+        table = jnp.fft.rfftn(kernel, axes=tuple(range(len(self.shape))))
+        found = jnp.einsum("b...c,...cd->b...d", modes, table)
+        values = jnp.fft.irfftn(found, s=self.shape, axes=axes)
+        return values.reshape(batch, -1, weight.shape[-1])
 
     def _windows(self, h: Array) -> Array:
         """Every place with its neighbours, (batch, places, widthᵈ · channels)."""
         batch, _, channels = h.shape
         table = h.reshape(batch, *self.shape, channels)
         axes = tuple(range(1, 1 + len(self.shape)))
-        reach = self.width // 2
-        offsets = product(range(-reach, reach + 1), repeat=len(self.shape))
-        moved = [jnp.roll(table, tuple(-o for o in offset), axes) for offset in offsets]
+        moved = [jnp.roll(table, tuple(-o for o in offset), axes) for offset in self._offsets()]
         return jnp.concatenate(moved, axis=-1).reshape(batch, h.shape[1], -1)
 
 

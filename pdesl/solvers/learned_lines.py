@@ -30,12 +30,13 @@ from pdesl.solvers.implicit_operators import (
     FourierOperator,
     ImplicitOperator,
 )
+from pdesl.solvers.implicit_sparse import operator_of_matrix
 from pdesl.solvers.line_choices import LineChoices
 from pdesl.solvers.nodes import make_nodes
 
 __all__ = ["discretise", "first_networks", "implicit_operator"]
 
-# The stiff part on nodes is a full matrix up to this size.
+# A stiff part on nodes whose factors are learned is a full matrix, up to this size.
 MOST_DENSE = 4_000
 
 
@@ -120,10 +121,13 @@ def implicit_operator(lowered: Lowered) -> ImplicitOperator | None:
         return FourierOperator(
             _values(tables, lowered.learned, plain), grid.counts, fields
         )  # fmt: skip
+    if not tables.terms:
+        return operator_of_matrix(tables.fixed)
     size = lowered.learned.size
     if size > MOST_DENSE:
         raise SolverError(
-            f"the stiff part has {size:,} values, and a fit on nodes takes up to {MOST_DENSE:,}",
+            f"the stiff part has {size:,} values, and one with unknown factors may have "
+            f"{MOST_DENSE:,}",
             code="E753",
             advice="take fewer nodes, or a periodic grid",
         )

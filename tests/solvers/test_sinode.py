@@ -172,6 +172,20 @@ def test_a_convolution_moves_with_its_input(shape: tuple[int, ...]):
     assert second == pytest.approx(np.roll(first, 2, axis=1), abs=1e-13)
 
 
+@pytest.mark.parametrize(("shape", "width"), [((24,), 5), ((6, 8), 3), ((24,), 21), ((6, 8), 5)])
+def test_a_convolution_is_the_sum_over_its_window(shape: tuple[int, ...], width: int):
+    """Narrow windows are summed, wide ones are products of transforms."""
+    network = make_closure_network("convolution", 2, (), "tanh", shape=shape, width=width, seed=1)
+    inputs = np.random.default_rng(0).normal(size=(3, *shape, 2))
+    (weight,) = (np.asarray(w).reshape(*(width,) * len(shape), 2) for w in network.weights)
+    wanted = np.zeros((3, *shape))
+    for offset in np.ndindex(*(width,) * len(shape)):
+        moved = np.roll(inputs, [width // 2 - o for o in offset], tuple(range(1, 1 + len(shape))))
+        wanted += moved @ weight[offset]
+    found = network(jnp.asarray(inputs.reshape(3, -1, 2)))
+    assert np.asarray(found).reshape(wanted.shape) == pytest.approx(wanted, abs=1e-11)
+
+
 CLOSURES = {
     "point": "mlp(u, ∂x u, x, hidden=(5,))",
     "grid": 'mlp(u, scope="grid", hidden=(6,), activation="gelu")',
