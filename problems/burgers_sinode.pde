@@ -5,7 +5,7 @@ pdesl 1
 # and the training of the paper. The data, every 0.1 on 512 points, are of a fine Fourier run
 domain:
     x ∈ periodic(0, 1)
-    t ∈ [0, 5]
+    t ∈ [0.5, 5]
 
 parameters:
     ν = 8e-4
@@ -14,7 +14,7 @@ fields:
     u(t, x) : scalar
 
 closure:
-    N = convolution(u, hidden=(16, 16), width=65, activation="gelu")
+    N = convolution(u, hidden=(24,), width=65, activation="gelu")
 
 equations:
     ∂t u = stiff(ν ∂x²u) + nonstiff(N)
@@ -25,7 +25,7 @@ data:
 fit:
     runs.u ≈ u
     validation = 0.17
-    optimizer = adam(rate=1e-2, epochs=60, batch=15, schedule="cosine")
+    optimizer = adam(rate=3e-3, epochs=60, batch=15, schedule="cosine")
 
 solver:
     method = sinode(space=finite_difference(512, order=2), time=imex_rk3(dt=0.05))

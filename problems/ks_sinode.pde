@@ -23,7 +23,7 @@ fit:
     runs.u ≈ u
     window = 1
     validation = 0.1
-    optimizer = adam(rate=1e-2, epochs=60, batch=64, schedule="cosine")
+    optimizer = adam(rate=1e-2, epochs=40, batch=64, schedule="cosine")
 
 solver:
     method = sinode(space=fourier(64), time=imex_rk3(dt=0.2), gradient="discrete_adjoint")

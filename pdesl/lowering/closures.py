@@ -7,7 +7,8 @@ Every network maps inputs (batch, places, channels) to values (batch, places):
   "Semi-implicit neural ordinary differential equations", 2024, section 5.2);
 - `convolution(…)`: a stack of circular convolutions, the same at every point of a periodic grid.
 
-Each input is divided by a fixed scale, its root mean square over the data.
+Each input is divided by a fixed scale, its root mean square over the data, and the result is
+multiplied by that of the rates of change.
 """
 
 from __future__ import annotations
@@ -32,8 +33,8 @@ WIDEST_SUM = 16
 class ClosureNetwork(eqx.Module):
     """Layers W, b of a network, with what is not trained.
 
-    `kind` is `point`, `grid` or `convolution`; `scale` (channels,) divides the inputs; `shape`
-    are the points along every axis of the grid, `width` those of a convolution's window.
+    `kind` is `point`, `grid` or `convolution`; `scale` divides the inputs, and its last entry
+    multiplies the result, (channels + 1,); `shape` are the points along every axis of the grid, `width` those of a convolution's window.
     """
 
     weights: tuple[Array, ...]
@@ -47,7 +48,7 @@ class ClosureNetwork(eqx.Module):
     def __call__(self, inputs: Array) -> Array:
         """Values (batch, places) of inputs (batch, places, channels)."""
         dtype = self.weights[0].dtype
-        h = inputs / np.asarray(self.scale, dtype)
+        h = inputs / np.asarray(self.scale[:-1], dtype)
         if self.kind == "grid":
             h = jnp.swapaxes(h, 1, 2).reshape(len(h), -1)
         for number, (weight, bias) in enumerate(zip(self.weights, self.biases, strict=True)):
@@ -59,7 +60,7 @@ class ClosureNetwork(eqx.Module):
                 h = self._in_fourier_space(h, weight) + bias
             if number + 1 < len(self.weights):
                 h = _activate(self.activation, h)
-        return h if self.kind == "grid" else h[..., 0]
+        return self.scale[-1] * (h if self.kind == "grid" else h[..., 0])
 
     def _offsets(self) -> list[tuple[int, ...]]:
         reach = self.width // 2
@@ -117,7 +118,7 @@ def make_closure_network(
         shape: points along every axis of the grid; (places,) where there is no grid.
         width: points of a convolution's window along each axis, odd.
         deviation: of the weights; None: by their number.
-        scale: divides the inputs, (channels,); None: ones.
+        scale: divides the inputs, and multiplies the result, (channels + 1,); None: ones.
         seed: the same seed gives the same bits.
     """
     places = int(np.prod(shape))
@@ -133,5 +134,5 @@ def make_closure_network(
             size *= 0.1
         weights.append(jnp.asarray(random.normal(0.0, size, (inputs, b))))
     biases = tuple(jnp.zeros(b) for b in sizes[1:])
-    own = (1.0,) * channels if scale is None else tuple(scale)
+    own = (1.0,) * (channels + 1) if scale is None else tuple(scale)
     return ClosureNetwork(tuple(weights), biases, kind, activation, own, tuple(shape), width)

@@ -139,7 +139,7 @@ def prepare(task: Task, data: Mapping[str, Measurements], reporter: Reporter) ->
         if windows.held_out.any():
             note.text += f", {int(windows.held_out.sum()):,} held out"
     scheme, time_options = scheme_of(options, lowered, dict(task.values))
-    scales = _scales(lowered, choices, windows, options.seed)
+    scales = _scales(lowered, windows, own, options.seed)
     networks = first_networks(lowered, choices, options.seed, scales)
     learned = Learned(
         jnp.asarray(lowered.learned.unknowns.to_free(lowered.learned.unknowns.start)), networks
@@ -253,9 +253,12 @@ def _priors(terms: Sequence[FitTerm], lowered: Lowered, task: Task) -> Priors:
 
 
 def _scales(
-    lowered: Lowered, choices: FitChoices, windows: WindowSet, seed: int
+    lowered: Lowered, windows: WindowSet, data: Mapping[str, Measurements], seed: int
 ) -> dict[str, tuple[float, ...]]:
-    """Root mean squares of the closures' inputs over measured states, or at the start."""
+    """Root mean squares of the closures' inputs over measured states, or at the start.
+
+    The last entry is that of the rates at which the measured values change.
+    """
     system = lowered.learned
     if not system.closures:
         return {}
@@ -275,9 +278,21 @@ def _scales(
         shape = (len(states), system.places)
         values = np.asarray(function(jets, list(columns), times, unknowns, shape))
         size = np.sqrt(np.mean(values**2, axis=(1, 2)))
-        found[name] = tuple(float(s) if s > 0 and np.isfinite(s) else 1.0 for s in size)
-    del choices
+        sizes = [*size, _rate(data)]
+        found[name] = tuple(float(s) if s > 0 and np.isfinite(s) else 1.0 for s in sizes)
     return found
+
+
+def _rate(data: Mapping[str, Measurements]) -> float:
+    """The root mean square of differences of measured values over those of their times."""
+    squares = []
+    for own in data.values():
+        steps = np.diff(own.times, axis=1)[:, :, None]
+        for values in own.values.values():
+            rates = np.diff(values, axis=1) / steps
+            squares.append(rates[np.isfinite(rates)] ** 2)
+    every = np.concatenate(squares)
+    return float(np.sqrt(np.mean(every))) if len(every) else 1.0
 
 
 def _jump(
