@@ -34,7 +34,8 @@ class ClosureNetwork(eqx.Module):
     """Layers W, b of a network, with what is not trained.
 
     `kind` is `point`, `grid` or `convolution`; `scale` divides the inputs, and its last entry
-    multiplies the result, (channels + 1,); `shape` are the points along every axis of the grid, `width` those of a convolution's window.
+    multiplies the result, (channels + 1,); `shape` are the points along every axis of the grid,
+    `width` those of a convolution's window.
     """
 
     weights: tuple[Array, ...]

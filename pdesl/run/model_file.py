@@ -39,8 +39,8 @@ class SavedModel:
     """What `model.h5` holds, as plain arrays."""
 
     __slots__ = (
-        "free", "last_state", "last_time", "names", "networks", "scales", "scheme", "seed", "step",
-        "text", "title",
+        "free", "last_state", "last_time", "names", "networks", "rtol", "scales", "scheme",
+        "seed", "step", "text", "title",
     )  # fmt: skip
 
     def __init__(self, file: h5py.File) -> None:
@@ -51,6 +51,7 @@ class SavedModel:
         self.title = str(attribute("title"))
         self.scheme = str(attribute("scheme"))
         self.step = float(attribute("step"))
+        self.rtol = float(attribute("rtol"))
         self.seed = int(attribute("seed"))
         self.last_time = float(attribute("last_time"))
         unknowns: Any = file["unknowns"]
@@ -93,6 +94,7 @@ def save_model(path: Path, result: FitResult, text: str, title: str, seed: int) 
             "method": "sinode",
             "scheme": fitted.model.scheme,
             "step": fitted.model.dt,
+            "rtol": fitted.model.tolerances[0],
             "seed": seed,
             "last_time": result.last_time,
             "unknowns": json.dumps(list(unknowns.names)),

@@ -274,7 +274,7 @@ def _course(
     done = 0
     while done < total:
         count = min(CHUNK, total - done)
-        model = build_model(lowered, scheme=saved.scheme, dt=dt, count=count)
+        model = build_model(lowered, scheme=saved.scheme, dt=dt, count=count, rtol=saved.rtol)
         begin = jnp.full((1,), start + done * dt)
         course = np.asarray(_advance(model, learned, jnp.asarray(state[None]), begin))
         bad = ~np.isfinite(course).all(axis=1)

@@ -116,6 +116,7 @@ class FitModel(eqx.Module):
     gradient: str = eqx.field(static=True)
     absolute: bool = eqx.field(static=True)
     penalty: float = eqx.field(static=True)
+    tolerances: tuple[float, float] = eqx.field(static=True)
 
     # -- courses ---------------------------------------------------------------------------
 
@@ -130,6 +131,7 @@ class FitModel(eqx.Module):
             return rollout(
                 self.system.explicit, self.operator, rows, learned, self.count, self.dt,
                 self.scheme, forcing=forcing, start=start, gradient=gradient or self.gradient,
+                tolerances=self.tolerances,
             ).states  # fmt: skip
 
         if together:

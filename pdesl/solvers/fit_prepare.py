@@ -33,6 +33,7 @@ from pdesl.solvers.fit_windows import (
 from pdesl.solvers.learned_lines import discretise, first_networks, implicit_operator
 from pdesl.solvers.options import SinodeOptions
 from pdesl.solvers.rollout import prefactored
+from pdesl.solvers.rollout_names import SCHEMES
 from pdesl.symbolic.domain import numeric_value
 from pdesl.symbolic.functions import constant_value
 from pdesl.symbolic.problem import FitTerm
@@ -81,17 +82,25 @@ def build_model(
     scheme: str,
     dt: float,
     count: int,
-    exact: bool = True,
-    gradient: str = "discrete_adjoint",
+    rtol: float = 1e-6,
 ) -> FitModel:
     """A model without data, to be stepped."""
     operator = implicit_operator(lowered)
     return FitModel(
         system=lowered.learned, operator=operator, observations=(),
         jump=jnp.ones(lowered.learned.size), priors=Priors((), (), ()), sets=(), deviations=(),
-        scheme=scheme, dt=dt, count=count, exact=exact, gradient=gradient, absolute=False,
-        penalty=0.0,
+        scheme=scheme, dt=dt, count=count, exact=True, gradient="discrete_adjoint",
+        absolute=False, penalty=0.0, tolerances=tolerances_of(rtol),
     )  # fmt: skip
+
+
+def tolerances_of(rtol: float) -> tuple[float, float]:
+    """Of schemes that choose their steps: relative, and absolute for values near zero."""
+    return rtol, 1e-3 * rtol
+
+
+def is_adaptive(scheme: str) -> bool:
+    return SCHEMES[scheme].kind == "adaptive"
 
 
 def scheme_of(options: SinodeOptions, lowered: Lowered, values: Any) -> tuple[str, Any]:
@@ -165,10 +174,11 @@ def prepare(task: Task, data: Mapping[str, Measurements], reporter: Reporter) ->
         gradient=options.gradient,
         absolute=fit.loss == "absolute",
         penalty=fit.penalty,
+        tolerances=tolerances_of(time_options.rtol),
     )
     found = Prepared(
         task, system, choices, lowered, model, learned, windows, steps, terms, pairs, sets, own,
-        scales, dt is not None or bool(problem.closures), time_options.rtol,
+        scales, dt is not None or bool(problem.closures) or is_adaptive(scheme), time_options.rtol,
     )  # fmt: skip
     if not found.is_step_given:
         found, _ = with_right_steps(found, learned)
@@ -180,7 +190,8 @@ def prepare(task: Task, data: Mapping[str, Measurements], reporter: Reporter) ->
             found, learned=eqx.tree_at(lambda p: p.states, learned, jnp.asarray(start),
                                        is_leaf=lambda x: x is None)
         )  # fmt: skip
-    if found.model.operator is not None and not found.model.operator.learned:
+    constant = found.model.operator is not None and not found.model.operator.learned
+    if constant and not is_adaptive(scheme):
         operator = prefactored(found.model.operator, scheme, found.model.dt)
         found = _replaced(found, model=_with(found.model, operator=operator))
     return found

@@ -265,7 +265,9 @@ class LearnedStepOptions:
         above=0.0,
     )
     rtol: float = option(
-        1e-6, "error of the course against the size of the fields, where `dt` is not given",
+        1e-6,
+        "error of the course against the size of the fields, where `dt` is not given; dopri5 and "
+        "tsit5 choose every step by it",
         above=0.0, most=0.5,
     )  # fmt: skip
 
@@ -293,10 +295,10 @@ TIME_OPTIONS: dict[str, type] = {
     **dict.fromkeys(_ADAPTIVE, AdaptiveOptions),
     **dict.fromkeys(_FIXED, FixedOptions),
 }
-#: Integrators in time of `sinode`: those of rollouts with steps of one size.
+#: Integrators in time of `sinode`: those of rollouts.
 LEARNED_TIME_OPTIONS: dict[str, type] = {
     "automatic": AutomaticTimeOptions,
-    **{name: LearnedStepOptions for name, s in SCHEMES.items() if s.kind != "adaptive"},
+    **dict.fromkeys(SCHEMES, LearnedStepOptions),
 }
 #: Options that are a choice with options of its own: what it is called, and what there is.
 NESTED: dict[str, tuple[str, dict[str, type]]] = {

@@ -36,6 +36,7 @@ from pdesl.solvers.fit_prepare import (
     course_of,
     deviation_of,
     error_of_steps,
+    is_adaptive,
     prepare,
     with_right_steps,
 )
@@ -273,9 +274,10 @@ def _fit_adam(
         "iterations": state.epoch,
         "batches": batches,
         "windows_of_a_batch": size,
-        "function_evaluations_per_epoch": per_epoch.total,
         "best_epoch": state.best_epoch,
     }
+    if per_epoch.total >= 0:  # else only a run of the scheme knows
+        counts["function_evaluations_per_epoch"] = per_epoch.total
     return _result(
         prepared, state.best, history, reason, interrupted, counts, descent=state,
     )  # fmt: skip
@@ -354,6 +356,8 @@ def _misfit(model: FitModel, learned: Learned, batch: Batch) -> float:
 def _words(prepared: Prepared) -> str:
     model = prepared.model
     part = "no implicit part" if model.operator is None else model.operator.words
+    if is_adaptive(model.scheme):
+        return f"{model.scheme} with steps by rtol = {model.tolerances[0]:.0e}, all explicit"
     return f"{model.scheme} with steps of {model.dt:.4g}, {model.count:,} a window; {part}"
 
 
