@@ -77,11 +77,16 @@ def facts(system: System) -> Facts:
         tuple(
             FieldFacts(f, system.order_in_space(f), system.order_in_time(f)) for f in system.fields
         ),
-        all(row.is_linear for row in system.all_rows),
+        all(row.is_linear for row in system.all_rows) and not _learned(system),
         not any(t.coefficient.free_symbols & coordinates for t in terms),
         any(len(names) > 1 for names in jets_of_rows),
         tuple(format_expression(e, system) for e in nonlinear),
     )
+
+
+def _learned(system: System) -> bool:
+    """Whether an equation holds a closure, which is a nonlinear term that nobody knows yet."""
+    return any(j.field in system.closures for row in system.rows for j in row.jets(system.space))
 
 
 # -- mistakes ------------------------------------------------------------------------------

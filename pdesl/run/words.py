@@ -15,6 +15,7 @@ from pdesl.solvers.methods import Method
 from pdesl.solvers.options import MethodOfLinesOptions
 from pdesl.symbolic.domain import make_region
 from pdesl.symbolic.options import show_option
+from pdesl.symbolic.problem import Unknown
 
 __all__ = ["describe", "kind_words"]
 
@@ -31,6 +32,12 @@ def describe(system: System, method: Method, options: Any) -> tuple[str, ...]:
     lines += [f"  {line}" for line in character_lines(system)]
     if found.nonlinear_terms:
         lines.append(f"  nonlinear: {'; '.join(found.nonlinear_terms)}")
+    if problem.closures:
+        own = (f"{c.name} = {show_option(c.network)}" for c in problem.closures)
+        lines.append(f"  learned: {', '.join(own)}")
+    unknown = [p.name for p in problem.parameters if isinstance(p.value, Unknown)]
+    if unknown:
+        lines.append(f"  unknown: {', '.join(unknown)}")
     if system.sources:
         lines.append(f"  derived from the known solution: {', '.join(system.sources)}")
     if system.boundary:

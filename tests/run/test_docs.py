@@ -19,7 +19,7 @@ ROOT = Path(__file__).parents[2]
 PAGES = sorted((ROOT / "docs" / "pages").glob("*.md")) + [ROOT / "README.md"]
 _BLOCK = re.compile(r"^```(\w+)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 # These take long, or need the result of a run: their options are read, and other tests run them.
-_ONCE = {"run", "plot", "report", "sweep", "lsp"}
+_ONCE = {"run", "predict", "plot", "report", "sweep", "lsp"}
 
 
 def blocks(language: str) -> list:
