@@ -32,12 +32,12 @@ def test_the_rates_of_predators_and_prey(tmp_path: Path):
 def test_a_learned_term_of_kuramoto_and_sivashinsky(tmp_path: Path):
     source = load_source("ks_sinode")
     assert not check(source).diagnostics
-    report = run(source, overrides=("fit.optimizer.epochs=15",), output=tmp_path)
+    report = run(source, output=tmp_path)
     metrics = json.loads((tmp_path / "metrics.json").read_text(encoding="utf-8"))
     assert metrics["losses"]["validation"] < 1e-5
-    assert metrics["counts"]["function_evaluations_per_epoch"] == 14 * 2 * 4
+    assert metrics["counts"]["function_evaluations_per_epoch"] == 14 * 2
     assert {p.name for p in report.files} >= {"model.h5", "ks_sinode.png", "metrics.json"}
-    # Beyond the data the model stays on the attractor, whose mean square is near 1.3.
+    # Beyond the data the model stays on the attractor, whose mean square is near 1.4.
     found = predict(tmp_path, until=299.6).prediction
     with h5py.File(tmp_path / "prediction" / "prediction.h5") as file:
         values = np.asarray(file["u"])
@@ -45,3 +45,25 @@ def test_a_learned_term_of_kuramoto_and_sivashinsky(tmp_path: Path):
     energy = np.mean(values[values.shape[0] // 3 :] ** 2)
     assert 0.8 < energy < 1.8
     assert np.abs(values).max() < 4.0
+
+
+def test_the_speed_and_the_diffusion_of_a_pulse(tmp_path: Path):
+    source = load_source("advection_diffusion_inverse")
+    assert not check(source).diagnostics
+    run(source, output=tmp_path)
+    metrics = json.loads((tmp_path / "metrics.json").read_text(encoding="utf-8"))
+    for name, value in {"c": 0.6, "κ": 0.015}.items():
+        found = metrics["unknowns"][name]
+        assert found["value"] == pytest.approx(value, rel=0.02)
+        assert abs(found["value"] - value) < 2.5 * found["standard_error"]
+        assert found["standard_error"] < 0.02 * value
+    assert 0.8 < metrics["losses"]["chi_squared_per_degree_of_freedom"] < 1.2
+
+
+def test_a_learned_term_of_burgers(tmp_path: Path):
+    source = load_source("burgers_sinode")
+    assert not check(source).diagnostics
+    run(source, overrides=("fit.optimizer.epochs=20",), output=tmp_path)
+    metrics = json.loads((tmp_path / "metrics.json").read_text(encoding="utf-8"))
+    assert metrics["terms"]["runs.u"]["relative"] < 0.1
+    assert metrics["losses"]["validation"] < 5 * metrics["losses"]["training"]

@@ -26,9 +26,11 @@ from pdesl.run import pipeline
 from pdesl.run.reporting import silent_reporter
 from pdesl.solvers.base import Reporter, TrainingReport
 from pdesl.solvers.fit_choices import read_data
+from pdesl.solvers.fit_descent import batches_of
 from pdesl.solvers.fit_model import make_batch
 from pdesl.solvers.fit_prepare import Prepared
 from pdesl.solvers.fit_windows import make_steps
+from pdesl.solvers.rollout import count_evaluations
 from pdesl.solvers.sinode import fit
 from tests.solvers.fits import prepared_of, source_of, task_of
 
@@ -420,6 +422,18 @@ def test_a_misfit_that_is_not_finite_says_where(tmp_path: Path):
     source = decay(tmp_path)
     with pytest.raises(Exception, match=r"epoch \d+, step \d+ of \d+ is not finite"):
         pipeline.run(source, overrides=("fit.optimizer.rate=1e200",), output=tmp_path / "out")
+
+
+@pytest.mark.parametrize(
+    ("windows", "batch", "steps", "wanted"),
+    [(3999, 256, 1, (60, 120, 180, 240)), (80 * 49, 200, 2, (152, 304, 456, 608))],
+)
+def test_evaluations_are_those_of_the_paper(windows: int, batch: int, steps: int, wanted: tuple):
+    """Table 2 of Zhang, Liu and Maulik: KS, and Burgers."""
+    batches, _ = batches_of(windows, batch)
+    schemes = [f"imex_rk{order}" for order in (2, 3, 4, 5)]
+    found = [count_evaluations(s, steps, batches=batches).total for s in schemes]
+    assert tuple(found) == wanted
 
 
 def test_windows_are_held_out_by_runs(tmp_path: Path):
