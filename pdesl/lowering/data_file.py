@@ -152,7 +152,7 @@ def _from_hdf5(path: str, data: bytes, span: Span | None) -> dict[str, np.ndarra
                 item: Any = file[name]
                 if not isinstance(item, h5py.Dataset) or item.external:
                     continue
-                if item.dtype.kind in "fiub" and item.size * 8 <= MOST_BYTES:
+                if item.dtype.kind in "fiub" and (item.size or 0) * 8 <= MOST_BYTES:
                     found[name] = np.asarray(item[()], dtype=np.float64)
     # As above: a damaged file ends in errors of any kind.
     except Exception:

@@ -301,7 +301,7 @@ def on_grid(
     count = len(system.fields)
 
     def symbols(parts: Sequence[StiffPart]) -> np.ndarray:
-        table = np.zeros((count, count, *grid.modes), dtype=complex)
+        table: Any = np.zeros((count, count, *grid.modes), dtype=complex)
         for part in parts:
             (size,) = evaluate_at([part.place], system, Places(points), values)
             own = system.fields.index(part.to), system.fields.index(part.of)
@@ -362,7 +362,8 @@ def on_nodes(
     rest = np.flatnonzero(~nodal.differential)
     lift, outside = _lift(lowering, space, assignment, nodal, held, rest)
     keep = (held // total) * evaluated + held % total
-    identity: Any = scipy.sparse.identity(total, format="csr")[:evaluated]
+    every: Any = scipy.sparse.identity(total, format="csr")
+    identity = every[:evaluated]
 
     def blocks(parts: Sequence[StiffPart]) -> Any:
         rows_of: list[list[Any]] = [[None] * count for _ in range(count)]
@@ -370,7 +371,7 @@ def on_nodes(
             (size,) = evaluate_at([part.place], system, Places(points), values)
             scale = np.broadcast_to(np.asarray(size, float), (evaluated,))
             base = made[part.index] if any(part.index) else identity
-            block = scipy.sparse.diags_array(scale) @ base
+            block: Any = scipy.sparse.diags_array(scale) @ base
             a, b = system.fields.index(part.to), system.fields.index(part.of)
             rows_of[a][b] = block if rows_of[a][b] is None else rows_of[a][b] + block
         empty = scipy.sparse.csr_matrix((evaluated, total))

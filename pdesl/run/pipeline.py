@@ -40,6 +40,7 @@ from pdesl.language.parser import parse, read_source
 from pdesl.resources import problems_folder
 from pdesl.run.estimate import estimate_errors
 from pdesl.run.known import Known, known_solution, reference_mistakes
+from pdesl.run.other_method import shared_options
 from pdesl.run.outputs import output_targets
 from pdesl.run.progress import Observer, SilentObserver
 from pdesl.run.progress import stage as observed
@@ -47,7 +48,6 @@ from pdesl.run.refusals import no_checkpoints, only_fits
 from pdesl.run.solution import Solution
 from pdesl.run.words import describe, kind_words
 from pdesl.solvers.methods import (
-    METHODS,
     Method,
     bind_options,
     choose_method,
@@ -57,8 +57,7 @@ from pdesl.solvers.methods import (
 )
 from pdesl.symbolic.domain import make_region
 from pdesl.symbolic.elaborate import attempt_source, elaborate_source
-from pdesl.symbolic.options import describe_options
-from pdesl.symbolic.problem import Choice, Problem
+from pdesl.symbolic.problem import Problem
 
 if TYPE_CHECKING:
     from pdesl.run.metrics import FieldError
@@ -444,7 +443,7 @@ def _prepare(
             raise ProblemError([*problem.warnings, *found])
         method, choice = choose_method(problem, system)
         if solver is not None:
-            choice = _shared(choice, method, observer)
+            choice = shared_options(choice, method, observer)
         values = problem.parameter_values()
         options = bind_options(method, choice, values)
         sizes = size_mistakes(method, system, choice, options)
@@ -506,17 +505,3 @@ def _monitored(ready: _Ready, monitor: Monitor, known: Known | None) -> Task:
         return monitor.function(replace(snapshot, errors=errors))
 
     return replace(ready.task, monitor=replace(monitor, function=look))
-
-
-def _shared(choice: Choice, method: Method, observer: Observer) -> Choice:
-    """The options that another method than the file's has too; those it lacks are named.
-
-    What is no option of any method stays, and is then refused.
-    """
-    own = {name for name, _, _ in describe_options(method.options)}
-    known = {n for m in METHODS.values() for n, _, _ in describe_options(m.options)}
-    dropped = [n for n, _ in choice.options if n in known - own]
-    if dropped:
-        observer.say(f"{method.name} has no option {', '.join(dropped)}: left out")
-    kept = tuple((n, v) for n, v in choice.options if n not in dropped)
-    return Choice(choice.name, kept, choice.positional, choice.spans, span=choice.span)

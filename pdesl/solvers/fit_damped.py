@@ -84,7 +84,7 @@ def minimise_damped(
     def linearised(vector: Any, parts: Any) -> Any:
         # Tangents one after the other where there are many, so that memory stays bounded.
         push = jax.linearize(lambda v: residuals(v, parts), vector)[1]
-        rows = jax.lax.map(push, np.eye(count), batch_size=min(count, 16))
+        rows = jax.lax.map(push, jnp.eye(count), batch_size=min(count, 16))
         return rows.T
 
     parts = model, batch
@@ -140,7 +140,7 @@ def minimise_damped(
                 break
     except KeyboardInterrupt:
         reason, interrupted = "interrupted", True
-    found = eqx.combine(restore(vector), static)
+    found = eqx.combine(restore(jnp.asarray(vector)), static)
     return DampedResult(found, losses, J, r, evaluations, reason, interrupted)
 
 

@@ -241,7 +241,7 @@ class FitModel(eqx.Module):
         residuals, _, _ = self.parts(learned, batch)
         count = sum(jnp.sum(mask) for mask in batch.masks)
         measure = jnp.abs if self.absolute else jnp.square
-        return sum(jnp.sum(measure(r)) for r in residuals) / count
+        return jnp.asarray(sum(jnp.sum(measure(r)) for r in residuals)) / count
 
     def residual_vector(self, learned: Learned, batch: Batch) -> Array:
         """All residuals as one vector, of which the loss is the mean square."""

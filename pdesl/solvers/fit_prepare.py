@@ -190,9 +190,9 @@ def prepare(task: Task, data: Mapping[str, Measurements], reporter: Reporter) ->
             found, learned=eqx.tree_at(lambda p: p.states, learned, jnp.asarray(start),
                                        is_leaf=lambda x: x is None)
         )  # fmt: skip
-    constant = found.model.operator is not None and not found.model.operator.learned
-    if constant and not is_adaptive(scheme):
-        operator = prefactored(found.model.operator, scheme, found.model.dt)
+    operator = found.model.operator
+    if operator is not None and not operator.learned and not is_adaptive(scheme):
+        operator = prefactored(operator, scheme, found.model.dt)
         found = _replaced(found, model=_with(found.model, operator=operator))
     return found
 

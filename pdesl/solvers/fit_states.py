@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 import numpy as np
-from scipy.spatial import cKDTree
+from scipy.spatial import KDTree
 
 from pdesl.diagnostics import Diagnostic, ProblemError
 from pdesl.ir.fitting import evolved_expression
@@ -49,10 +49,10 @@ def at_points(lowered: Lowered, values: np.ndarray, places: np.ndarray | None) -
         boxes = np.asarray(lowered.grid.periods, float)
         low = lowered.grid.lower
         own = np.mod(places - low + 1e-9 * boxes, boxes) - 1e-9 * boxes
-        tree = cKDTree(np.mod(own, boxes), boxsize=boxes)
+        tree = KDTree(np.mod(own, boxes), boxsize=boxes)
         distance, index = tree.query(np.mod(points - low, boxes))
     else:
-        distance, index = cKDTree(places).query(points)
+        distance, index = KDTree(places).query(points)
     if np.max(distance) > SAME_PLACE * max(spacing, 1e-300) + 1e-12:
         return None
     return values[..., index]

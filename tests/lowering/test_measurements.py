@@ -141,7 +141,8 @@ def test_a_table_that_cannot_be(tmp_path: Path, text: str, code: str):
     ],
 )
 def test_arrays_that_cannot_be(tmp_path: Path, arrays: dict[str, Any], code: str):
-    np.savez(tmp_path / "a.npz", **{k: np.array(v) for k, v in arrays.items()})
+    own: Any = {k: np.array(v) for k, v in arrays.items()}
+    np.savez(tmp_path / "a.npz", **own)
     assert codes(problem(tmp_path, "a.npz")) == [code]
 
 

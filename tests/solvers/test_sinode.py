@@ -38,7 +38,7 @@ HEAD = "domain:\n    x ∈ periodic(0, 2)\n    t ∈ [0, 1]\nfields:\n    u(t, x
 FIT = 'data:\n    d = load("data.npz")\nfit:\n    d.u ≈ u\n'
 
 
-def waves(points: int, times: int = 3, seed: int = 0) -> dict[str, np.ndarray]:
+def waves(points: int, times: int = 3, seed: int = 0) -> dict[str, Any]:
     """Smooth periodic states on a grid."""
     random = np.random.default_rng(seed)
     x = 2.0 * np.arange(points) / points
