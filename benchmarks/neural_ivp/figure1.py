@@ -210,7 +210,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
     parser.add_argument("--quick", action="store_true", help="few steps, coarse fits")
     quick = parser.parse_args().quick
-    steps, first, again = (4, 200, 50) if quick else (20, 3000, 400)
+    steps, first, again = (10, 600, 60) if quick else (20, 3000, 300)
     rows, spectra = [], {}
     with one_blas_thread():
         for equation in (ADVECTION, WAVE):
