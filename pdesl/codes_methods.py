@@ -252,6 +252,15 @@ _CAPABILITIES = (
 )  # fmt: skip
 
 _NUMERICS = (
+    Code("E637", "a boundary condition that couples networks",
+         "Every field has a network of its own, whose velocity is solved for alone; a condition on "
+         "two fields would tie them together.",
+         "Write conditions on one field each, or choose method_of_lines."),
+    Code("E750", "an initial fit above its budget",
+         "The networks do not come near enough to the initial values, and an evolution cannot be "
+         "better than its start.",
+         "Take wider networks, more frequencies, samples or iterations of the fit, or raise "
+         "fit_budget; look whether the initial values jump or miss the boundary condition."),
     Code("E740", "a solution that is not finite on the way",
          "A step in time led to values that are no numbers: the step is too large for a term that "
          "is not implicit, a term is undefined for a value that it met, or the solution blows up.",

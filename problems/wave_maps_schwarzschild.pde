@@ -24,5 +24,15 @@ initial:
     φ = exp(-50 ((x - 0.2)² + y² + z²))
     ∂t φ = 0
 
+solver:
+    method = neural_ivp(width=24, samples=3000, integrator=rk23(rtol=1e-3))
+
 output:
     at end: φ -> "wave_maps.h5"
+
+profile "paper":
+    solver.width = 100
+    solver.frequencies = 5
+    solver.samples = 50000
+    solver.integrator = rk23(rtol=1e-4)
+    solver.restarts = refit(count=10)

@@ -54,6 +54,7 @@ __all__ = [
     "Coefficient",
     "CollapsedSum",
     "Derivative",
+    "Inputs",
     "LayeredNetwork",
     "MultiIndex",
     "Plan",
@@ -185,8 +186,67 @@ class _Jet:
         return _Jet(self.value @ weight + bias, forms, self.values)
 
 
-def _first_layer(network: LayeredNetwork, layout: Layout, points: Array, values: _Values) -> _Jet:
+class Inputs(Protocol):
+    """Features γ(x) that a network is fed with, each of one coordinate alone."""
+
+    @property
+    def dimension(self) -> int:
+        """The number of coordinates."""
+        ...
+
+    @property
+    def outputs(self) -> int:
+        """The number of features."""
+        ...
+
+    def features(self, points: Array) -> Array:
+        """γ (n, outputs) at points (n, dimension)."""
+        ...
+
+    def derivative(self, points: Array, axis: int, order: int) -> Array:
+        """∂_axis^order of the features of that coordinate, (n, features of it)."""
+        ...
+
+    def own(self, axis: int) -> slice:
+        """Which features are those of a coordinate."""
+        ...
+
+
+def _embedded_layer(
+    network: LayeredNetwork, layout: Layout, points: Array, values: _Values, embedding: Inputs
+) -> _Jet:
+    """The jet behind the first affine layer of N∘γ; mixed derivatives of γ are zero."""
+    weight, bias = network.weights[0], network.biases[0]
+
+    def pure(index: MultiIndex) -> Array | None:
+        axes = [i for i, count in enumerate(index) if count]
+        if len(axes) != 1:
+            return None
+        (axis,) = axes
+        return embedding.derivative(points, axis, index[axis]) @ weight[embedding.own(axis)]
+
+    found: dict[MultiIndex, Array | None] = {}
+    for form in layout.forms:
+        for index, _ in form.terms:
+            if index not in found:
+                found[index] = pure(index)
+    forms = {
+        form: _sum([values.scaled(key, found[index]) for index, key in form.terms])
+        for form in layout.forms
+    }
+    return _Jet(embedding.features(points) @ weight + bias, forms, values)
+
+
+def _first_layer(
+    network: LayeredNetwork,
+    layout: Layout,
+    points: Array,
+    values: _Values,
+    embedding: Inputs | None,
+) -> _Jet:
     """The jet behind the first affine layer; only value and first order are not zero there."""
+    if embedding is not None:
+        return _embedded_layer(network, layout, points, values, embedding)
     center = np.asarray(network.center)
     scale = np.asarray(network.scale)
     weight, bias = network.weights[0], network.biases[0]
@@ -207,10 +267,14 @@ def _first_layer(network: LayeredNetwork, layout: Layout, points: Array, values:
 
 
 def _propagate(
-    network: LayeredNetwork, layout: Layout, points: Array, arrays: Sequence[Array]
+    network: LayeredNetwork,
+    layout: Layout,
+    points: Array,
+    arrays: Sequence[Array],
+    embedding: Inputs | None,
 ) -> tuple[Array, ...]:
     values = _Values(arrays)
-    jet = _first_layer(network, layout, points, values).activated(network.activation)
+    jet = _first_layer(network, layout, points, values, embedding).activated(network.activation)
     inner = zip(network.weights[1:-1], network.biases[1:-1], strict=True)
     for weight, bias in inner:
         jet = jet.affine(weight, bias).activated(network.activation)
@@ -260,6 +324,7 @@ class Plan:
         coefficients: Sequence[Sequence[Coefficient]] | None = None,
         *,
         chunk: int | None = DEFAULT_CHUNK,
+        embedding: Inputs | None = None,
     ) -> tuple[Array, ...]:
         """The requested derivatives at the points.
 
@@ -271,6 +336,8 @@ class Plan:
                 are folded into the program (zero terms vanish); arrays are data. May be left
                 out when there is no `CollapsedSum`.
             chunk: most points at a time (see `chunked_rows`); None takes all at once.
+            embedding: features γ that the network takes in place of the coordinates; the
+                derivatives are those of N(γ(x)). The normalisation of such a network is one.
 
         Returns:
             One (n,) array for each request, in their order. Differentiable in all modes with
@@ -279,7 +346,7 @@ class Plan:
         Raises:
             ValueError: shapes or counts that do not fit the requests.
         """
-        self._check(network, points)
+        self._check(network, points, embedding)
         keys, arrays = self._split_coefficients(coefficients, points.shape[0])
         layout = lay_out(self.requests, keys)
         per_row = [k for k, array in enumerate(arrays) if array.ndim]
@@ -287,12 +354,12 @@ class Plan:
         def some(network: LayeredNetwork, rows: tuple[Array, dict[int, Array]]) -> Any:
             part, sliced = rows
             local = [sliced.get(k, array) for k, array in enumerate(arrays)]
-            return _propagate(network, layout, part, local)
+            return _propagate(network, layout, part, local, embedding)
 
         rows = (points, {k: arrays[k] for k in per_row})
         return chunked_rows(some, network, rows, chunk=chunk)
 
-    def _check(self, network: LayeredNetwork, points: Array) -> None:
+    def _check(self, network: LayeredNetwork, points: Array, embedding: Inputs | None) -> None:
         inputs, outputs = network.weights[0].shape[0], network.weights[-1].shape[1]
         if len(network.weights) < 2:
             raise ValueError("Taylor propagation needs a network with at least one hidden layer")
@@ -300,7 +367,14 @@ class Plan:
             raise ValueError(
                 f"the plan needs points of shape (n, {self.inputs}), not {points.shape}"
             )
-        if inputs != self.inputs:
+        if embedding is not None:
+            normalised = any(network.center) or any(s != 1.0 for s in network.scale)
+            if normalised or (embedding.dimension, embedding.outputs) != (self.inputs, inputs):
+                raise ValueError(
+                    f"features of {embedding.dimension} coordinates, {embedding.outputs} of them, "
+                    f"do not fit a network of {inputs} inputs and requests about {self.inputs}"
+                )
+        elif inputs != self.inputs:
             raise ValueError(
                 f"the network has {inputs} inputs, the requests are about {self.inputs}"
             )

@@ -250,7 +250,7 @@ def _show_check(
 
 
 @commands.command(short_help="Solve a problem; write solution, metrics and picture.")
-@problem_argument
+@click.argument("problem", metavar="[NAME_OR_FILE]", required=False)
 @click.option(
     "-o",
     "--output",
@@ -262,22 +262,25 @@ def _show_check(
 @settings
 @profile_option
 @click.option("--seed", type=click.IntRange(0, 2**32 - 1), help="Seed of every random number.")
-@click.option("--resume", is_flag=True, help="Go on from the checkpoint of a fit in the folder.")
 @click.option("-q", "--quiet", is_flag=True, help="Only the closing lines.")
 @click.option("-v", "--verbose", is_flag=True, help="Options, seconds and counts too.")
+@click.option(
+    "--resume", type=click.Path(path_type=Path), metavar="FOLDER",
+    help="Go on with the interrupted or killed run in this folder, as it was started.",
+)  # fmt: skip
 @as_json_flag
 @click.pass_context
 def run(
     ctx: click.Context,
-    problem: str,
+    problem: str | None,
     output: Path | None,
     solver: str | None,
     overrides: tuple[str, ...],
     profile: str | None,
     seed: int | None,
-    resume: bool,
     quiet: bool,
     verbose: bool,
+    resume: Path | None,
     as_json: bool,
 ) -> None:
     """Solve a problem: a file, or a name from `pdesl list problems`.
@@ -290,6 +293,10 @@ def run(
     pdesl run nonlinear_poisson_disk
     pdesl run heat.pde -o out --solver pinn --set solver.width=30 --set parameters.κ=2 --seed 3
     """
+    if resume is None and problem is None:
+        raise click.UsageError("give NAME_OR_FILE, or a folder to --resume")
+    if resume is not None and output is not None:
+        raise click.UsageError("a run that is resumed goes on in its own folder: leave out -o")
     from pdesl.run.accelerator import configure_jax
     from pdesl.run.progress import make_observer
     from pdesl.run.terminal import wants_colour
@@ -298,7 +305,16 @@ def run(
     configure_jax()
     from pdesl.run import pipeline
 
-    source = pipeline.load_source(problem)
+    output = output or resume
+    if resume is not None and problem is None:
+        from pdesl.run.checkpoint import read_start
+
+        start = read_start(resume)
+        source, solver = start.source, solver or start.solver
+        overrides, profile = (*start.overrides, *overrides), profile or start.profile
+        seed = start.seed if seed is None else seed
+    else:
+        source = pipeline.load_source(problem or "")
     with make_observer(sys.stderr, quiet=quiet, colour=wants_colour(sys.stderr)) as observer:
         report = pipeline.run(
             source,
@@ -308,11 +324,11 @@ def run(
             profile=profile,
             seed=seed,
             observer=observer,
-            resume=resume,
+            resume=resume is not None,
         )
     answer(report, as_json=as_json, quiet=quiet, verbose=verbose)
-    if report.interrupted:
-        ctx.exit(Status.INTERRUPTED)
+    if report.stopped or report.interrupted:
+        ctx.exit(Status.INTERRUPTED if report.interrupted else Status.NUMERICS)
 
 
 @commands.command(short_help="Print what the compiler makes of a problem.")

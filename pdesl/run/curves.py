@@ -19,10 +19,11 @@ COLOURS = (_INK, "#0072b2", "#d55e00", "#009e73", "#cc79a7")
 
 
 def draw_history(axes: Axes, history: Mapping[str, NDArray]) -> None:
-    names = [name for name in history if name != "iteration"]
+    along = "time" if "time" in history else "iteration"
+    names = [name for name in history if name != along]
     for position, name in enumerate(names):
         values = np.asarray(history[name], float)
-        iterations = history.get("iteration", np.arange(len(values)))
+        iterations = history.get(along, np.arange(len(values)))
         axes.plot(
             iterations, np.where(values > 0, values, np.nan), label=name.replace("_", " "),
             linestyle=STYLES[position % len(STYLES)],
@@ -30,7 +31,7 @@ def draw_history(axes: Axes, history: Mapping[str, NDArray]) -> None:
             linewidth=1.2 if position == 0 else 0.9,
         )  # fmt: skip
     axes.set_yscale("log")
-    axes.set_xlabel("iteration")
+    axes.set_xlabel(along)
     # What a training lowers is its loss; other methods record residuals or steps.
     title = (
         "Training loss" if "loss" in history else ", ".join(names).replace("_", " ").capitalize()

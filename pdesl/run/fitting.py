@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 
+from pdesl.run.checkpoint import CheckpointFile, Started
 from pdesl.run.fit_picture import draw_fit
 from pdesl.run.folder import OutputFolder, default_folder
 from pdesl.run.metrics import make_metrics
@@ -54,6 +55,7 @@ def run_fit(
     observer: Observer,
     timings: dict[str, float],
     *,
+    start: Started,
     resume: bool = False,
 ) -> RunReport:
     """Fit a problem and write model, metrics and picture; arguments as for `pipeline.run`.
@@ -61,6 +63,7 @@ def run_fit(
     Args:
         task: a problem that `sinode` has accepted.
         settings: what was set from outside, for the metrics.
+        start: how the run was started, kept beside the checkpoint.
 
     Raises:
         ProblemError: data that cannot be used (E540 to E544).
@@ -71,7 +74,8 @@ def run_fit(
     with OutputFolder(output or default_folder(problem.name)) as folder:
         mark = fingerprint(problem)
         checkpoint = folder.path / CHECKPOINT
-        kept = _Checkpoints(checkpoint, mark)
+        begun = CheckpointFile(folder.path, start)
+        kept = _Checkpoints(checkpoint, mark, begun)
         with observed(observer, "data", timings) as note:
             data = read_data(problem, task.values)
             count = sum(m.count for m in data.values())
@@ -90,6 +94,7 @@ def run_fit(
             folder.write(f"{problem.name}.png", lambda path: draw_fit(path, title, result))
             if last is not None:
                 folder.write(CHECKPOINT, lambda path: save_checkpoint(path, last, mark))
+                begun.save({})
         metrics = _metrics(task, settings, result, timings, data)
         files = folder.commit(metrics)
     return RunReport(folder.path, metrics, files, _lines(result), result.interrupted)
@@ -98,12 +103,13 @@ def run_fit(
 class _Checkpoints:
     """Writes a checkpoint every few seconds."""
 
-    def __init__(self, path: Path, mark: str) -> None:
-        self.path, self.mark, self.last = path, mark, time.perf_counter()
+    def __init__(self, path: Path, mark: str, begun: CheckpointFile) -> None:
+        self.path, self.mark, self.begun, self.last = path, mark, begun, time.perf_counter()
 
     def consider(self, state: DescentState) -> None:
         if time.perf_counter() - self.last >= CHECKPOINT_SECONDS:
             save_checkpoint(self.path, state, self.mark)
+            self.begun.save({})
             self.last = time.perf_counter()
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import sympy
@@ -72,6 +72,12 @@ class Target:
     def derived(self) -> tuple[Quantity, ...]:
         """What is no field."""
         return tuple(q for q in self.quantities if not q.is_field)
+
+    def until(self, last: float) -> Target:
+        """The file of a solution that ends at a time: without times after it, and with the end."""
+        if self.times is None:
+            return self
+        return replace(self, times=np.unique([*self.times[self.times <= last], last]))
 
 
 def output_targets(

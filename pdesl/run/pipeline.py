@@ -11,7 +11,7 @@ Nothing is imported from JAX before a problem has proved correct and a method ha
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -40,8 +40,8 @@ from pdesl.language.parser import parse, read_source
 from pdesl.resources import problems_folder
 from pdesl.run.estimate import estimate_errors
 from pdesl.run.known import Known, known_solution, reference_mistakes
-from pdesl.run.other_method import shared_options
 from pdesl.run.outputs import output_targets
+from pdesl.run.preparing import monitored, shared_options
 from pdesl.run.progress import Observer, SilentObserver
 from pdesl.run.progress import stage as observed
 from pdesl.run.refusals import no_checkpoints, only_fits
@@ -60,10 +60,8 @@ from pdesl.symbolic.elaborate import attempt_source, elaborate_source
 from pdesl.symbolic.problem import Problem
 
 if TYPE_CHECKING:
-    from pdesl.run.metrics import FieldError
     from pdesl.solvers.base import (
         Monitor,
-        Snapshot,
         SolverResult,
         Task,
     )
@@ -98,7 +96,8 @@ class CheckReport:
 class RunReport:
     """What `run` wrote; `lines` state the accuracy reached and how it was measured.
 
-    `interrupted`: ended by Ctrl-C, with a usable result.
+    `interrupted`: ended by Ctrl-C, with a usable result up to there; `stopped`: a limit of the
+    method ended it.
     """
 
     folder: Path
@@ -106,6 +105,7 @@ class RunReport:
     files: tuple[Path, ...]
     lines: tuple[str, ...]
     interrupted: bool = False
+    stopped: bool = False
 
 
 def load_source(name: str) -> Source:
@@ -293,27 +293,33 @@ def run(
         profile: the name of a `profile` block whose settings are applied.
         seed: the seed of nodes, network and test points.
         observer: hears of stages, progress and choices.
-        resume: go on from the checkpoint of a fit in the folder.
+        resume: go on from the checkpoint in the folder, with the arguments of
+            `checkpoint.read_start`; a fit may have others, more epochs for example.
 
     Raises:
         ProblemError: the problem is wrong.
         CapabilityError: the method cannot solve it, or has no checkpoints to resume from (E646).
         SolverError: the method failed; nothing was written.
         OutputError: the result could not be written; nothing was replaced.
-        KeyboardInterrupt: interrupted; nothing was written.
+        KeyboardInterrupt: interrupted; nothing was written (see `RunReport.interrupted`).
     """
     from pdesl.run import results
+    from pdesl.run.checkpoint import CheckpointFile, Started
     from pdesl.run.folder import OutputFolder, default_folder
     from pdesl.run.io import check_names, check_suffix, writer_for
 
     observer = SilentObserver() if observer is None else observer
     timings: dict[str, float] = {}
     ready = _prepare(source, solver, overrides, profile, seed, observer, timings)
+    own = ready.source
+    start = Started(own.name, own.text, own.folder, solver, tuple(overrides), profile, seed)
     if ready.method.fits:
         from pdesl.run.fitting import run_fit
 
-        return run_fit(ready.task, ready.settings, output, observer, timings, resume=resume)
-    if resume:
+        return run_fit(
+            ready.task, ready.settings, output, observer, timings, start=start, resume=resume
+        )
+    if resume and not ready.method.resumes:
         raise no_checkpoints(ready.method.name)
     system, problem = ready.task.system, ready.task.system.problem
     targets, refused = output_targets(problem, system, ready.task.values)
@@ -324,8 +330,15 @@ def run(
         for target in targets:
             check_suffix(target.name)
             folder.check(target.name)
+        memory = None
+        if ready.method.resumes:
+            memory = CheckpointFile(folder.path, start, resume)
+            ready = replace(ready, task=replace(ready.task, memory=memory))
         known = known_solution(ready.task, observer, timings)
         result = _solve(ready, observer, timings)
+        if result.reached is not None:
+            ready = replace(ready, task=replace(ready.task, until=result.reached))
+            targets = [t.until(result.reached) for t in targets]
         with observed(observer, "errors", timings) as note:
             errors, points = results.measure(ready.task, result, known)
             course = results.errors_over_time(ready.task, result, known)
@@ -362,9 +375,16 @@ def run(
                 "relative_l2": dict(estimate.errors),
                 "how": estimate.words,
             }
+        if result.reached is not None:
+            metrics["reached"] = result.reached
         files = folder.commit(metrics)
+        if memory is not None and not result.interrupted:
+            memory.remove()
     lines = results.closing_lines(result, errors, bounds, known, estimate)
-    return RunReport(folder.path, metrics, files, lines)
+    if memory is not None and result.interrupted:
+        lines = (*lines, f"`pdesl run --resume {folder.path}` goes on from here")
+    stopped = result.reached is not None and not result.interrupted
+    return RunReport(folder.path, metrics, files, lines, result.interrupted, stopped)
 
 
 def solve(
@@ -395,7 +415,7 @@ def solve(
         raise only_fits(ready.method.name)
     known = known or known_solution(ready.task, observer, timings)
     if monitor is not None:
-        ready = replace(ready, task=_monitored(ready, monitor, known))
+        ready = replace(ready, task=monitored(ready.task, ready.method, monitor, known))
     result = _solve(ready, observer, timings)
     from pdesl.run import results
 
@@ -465,7 +485,7 @@ def _solve(ready: _Ready, observer: Observer, timings: dict[str, float]) -> Solv
     from pdesl.run.reporting import make_reporter
 
     result = ready.method.solve(ready.task, make_reporter(observer, timings))
-    if result.interrupted:
+    if result.interrupted and result.reached is None:
         raise KeyboardInterrupt
     return result
 
@@ -488,20 +508,3 @@ def known(
     observer = SilentObserver() if observer is None else observer
     ready = _prepare(source, None, overrides, profile, None, SilentObserver(), {})
     return known_solution(ready.task, observer, {})
-
-
-def _monitored(ready: _Ready, monitor: Monitor, known: Known | None) -> Task:
-    """The task with a monitor whose snapshots can measure their errors."""
-    if not ready.method.trains:
-        raise ValueError(f"`{ready.method.name}` does not train: there is nothing to monitor")
-    from pdesl.run.results import make_measure
-
-    measured = make_measure(ready.task, known)
-
-    def look(snapshot: Snapshot) -> bool | None:
-        def errors() -> Mapping[str, FieldError]:
-            return measured(snapshot.evaluate)[0]
-
-        return monitor.function(replace(snapshot, errors=errors))
-
-    return replace(ready.task, monitor=replace(monitor, function=look))

@@ -261,7 +261,8 @@ def draw_picture(
         return lambda x, t: function(join_time(task.system, x, np.full(len(x), t)))
 
     lower, upper = task.region.bounding_box()
-    shown = ("iteration", "loss") if "loss" in result.history else ()
+    shown = ("iteration", "loss") if "loss" in result.history else ("time", "residual")
+    shown = shown if all(name in result.history for name in shown) else ()
     history = {k: v for k, v in result.history.items() if k in shown}
     plot_solution(
         path,

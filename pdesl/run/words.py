@@ -12,6 +12,8 @@ from pdesl.ir.system import System
 from pdesl.ir.text import format_expression
 from pdesl.solvers.line_choices import stiff_estimate
 from pdesl.solvers.methods import Method
+from pdesl.solvers.neural_choices import neural_lines
+from pdesl.solvers.neural_ivp_options import NeuralIvpOptions
 from pdesl.solvers.options import MethodOfLinesOptions
 from pdesl.symbolic.domain import make_region
 from pdesl.symbolic.options import show_option
@@ -56,6 +58,8 @@ def describe(system: System, method: Method, options: Any) -> tuple[str, ...]:
         lines.append(f"  `pdesl sweep` solves it for all values of {names}")
     if isinstance(options, MethodOfLinesOptions) and not found.steady:
         lines += _stiffness(system, options)
+    if isinstance(options, NeuralIvpOptions) and not found.steady:
+        lines += [f"  {line}" for line in neural_lines(system, options)]
     return tuple(lines)
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 import sympy
@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "Evaluate",
+    "Memory",
     "Monitor",
     "Reporter",
     "Snapshot",
@@ -92,6 +93,18 @@ class TrainingReport:
     quantity: str = "loss"
 
 
+class Memory(Protocol):
+    """Where a method of long runs keeps its state, so that a killed run can go on from it."""
+
+    def load(self) -> Mapping[str, np.ndarray] | None:
+        """What was saved, when this run resumes another; else None."""
+        ...
+
+    def save(self, arrays: Mapping[str, np.ndarray]) -> None:
+        """Keep these arrays in place of those before, as a whole or not at all."""
+        ...
+
+
 @dataclass(frozen=True, slots=True)
 class Reporter:
     """How a method tells what it does: stages with their seconds, the training, remarks."""
@@ -105,7 +118,8 @@ class Reporter:
 class Task:
     """A system to be solved: `values` holds a number for every parameter.
 
-    `monitor` is for methods that train (`Method.trains`).
+    `monitor` is for methods that train (`Method.trains`), `memory` for those that can resume
+    (`Method.resumes`). `until` is the time that a solution ends at before the problem does.
     """
 
     system: System
@@ -113,6 +127,8 @@ class Task:
     values: Mapping[sympy.Symbol, float]
     options: Any
     monitor: Monitor | None = None
+    memory: Memory | None = None
+    until: float | None = None
 
     @property
     def periods(self) -> list[float | None] | None:
@@ -125,7 +141,7 @@ class Task:
 
     @property
     def time_span(self) -> tuple[float, float] | None:
-        """First and last time, None for a steady problem."""
+        """First and last time (at most `until`), None for a steady problem."""
         time = self.system.problem.time
         if time is None:
             return None
@@ -133,7 +149,7 @@ class Task:
         assert time.upper is not None
         first = numeric_value(time.lower, self.values, time.span, "a time")
         last = numeric_value(time.upper, self.values, time.span, "a time")
-        return first, last
+        return first, last if self.until is None else min(last, self.until)
 
 
 @dataclass(frozen=True, slots=True)
@@ -154,6 +170,8 @@ class SolverResult:
         compile_seconds: part of the training that went into compilation.
         times: time slices, for a problem with time.
         quality: numbers by which the discretisation may be judged, `stencil_condition`.
+        reached: the time at which an evolution ended before the last time of the problem, by
+            Ctrl-C or by a limit of its method; the solution is valid up to it. None else.
     """
 
     method: str
@@ -171,6 +189,7 @@ class SolverResult:
     times: np.ndarray | None = None
     notes: tuple[str, ...] = field(default=())
     quality: Mapping[str, float] = field(default_factory=dict)
+    reached: float | None = None
 
 
 def input_box(task: Task) -> tuple[list[float], list[float]]:

@@ -55,6 +55,11 @@ class Recording:
     _stride: int = 1
     _count: int = 0
 
+    @property
+    def thinning(self) -> tuple[int, int]:
+        """Every which state is kept, and how many there were."""
+        return self._stride, self._count
+
     def wants(self, t: float) -> bool:
         """Whether the state at this time, the next one reached, is to be kept."""
         wanted = self._count % self._stride == 0 or t in self.always

@@ -19,6 +19,8 @@ from pdesl.language.names import suggest
 from pdesl.solvers.binding import bind_nested
 from pdesl.solvers.fit_choices import data_mistakes, fit_choices, fit_mistakes
 from pdesl.solvers.line_choices import line_mistakes, scattered
+from pdesl.solvers.neural_choices import neural_mistakes
+from pdesl.solvers.neural_ivp_options import NeuralIvpOptions
 from pdesl.solvers.node_options import NodeOptions, count_nodes, without_default_count
 from pdesl.solvers.options import (
     NESTED,
@@ -61,6 +63,7 @@ class Method:
     `exact_order` the highest derivative of its network that it takes (None: any);
     `periodic` whether its network can be periodic;
     `fits` whether it fits closures and unknown numbers to data, and solves nothing else;
+    `resumes` whether a killed run can go on from its last checkpoint;
     `module` is where its `solve(task, reporter)` is.
     """
 
@@ -76,6 +79,7 @@ class Method:
     exact_order: int | None = HIGHEST_POINTWISE_ORDER
     periodic: bool = False
     fits: bool = False
+    resumes: bool = False
 
     def solve(self, task: Task, reporter: Reporter) -> SolverResult:
         """Run the method; imports JAX."""
@@ -140,6 +144,16 @@ METHODS: dict[str, Method] = {
             evolving=True,
             fits=True,
         ),
+        Method(
+            "neural_ivp",
+            "networks whose parameters move in time, in any dimension (Finzi et al., 2023)",
+            NeuralIvpOptions,
+            "pdesl.solvers.neural_ivp",
+            stencils=False,
+            evolving=True,
+            periodic=True,
+            resumes=True,
+        ),
     )
 }
 
@@ -169,7 +183,7 @@ def method_named(name: str, span: Span | None = None) -> Method:
 
 #: Methods in the order in which a file without one is offered to them: direct ones, whose answer
 #: can be trusted and comes first, then those that train.
-PREFERENCE = ("rbf_fd", "method_of_lines", "dt_pinn", "pinn")
+PREFERENCE = ("rbf_fd", "method_of_lines", "dt_pinn", "neural_ivp", "pinn")
 
 
 def choose_method(problem: Problem, system: System | None = None) -> tuple[Method, Choice]:
@@ -424,6 +438,9 @@ def requirements(method: Method, system: System, options: Any = None) -> tuple[D
             )
     if isinstance(options, MethodOfLinesOptions):
         found += [] if found else line_mistakes(system, options, problem.parameter_values())
+        return tuple(found)
+    if isinstance(options, NeuralIvpOptions):
+        found += [] if found else neural_mistakes(system, options, problem.parameter_values())
         return tuple(found)
     for row in system.all_rows:
         for jet in row.jets(system.space):

@@ -5,6 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from pdesl.solvers.fit_options import CLOSURE_OPTIONS, FIT_OPTIMISERS
+from pdesl.solvers.neural_ivp_options import (
+    FIT_OPTIONS,
+    INTEGRATOR_OPTIONS,
+    LINEAR_OPTIONS,
+    RESTART_OPTIONS,
+    SAMPLING_OPTIONS,
+)
 from pdesl.solvers.node_options import MOST_NODES, NODES, NodeOptions
 from pdesl.solvers.rollout_names import GRADIENTS, SCHEMES
 from pdesl.symbolic.options import Loaded, option
@@ -308,6 +315,11 @@ NESTED: dict[str, tuple[str, dict[str, type]]] = {
     "sinode.time": ("time integrator", LEARNED_TIME_OPTIONS),
     "optimizer": ("optimiser", FIT_OPTIMISERS),
     "closure": ("kind of network", CLOSURE_OPTIONS),
+    "sampling": ("way of sampling", SAMPLING_OPTIONS),
+    "fit": ("way of fitting", FIT_OPTIONS),
+    "linear": ("linear solver", LINEAR_OPTIONS),
+    "integrator": ("time integrator", INTEGRATOR_OPTIONS),
+    "restarts": ("kind of restart", RESTART_OPTIONS),
 }
 
 

@@ -15,10 +15,12 @@ from pdesl.symbolic.elaborate import elaborate_source
 
 #: Problems without a known solution: they are checked alone, or judged in another way.
 CHECKED = ("regge_wheeler", "wave_kerr_schild", "wave_maps_schwarzschild")
+#: Problems in more dimensions than anything else reaches: judged by the residual of the equations.
+RESIDUAL = {"fokker_planck_8d": 1.0, "vlasov_6d": 1.0, "wave_packets_fit": 1.0}
 NAMES = sorted(path.stem for path in problems_folder().glob("*.pde"))
 #: Problems that are fitted to data; their answers are judged in `test_fits`.
 FITTED = [n for n in NAMES if elaborate_source(load_source(n)).fit]
-PROBLEMS = [name for name in NAMES if name not in (*CHECKED, *FITTED)]
+PROBLEMS = [name for name in NAMES if name not in (*CHECKED, *FITTED, *RESIDUAL)]
 
 
 @pytest.mark.parametrize("name", [*CHECKED, "wave_flrw"])
@@ -61,6 +63,15 @@ def test_a_problem_meets_its_budget(name: str, tmp_path: Path):
         with h5py.File(solution) as file:
             assert set(metrics["errors"]) <= set(file)
             assert file.attrs["problem_hash"] == metrics["problem_hash"]
+
+
+@pytest.mark.parametrize("name", RESIDUAL)
+def test_a_problem_in_many_dimensions_reaches_its_end(name: str, tmp_path: Path):
+    report = run(load_source(name), output=tmp_path)
+    assert not report.stopped
+    quality = report.metrics["quality"]
+    assert quality["initial_error"] < 0.1  # type: ignore[index]
+    assert quality["last_residual"] < RESIDUAL[name]  # type: ignore[index]
 
 
 def test_the_ringdown_of_a_black_hole_has_its_known_frequency():

@@ -80,6 +80,7 @@ class Pipeline:
             files=(Path("out/solution.h5"),),
             lines=("relative l2 error of u: 1.0e-05", "measured on 20,000 points"),
             interrupted=False,
+            stopped=False,
         )
 
 

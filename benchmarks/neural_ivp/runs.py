@@ -1,0 +1,111 @@
+"""Runs of one problem with several settings: a table, and a figure of curves over time."""
+
+from __future__ import annotations
+
+import os
+
+os.environ.setdefault("JAX_ENABLE_X64", "1")
+
+import argparse
+import time
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import matplotlib.pyplot as plt
+import numpy as np
+
+import pdesl
+from pdesl.diagnostics import PdeslError
+
+RESULTS = Path(__file__).resolve().parent / "results"
+
+#: Evolutional deep neural networks (Y. Du and T. A. Zaki, 2021): tanh, no features, dense solves.
+EDNN = (
+    "solver.activation=tanh",
+    "solver.depth=4",
+    "solver.width=30",
+    "solver.frequencies=0",
+    "solver.sampling=random",
+    "solver.linear=dense(regularisation=1e-6)",
+)
+
+
+def arguments(words: str) -> argparse.Namespace:
+    """The command line that every figure has."""
+    parser = argparse.ArgumentParser(description=words)
+    parser.add_argument("--paper", action="store_true", help="the sizes of the paper, for a GPU")
+    return parser.parse_args()
+
+
+def run(
+    problem: str, overrides: Sequence[str], paper: bool, profile: str = "paper"
+) -> dict[str, Any]:
+    """One run: its history, errors, counts and CPU seconds; `reason` where it failed."""
+    begin = time.process_time()
+    try:
+        solution = pdesl.solve(
+            pdesl.load_source(problem), overrides=overrides, profile=profile if paper else None
+        )
+    except PdeslError as error:
+        return {"reason": getattr(error, "message", str(error)), "seconds": float("nan")}
+    errors = {name: e.relative_l2 for name, e in solution.errors.items()}
+    return {
+        "solution": solution,
+        "history": solution.result.history,
+        "quality": solution.result.quality,
+        "counts": solution.result.counts,
+        "errors": errors,
+        "reason": solution.result.stop_reason,
+        "seconds": time.process_time() - begin,
+    }
+
+
+def table(name: str, columns: Sequence[str], rows: Sequence[Sequence[object]]) -> None:
+    """Print a Markdown table, and keep it."""
+    lines = ["| " + " | ".join(columns) + " |", "|" + "---|" * len(columns)]
+    for row in rows:
+        cells = [f"{v:.3g}" if isinstance(v, float) else str(v) for v in row]
+        lines.append("| " + " | ".join(cells) + " |")
+    RESULTS.mkdir(exist_ok=True)
+    (RESULTS / f"{name}.md").write_text("\n".join(lines) + "\n", encoding="utf-8")
+    print("\n".join(lines))
+
+
+def figure(
+    name: str, curves: Mapping[str, tuple[Any, Any]], x: str, y: str, logarithmic: bool = True
+) -> None:
+    """Curves over one axis, kept as a picture."""
+    drawing, axes = plt.subplots(figsize=(5.0, 3.4), layout="constrained")
+    for label, (places, values) in curves.items():
+        axes.plot(places, np.asarray(values, dtype=float), marker=".", label=label)
+    if logarithmic:
+        axes.set_yscale("log")
+    axes.set_xlabel(x)
+    axes.set_ylabel(y)
+    axes.legend()
+    RESULTS.mkdir(exist_ok=True)
+    drawing.savefig(RESULTS / f"{name}.png", dpi=150)
+    plt.close(drawing)
+
+
+def compare_residuals(
+    name: str, problem: str, variants: Mapping[str, Sequence[str]], paper: bool
+) -> None:
+    """The residual of the equations over time for every variant."""
+    rows, curves = [], {}
+    for label, overrides in variants.items():
+        found = run(problem, overrides, paper)
+        if "history" not in found:
+            rows.append((label, "-", "-", "-", found["reason"]))
+            continue
+        history, counts = found["history"], found["counts"]
+        curves[label] = (history["time"], history["residual"])
+        own = found["quality"]
+        rows.append(
+            (label, own["initial_error"], own["largest_residual"], counts["evaluations"],
+             found["seconds"])
+        )  # fmt: skip
+    table(name, ("variant", "initial error", "largest residual", "solves", "CPU s"), rows)
+    if curves:
+        figure(name, curves, "time", "residual, sqrt(Σ r²/Σ (∂t u)²)")

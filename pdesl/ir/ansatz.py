@@ -1,0 +1,246 @@
+"""How a field of a network meets its boundary conditions: u = lift + factor · N.
+
+The factor vanishes on the parts of the boundary where a Dirichlet condition holds, and the lift
+takes the values there, so that the condition holds exactly whatever the network N is. All other
+conditions are left to penalties. Formulas and reasons come from the declared conditions and the
+shape of the domain alone.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import sympy
+
+from pdesl.ir.boundary_factors import Face, box_faces, part_factors
+from pdesl.ir.samples import Sample, boundary_sample, condition_mask
+from pdesl.ir.system import Row, System
+from pdesl.ir.text import format_expression
+from pdesl.symbolic.geometry import Region
+
+__all__ = ["Ansatz", "FieldAnsatz", "Penalty", "ansatz_lines", "make_ansatz"]
+
+# A lift of more terms costs more than it gains.
+MOST_TERMS = 400
+
+
+@dataclass(frozen=True, slots=True)
+class FieldAnsatz:
+    """u = lift(t, x) + factor(x) · N(x) for one field; formulas without parameters.
+
+    `hard` names the conditions that hold exactly.
+    """
+
+    field: str
+    factor: sympy.Expr
+    lift: sympy.Expr
+    hard: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Penalty:
+    """A condition that a penalty has to see to, and why."""
+
+    row: Row
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Ansatz:
+    """The ansatz of every field, in the system's order, and the conditions it does not meet."""
+
+    fields: tuple[FieldAnsatz, ...]
+    penalties: tuple[Penalty, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class _Dirichlet:
+    """u = value on whole parts of the boundary."""
+
+    row: Row
+    field: str
+    value: sympy.Expr
+    parts: tuple[int, ...]
+
+
+def make_ansatz(
+    system: System, region: Region, values: Mapping[sympy.Symbol, float], *, hard: bool = True
+) -> Ansatz:
+    """The ansatz of a system in evolution form.
+
+    Args:
+        system: the result of `to_evolution`.
+        region: its domain.
+        values: a number for every parameter.
+        hard: whether Dirichlet conditions are built in; else all conditions are penalties.
+
+    A condition is built in where it fixes one field, linearly and with a constant coefficient,
+    on whole parts of the boundary that have a smooth distance function (`part_factors`), and
+    where its data can be lifted: on boxes any data, by transfinite interpolation (W. J. Gordon
+    and C. A. Hall, 1973), elsewhere data that are the same along each part.
+    """
+    constants = {s: sympy.Float(v, 17) for s, v in values.items()}
+    symbols = system.space_symbols
+    sample = boundary_sample(region)
+    factors = part_factors(region, symbols)
+    penalties: list[Penalty] = []
+    held: dict[str, list[_Dirichlet]] = {name: [] for name in system.fields}
+    for row in system.boundary:
+        found = _dirichlet(row, system, region, sample, values, constants)
+        if not hard:
+            penalties.append(Penalty(row, "hard conditions are switched off"))
+        elif isinstance(found, str):
+            penalties.append(Penalty(row, found))
+        elif any(part not in factors for part in found.parts):
+            penalties.append(Penalty(row, "the boundary has no smooth distance function there"))
+        else:
+            held[found.field].append(found)
+    fields = []
+    for name in system.fields:
+        lift, kept, refused = _lift(system, held[name], region, factors)
+        penalties += refused
+        parts = sorted({part for condition in kept for part in condition.parts})
+        factor = sympy.Mul(*(_whole(region, part, parts, factors) for part in parts))
+        labels = tuple(condition.row.name for condition in kept)
+        fields.append(FieldAnsatz(name, factor, lift, labels))
+    order = {id(row): number for number, row in enumerate(system.boundary)}
+    penalties.sort(key=lambda p: order[id(p.row)])
+    return Ansatz(tuple(fields), tuple(penalties))
+
+
+def _dirichlet(
+    row: Row,
+    system: System,
+    region: Region,
+    sample: Sample,
+    values: Mapping[sympy.Symbol, float],
+    constants: Mapping[sympy.Symbol, sympy.Expr],
+) -> _Dirichlet | str:
+    """The condition as a Dirichlet condition, or why it is none."""
+    if not row.is_linear:
+        return "it is nonlinear"
+    terms = [*row.mass, *row.linear]
+    if len({t.jet.field for t in terms}) != 1:
+        return "it couples fields"
+    if any(any(t.jet.orders) for t in terms):
+        return "it holds derivatives"
+    coefficient = sympy.Add(*(t.coefficient for t in terms)).xreplace(dict(constants))
+    if coefficient.free_symbols or coefficient == 0:
+        return "its coefficient varies"
+    data: sympy.Expr = (-row.forcing / coefficient).xreplace(dict(constants))  # pyright: ignore[reportAssignmentType]
+    allowed = {*system.space_symbols, system.time_symbol}
+    if not data.free_symbols <= allowed:
+        return "its data depend on the normal"
+    mask = np.zeros(len(sample), dtype=bool)
+    for spec in row.regions:
+        mask |= condition_mask(spec, region, system, sample.points, sample.part, values)
+    parts = []
+    for part in range(len(region.part_names)):
+        own = mask[sample.part == part]
+        if own.all() and len(own):
+            parts.append(part)
+        elif own.any():
+            return f"it holds on a piece of `{region.part_names[part]}` only"
+    if not parts:
+        return "it holds on no whole part of the boundary"
+    return _Dirichlet(row, terms[0].jet.field, data, tuple(parts))
+
+
+def _whole(
+    region: Region, part: int, parts: Sequence[int], factors: Mapping[int, sympy.Expr]
+) -> sympy.Expr:
+    """The factor of a part; opposite faces of a box together reach one in the middle."""
+    faces = box_faces(region)
+    if part in faces:
+        opposite = part - 1 if faces[part][1] else part + 1
+        if opposite in parts:
+            return 2 * factors[part]
+    return factors[part]
+
+
+# -- lifts ---------------------------------------------------------------------------------
+
+
+def _lift(
+    system: System,
+    conditions: Sequence[_Dirichlet],
+    region: Region,
+    factors: Mapping[int, sympy.Expr],
+) -> tuple[sympy.Expr, list[_Dirichlet], list[Penalty]]:
+    """A function that takes the data, the conditions it takes them from, and the others."""
+    if all(c.value == 0 for c in conditions):
+        return sympy.S.Zero, list(conditions), []
+    faces = box_faces(region)
+    if faces:
+        data = {faces[part]: c.value for c in conditions for part in c.parts}
+        lift = _transfinite(data, system, region)
+        if lift is not None:
+            return lift, list(conditions), []
+        reason = "its data have no short interpolation into the domain"
+    else:
+        kept = [c for c in conditions if not c.value.free_symbols & set(system.space_symbols)]
+        if len(kept) == len(conditions):
+            return _blended({p: c.value for c in kept for p in c.parts}, factors), kept, []
+        reason = "its data vary along a curved boundary"
+    zero = [c for c in conditions if c.value == 0]
+    refused = [Penalty(c.row, reason) for c in conditions if c.value != 0]
+    return sympy.S.Zero, zero, refused
+
+
+def _transfinite(
+    data: Mapping[Face, sympy.Expr], system: System, region: Region
+) -> sympy.Expr | None:
+    """Coordinate by coordinate, the difference to the data on its faces is interpolated away."""
+    lower, upper = region.bounding_box()
+    lift: sympy.Expr = sympy.S.Zero
+    for axis, symbol in enumerate(system.space_symbols):
+        own = {is_upper: value for (k, is_upper, _), value in data.items() if k == axis}
+        ends = {
+            side: sympy.Integer(int(place)) if float(place).is_integer() else sympy.Float(place, 17)
+            for side, place in ((False, lower[axis]), (True, upper[axis]))
+        }
+        width = ends[True] - ends[False]
+        weights = {False: (ends[True] - symbol) / width, True: (symbol - ends[False]) / width}
+        change: sympy.Expr = sympy.S.Zero
+        for side, value in own.items():
+            missing = (value - lift).subs(symbol, ends[side])
+            change += missing * (weights[side] if len(own) == 2 else 1)
+        lift = sympy.expand(lift + change)
+        if len(sympy.Add.make_args(lift)) > MOST_TERMS or lift.has(sympy.nan, sympy.zoo):
+            return None
+    return lift
+
+
+def _blended(data: Mapping[int, sympy.Expr], factors: Mapping[int, sympy.Expr]) -> sympy.Expr:
+    """Σ_i g_i ∏_{j≠i} f_j / Σ_i ∏_{j≠i} f_j: equal to g_i where f_i vanishes."""
+    if len(set(data.values())) == 1:
+        return next(iter(data.values()))
+    others = {p: sympy.Mul(*(factors[q] for q in data if q != p)) for p in data}
+    return sympy.Add(*(data[p] * others[p] for p in data)) / sympy.Add(*others.values())
+
+
+# -- words ---------------------------------------------------------------------------------
+
+
+def ansatz_lines(ansatz: Ansatz, system: System) -> list[str]:
+    """What is hard and what is a penalty, for people."""
+    lines = []
+    for entry in ansatz.fields:
+        if entry.hard:
+            factor = format_expression(entry.factor, system)
+            lift = "" if entry.lift == 0 else f"{_short(format_expression(entry.lift, system))} + "
+            text = f"{entry.field} = {lift}{_short(factor)} · network"
+            lines.append(f"exact: {', '.join(entry.hard)}, by {text}")
+    for axis in system.problem.space:
+        if axis.periodic:
+            lines.append(f"exact: periodic in {axis.name}, by the embedding")
+    for penalty in ansatz.penalties:
+        lines.append(f"by penalty: {penalty.row.name}, as {penalty.reason}")
+    return lines
+
+
+def _short(text: str) -> str:
+    text = f"({text})" if " + " in text or " - " in text else text
+    return text if len(text) <= 70 else text[:67] + "…"

@@ -1,0 +1,149 @@
+"""A long run's state on disk, from which `pdesl run --resume FOLDER` goes on.
+
+One hidden file in the output folder, replaced as a whole, holds the problem as it was started and
+the arrays that its method needs. A run that reaches its end removes it.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Mapping
+from contextlib import suppress
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from zipfile import BadZipFile
+
+import numpy as np
+
+from pdesl import __version__
+from pdesl.diagnostics import OutputError, Source
+
+__all__ = ["CHECKPOINT", "CheckpointFile", "Started", "read_start"]
+
+CHECKPOINT = ".pdesl-checkpoint.npz"
+_START = "start"
+
+
+@dataclass(frozen=True, slots=True)
+class Started:
+    """How a run was started: what makes the same run again."""
+
+    name: str
+    text: str
+    folder: str
+    solver: str | None
+    overrides: tuple[str, ...]
+    profile: str | None
+    seed: int | None
+    version: str = __version__
+
+    @property
+    def source(self) -> Source:
+        return Source(self.name, self.text, self.folder)
+
+
+@dataclass(slots=True)
+class CheckpointFile:
+    """What a method saves to and resumes from (`solvers.base.Memory`)."""
+
+    folder: Path
+    start: Started
+    resume: bool = False
+    saved: bool = False
+
+    @property
+    def path(self) -> Path:
+        return self.folder / CHECKPOINT
+
+    def load(self) -> Mapping[str, np.ndarray] | None:
+        """The arrays that were saved, for a run that resumes; else None.
+
+        Raises:
+            OutputError: E831, the file cannot be read, or is of another run.
+        """
+        if not self.resume:
+            return None
+        if read_start(self.folder) != self.start:
+            raise OutputError(
+                f"the checkpoint in `{self.folder}` is of another run: other settings, or another "
+                "text",
+                code="E831",
+                advice="give the folder alone, `pdesl run --resume FOLDER`, or start the run anew",
+            )
+        with _reading(self.folder), np.load(self.path, allow_pickle=False) as file:
+            return {name: file[name] for name in file.files if name != _START}
+
+    def save(self, arrays: Mapping[str, np.ndarray]) -> None:
+        """Replace the checkpoint by these arrays, or leave it as it was.
+
+        Raises:
+            OutputError: E815, the disk does not take it.
+        """
+        draft = self.path.with_name(f"{CHECKPOINT}.draft")
+        start = np.asarray(json.dumps(asdict(self.start), ensure_ascii=False))
+        try:
+            with draft.open("wb") as stream:
+                np.savez(stream, **{**arrays, _START: start})  # pyright: ignore[reportArgumentType]
+                stream.flush()
+                os.fsync(stream.fileno())
+            os.replace(draft, self.path)
+        except OSError as error:
+            with suppress(OSError):
+                draft.unlink(missing_ok=True)
+            raise OutputError(
+                f"the checkpoint could not be written: {error.strerror or error}",
+                code="E815",
+                advice="free some space, or choose a folder on another disk with -o FOLDER",
+            ) from error
+        self.saved = True
+
+    def remove(self) -> None:
+        """Nothing is left to resume."""
+        with suppress(OSError):
+            self.path.unlink(missing_ok=True)
+
+
+class _reading:  # noqa: N801, a context manager
+    """Turns what can be wrong with a checkpoint into one error."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+
+    def __enter__(self) -> None:
+        return None
+
+    def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
+        if isinstance(error, FileNotFoundError):
+            raise OutputError(
+                f"there is no unfinished run in `{self.folder}`",
+                code="E831",
+                advice="give the folder of a run that was interrupted; a run that reached its end "
+                "leaves nothing to resume",
+            ) from error
+        if isinstance(error, OSError | ValueError | KeyError | TypeError | BadZipFile):
+            raise OutputError(
+                f"the checkpoint in `{self.folder}` cannot be read: {error}",
+                code="E831",
+                advice="start the run anew, without --resume",
+            ) from error
+
+
+def read_start(folder: Path) -> Started:
+    """How the unfinished run in a folder was started.
+
+    Raises:
+        OutputError: E831, there is none, or it cannot be read or is of another version.
+    """
+    folder = Path(folder).expanduser()
+    with _reading(folder), np.load(folder / CHECKPOINT, allow_pickle=False) as file:
+        given = json.loads(str(file[_START]))
+        found = Started(**{**given, "overrides": tuple(given["overrides"])})
+    if found.version != __version__:
+        raise OutputError(
+            f"the checkpoint in `{folder}` was written by pdesl {found.version}, and this is "
+            f"{__version__}",
+            code="E831",
+            advice="resume it with the version that began it, or start the run anew",
+        )
+    return found

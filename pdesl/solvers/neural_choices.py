@@ -1,0 +1,112 @@
+"""What `neural_ivp` makes of a problem, decided without JAX: refusals, the ansatz, sizes."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import sympy
+
+from pdesl.diagnostics import Diagnostic, ProblemError
+from pdesl.ir.ansatz import ansatz_lines, make_ansatz
+from pdesl.ir.evolution import to_evolution
+from pdesl.ir.system import System
+from pdesl.solvers.binding import bind_nested
+from pdesl.solvers.neural_ivp_options import NeuralIvpOptions
+from pdesl.solvers.tangent_options import TangentOptions, choose_tangent_solver
+from pdesl.symbolic.domain import make_region
+
+__all__ = ["network_sizes", "neural_lines", "neural_mistakes", "tangent_options"]
+
+# Orders in space that Taylor propagation through a network is worked out for.
+HIGHEST_ORDER = 4
+# Where μ is chosen by the method, until it is.
+FIRST_REGULARISATION = 1e-9
+
+
+def tangent_options(
+    options: NeuralIvpOptions, values: Mapping[sympy.Symbol, float]
+) -> TangentOptions:
+    """The options of the linear solver, from the choice by name."""
+    own = bind_nested("linear", options.linear, values)
+    chosen = FIRST_REGULARISATION if own.regularisation is None else own.regularisation
+    return TangentOptions(
+        options.linear.name, chosen, own.rank, own.tolerance, own.iterations, own.memory
+    )
+
+
+def network_sizes(system: System, options: NeuralIvpOptions) -> list[int]:
+    """Units of every layer of the network of a field, inputs and output included."""
+    inputs = len(system.frame.space_axes) * (2 * options.frequencies or 1)
+    return [inputs, *[options.width] * options.depth, 1]
+
+
+def neural_mistakes(
+    system: System, options: NeuralIvpOptions, values: Mapping[sympy.Symbol, float]
+) -> list[Diagnostic]:
+    """Why a problem cannot be solved with these options.
+
+    `system` is the problem's. Equations without an evolution form (E626 to E628), derivatives of
+    too high an order in space (E618), a periodic direction without an embedding (E616), a boundary
+    condition that couples fields (E637).
+    """
+    try:
+        evolved = to_evolution(system)
+    except ProblemError as error:
+        return list(error.diagnostics)
+    found: list[Diagnostic] = []
+    for row in (*evolved.rows, *evolved.boundary):
+        order = max((evolved.space_order(j) for j in row.jets(evolved.space)), default=0)
+        if order > HIGHEST_ORDER:
+            found.append(
+                Diagnostic(
+                    "E618",
+                    f"`neural_ivp` differentiates networks up to order {HIGHEST_ORDER}, and this "
+                    f"term has order {order}",
+                    row.equation.span,
+                    helps=("introduce a field for a derivative of lower order",),
+                )
+            )
+    for coordinate in system.problem.space:
+        if coordinate.periodic and not options.frequencies:
+            found.append(
+                Diagnostic(
+                    "E616",
+                    f"a network without frequencies is not periodic, and `{coordinate.name}` is",
+                    coordinate.span,
+                    helps=("give it some, `frequencies=3`",),
+                )
+            )
+    for row in evolved.boundary:
+        fields = {j.field for j in row.jets(evolved.space)}
+        if len(fields) > 1:
+            names = ", ".join(f"`{name}`" for name in evolved.fields if name in fields)
+            found.append(
+                Diagnostic(
+                    "E637",
+                    f"every field has a network of its own, and this condition couples {names}",
+                    row.equation.span,
+                    helps=("write conditions on one field each, or choose `method_of_lines`",),
+                )
+            )
+    return list(dict.fromkeys(found))
+
+
+def neural_lines(system: System, options: NeuralIvpOptions) -> list[str]:
+    """What conditions are exact and which are penalties, and how velocities are solved for."""
+    values = system.problem.parameter_values()
+    shape = system.problem.shape
+    try:
+        evolved = to_evolution(system)
+    except ProblemError:
+        return []  # reported as what the method cannot do
+    if shape is None:
+        return []
+    region = make_region(shape, system.space_symbols, values)
+    ansatz = make_ansatz(evolved, region, values, hard=options.boundary == "hard")
+    lines = ansatz_lines(ansatz, evolved)
+    sizes = network_sizes(evolved, options)
+    choice = choose_tangent_solver(sizes, options.samples, tangent_options(options, values))
+    layers = " - ".join(map(str, sizes))
+    lines.append(f"network of each field: {layers} units, {options.activation}")
+    lines.append(f"linear solves: {choice.solver}; {choice.reason}")
+    return lines

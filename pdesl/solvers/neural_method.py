@@ -1,0 +1,357 @@
+"""A task of `neural_ivp` made ready: samples, velocities, residuals, fits, restarts."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from pdesl.diagnostics import SolverError
+from pdesl.ir.ansatz import Ansatz, make_ansatz
+from pdesl.ir.evolution import to_evolution
+from pdesl.ir.system import System
+from pdesl.lowering.embedding import make_embedding
+from pdesl.lowering.emit import evaluate_at
+from pdesl.lowering.neural_system import NeuralSystem, to_neural_system
+from pdesl.lowering.places import Places
+from pdesl.solvers.base import Task
+from pdesl.solvers.binding import bind_nested
+from pdesl.solvers.network_fit import FieldTarget, FitReport, fit_field
+from pdesl.solvers.networks import Network, NetworkOptions, make_network
+from pdesl.solvers.neural_choices import tangent_options
+from pdesl.solvers.neural_ivp_options import NeuralIvpOptions, RestartOptions
+from pdesl.solvers.neural_march import Solve
+from pdesl.solvers.penalties import make_penalty, places_of
+from pdesl.solvers.samples_adaptive import adaptive_samples
+from pdesl.solvers.sampling import Purpose, draw_boundary, draw_inside
+from pdesl.solvers.tangent_options import TangentOptions
+from pdesl.solvers.tangent_report import NOT_FINITE
+from pdesl.solvers.velocity import (
+    Sample,
+    Velocity,
+    lifts_at,
+    pack,
+    residual_of,
+    right_at,
+    values_at,
+)
+
+__all__ = ["NeuralMethod", "initial_targets", "new_networks", "prepare"]
+
+# Streams of random keys of one seed.
+_SOLVES, _FITS = 11, 12
+# Uniform points for each one that is kept, where samples follow the solution.
+CANDIDATES = 10
+# What μ is chosen from.
+REGULARISATIONS = (1e-12, 1e-11, 1e-10, 1e-9, 1e-8, 1e-7, 1e-6, 1e-5, 1e-4)
+# A field below this share of the largest one is zero.
+ZERO = 1e-9
+_DRAWS = {"fit": Purpose.FIT, "check": Purpose.CHECK}
+
+
+@dataclass(slots=True, eq=False)
+class NeuralMethod:
+    """A task made ready; what `neural_march.Evolution` asks of it."""
+
+    task: Task
+    system: System
+    ansatz: Ansatz
+    neural: NeuralSystem
+    velocity_of: Velocity
+    restarts: RestartOptions | None
+    restart_kind: str
+    fit: Any
+    tangent: TangentOptions
+    span: tuple[float, float]
+    given_regularisation: bool
+    share: float | None
+    statuses: set[int] = field(default_factory=set)
+
+    @property
+    def options(self) -> NeuralIvpOptions:
+        return self.task.options
+
+    @property
+    def dtype(self) -> np.dtype:
+        return self.velocity_of.dtype
+
+    def key(self, stream: int, number: int) -> jax.Array:
+        base = jax.random.fold_in(jax.random.key(self.options.seed), stream)
+        return jax.random.fold_in(base, number)
+
+    def draw(self, purpose: Purpose, number: int, count: int) -> np.ndarray:
+        even = self.options.sampling.name != "random"
+        return draw_inside(
+            self.task.region, count, seed=self.options.seed, purpose=purpose, number=number,
+            even=even,
+        )  # fmt: skip
+
+    # -- the course ------------------------------------------------------------------------
+
+    def sample(self, number: int, flat: np.ndarray, t: float) -> Sample:
+        """Points inside, denser where the present solution is large or changes, if so chosen."""
+        count, boundary = self.options.samples, self._boundary(number)
+        if self.share is None:
+            points = self.draw(Purpose.STEP, number, count)
+            return Sample(jnp.asarray(points, self.dtype), None, boundary)
+        candidates = self.draw(Purpose.STEP, number, CANDIDATES * count)
+        places = jnp.asarray(candidates, self.dtype)
+        networks, clock = self.velocity_of.networks(flat), self.velocity_of.clock(t)
+        density = np.zeros(len(candidates))
+        for table in (
+            values_at(self.neural, networks, places, clock),
+            right_at(self.neural, networks, places, clock),
+        ):
+            for row in np.abs(np.asarray(table, dtype=float)):
+                density += row / (row.mean() or 1.0)
+        points, weights = adaptive_samples(
+            density, candidates, count, self.share, [self.options.seed, int(Purpose.STEP), number]
+        )
+        return Sample(jnp.asarray(points, self.dtype), jnp.asarray(weights, self.dtype), boundary)
+
+    def _boundary(self, number: int) -> tuple[Any, ...]:
+        if not self.ansatz.penalties:
+            return ()
+        count = self.options.boundary_samples or max(self.options.samples // 8, 2)
+        draw = draw_boundary(self.task.region, count, seed=self.options.seed, number=number)
+        return tuple(
+            places_of(
+                penalty, self.system, self.task.region, draw, self.task.values, count, self.dtype
+            )
+            for penalty in self.ansatz.penalties
+        )
+
+    def velocity(
+        self, flat: np.ndarray, t: float, sample: Sample, number: int
+    ) -> tuple[np.ndarray, Solve]:
+        found, report = self.velocity_of(flat, t, sample, self.key(_SOLVES, number))
+        self.statuses.add(report.status)
+        if report.status == NOT_FINITE:
+            raise SolverError(
+                f"the right-hand side of the equations is not finite at t = {t:.6g}",
+                code="E740",
+                advice="check the coefficients of the equations inside the domain, or take "
+                "smaller steps by `rtol`",
+            )
+        return found, Solve(report.iterations, report.condition)
+
+    def values(self, flat: np.ndarray, t: float, sample: Sample) -> np.ndarray:
+        networks, clock = self.velocity_of.networks(flat), self.velocity_of.clock(t)
+        found = values_at(self.neural, networks, sample.points, clock)
+        if sample.weights is not None:
+            found = found * jnp.sqrt(sample.weights)
+        return np.asarray(found, dtype=float)
+
+    def residual(self, flat: np.ndarray, slope: np.ndarray, t: float, step: int) -> float:
+        points = self.draw(Purpose.RESIDUAL, step, self.options.residual_samples)
+        own = self.velocity_of
+        squares, rates = residual_of(
+            self.neural, own.networks(flat), own.networks(slope),
+            jnp.asarray(points, self.dtype), own.clock(t),
+        )  # fmt: skip
+        whole = float(np.sum(np.asarray(rates, dtype=float)))
+        part = float(np.sum(np.asarray(squares, dtype=float)))
+        return float(np.sqrt(part / whole)) if whole > 0.0 else float(np.sqrt(part))
+
+    def first_sizes(self, flat: np.ndarray, t: float) -> np.ndarray:
+        """What errors of steps are measured against, (fields,), at least.
+
+        A field that is zero at the start is as large as its rate of change makes it.
+        """
+        points = self.draw(Purpose.RESIDUAL, 0, self.options.residual_samples)
+        networks, clock = self.velocity_of.networks(flat), self.velocity_of.clock(t)
+        rates = right_at(self.neural, networks, jnp.asarray(points, self.dtype), clock)
+        sizes = np.sqrt(np.mean(np.asarray(rates, dtype=float) ** 2, axis=1))
+        zero = np.array([r is not None for r in self.neural.references])
+        return np.where(zero, sizes * (self.span[1] - self.span[0]), 0.0)
+
+    def tune(self, flat: np.ndarray, t: float, number: int) -> None:
+        """Choose μ, unless the options say, by the residual on fresh points of one velocity."""
+        if self.given_regularisation:
+            return
+        sample = self.sample(number, flat, t)
+        found: list[tuple[float, float]] = []
+        for mu in REGULARISATIONS:
+            self.velocity_of.regularisation = mu
+            slope, _ = self.velocity(flat, t, sample, number)
+            found.append((self.residual(flat, slope, t, number), mu))
+        # A larger μ that does nearly as well makes better conditioned systems.
+        best = min(residual for residual, _ in found)
+        self.velocity_of.regularisation = max(mu for r, mu in found if r <= 1.1 * best)
+
+    def wants_restart(self, last: float, t: float, solve: Solve | None) -> str:
+        own = self.restarts
+        if own is None:
+            return ""
+        first, end = self.span
+        if own.count is not None:
+            gap = (end - first) / (own.count + 1)
+            if np.floor((t - first) / gap + 1e-9) > np.floor((last - first) / gap + 1e-9):
+                return "at set times"
+        if solve is not None and t > last:
+            if own.condition is not None and solve.condition > own.condition:
+                return "conditioning"
+            if own.iterations is not None and solve.iterations >= own.iterations:
+                return "iterations"
+        return ""
+
+    def restarted(self, flat: np.ndarray, t: float, number: int) -> tuple[np.ndarray, float]:
+        """Networks fitted anew to the present ones, or their last layers solved for.
+
+        The fit starts from new networks: the directions in which the old ones degenerated are
+        gone with them.
+        """
+        assert self.restarts is not None
+        old = self.velocity_of.networks(flat)
+        clock = self.velocity_of.clock(t)
+        targets = []
+        for index in range(len(self.system.fields)):
+
+            def values(points: np.ndarray, index: int = index) -> np.ndarray:
+                own = values_at(self.neural, old, jnp.asarray(points, self.dtype), clock)
+                return np.asarray(own[index], dtype=float)
+
+            targets.append(values)
+        fresh = old
+        if self.restart_kind == "refit":
+            fresh = tuple(new_networks(self.task, self.neural, number + 1))
+        networks, reports = self.fitted(fresh, targets, t, number + 1, head=self.restarts.head,
+                                        nonlinear=self.restart_kind == "refit")  # fmt: skip
+        state = pack(networks)[0].astype(np.float64)
+        self.tune(state, t, number)
+        return state, max(r.error for r in reports)
+
+    # -- fits ------------------------------------------------------------------------------
+
+    def fitted(
+        self,
+        networks: Any,
+        targets: list[Callable[[np.ndarray], np.ndarray]],
+        t: float,
+        number: int,
+        *,
+        head: bool,
+        nonlinear: bool = True,
+        progress: Callable[[int, float], None] = lambda iteration, error: None,
+    ) -> tuple[tuple[Network, ...], list[FitReport]]:
+        """Every field's network fitted to a target; fits of different numbers draw apart."""
+        check = self.draw(Purpose.CHECK, 0, 4 * self.options.samples)
+        sizes = [_size(np.asarray(target(check))) for target in targets]
+        found, reports = [], []
+        for index, (network, target) in enumerate(zip(networks, targets, strict=True)):
+            if number == 0 and self.neural.references[index] is not None:
+                found.append(network)  # zero as it is
+                reports.append(FitReport(0.0, 0))
+                continue
+            goal = FieldTarget(index, target, sizes[index] or max(sizes) or 1.0)
+
+            def draw(
+                purpose: str, k: int, count: int, index: int = index, target: Any = target
+            ) -> tuple[np.ndarray, np.ndarray | None]:
+                own = (number * 64 + index) * 100_000 + k
+                if self.share is None or purpose == "check":
+                    return self.draw(_DRAWS[purpose], own, count), None
+                many = self.draw(_DRAWS[purpose], own, CANDIDATES * count)
+                key = [self.options.seed, int(_DRAWS[purpose]), own]
+                return adaptive_samples(np.abs(target(many)), many, count, self.share, key)
+
+            own, report = fit_field(
+                self.neural, network, goal, t, draw, self.fit, self.tangent,
+                self.key(_FITS, number * 64 + index), count=self.options.samples, head=head,
+                nonlinear=nonlinear, progress=progress,
+            )  # fmt: skip
+            found.append(own)
+            reports.append(report)
+        return tuple(found), reports
+
+
+def new_networks(task: Task, neural: NeuralSystem, number: int) -> list[Network]:
+    options: NeuralIvpOptions = task.options
+    shape = NetworkOptions(options.width, options.depth, options.activation)
+    size = neural.embedding.outputs
+    return [
+        make_network(
+            shape, [-1.0] * size, [1.0] * size, 1,
+            seed=int(np.random.default_rng([options.seed, number, index]).integers(2**31)),
+            dtype=np.dtype(options.precision),
+        )
+        for index in range(len(neural.fields))
+    ]  # fmt: skip
+
+
+def prepare(task: Task) -> NeuralMethod:
+    options: NeuralIvpOptions = task.options
+    span = task.time_span
+    assert span is not None
+    system = to_evolution(task.system)
+    ansatz = make_ansatz(system, task.region, task.values, hard=options.boundary == "hard")
+    lower, upper = task.region.bounding_box()
+    embedding = make_embedding(
+        lower.tolist(), upper.tolist(), [c.periodic for c in system.problem.space],
+        frequencies=options.frequencies, alpha=options.alpha, scale=options.scale,
+    )  # fmt: skip
+    rate = options.relaxation if options.relaxation is not None else 10.0 / (span[1] - span[0])
+    penalties = tuple(
+        make_penalty(p, system, task.values, weight=options.penalty, rate=rate)
+        for p in ansatz.penalties
+    )
+    more = [(p.field, index) for p in penalties for index in p.jets]
+    neural = to_neural_system(system, ansatz, embedding, task.values, more)
+    tangent = tangent_options(options, task.values)
+    restarts = bind_nested("restarts", options.restarts, task.values)
+    flat_shape = pack(new_networks(task, neural, 0))[1]
+    velocity = Velocity(
+        neural,
+        penalties,
+        flat_shape,
+        tangent,
+        np.dtype(options.precision),
+        tangent.regularisation,
+    )
+    found = NeuralMethod(
+        task, system, ansatz, neural, velocity,
+        restarts if isinstance(restarts, RestartOptions) else None, options.restarts.name,
+        bind_nested("fit", options.fit, task.values), tangent, span,
+        bind_nested("linear", options.linear, task.values).regularisation is not None,
+        getattr(bind_nested("sampling", options.sampling, task.values), "share", None),
+    )  # fmt: skip
+    found.neural = velocity.system = neural.with_references(_references(found))
+    return found
+
+
+def _size(values: np.ndarray) -> float:
+    return float(np.sqrt(np.mean(values**2)))
+
+
+def _references(method: NeuralMethod) -> list[Network | None]:
+    """The first network of every field that starts from its lift alone, None for the others."""
+    points = method.draw(Purpose.CHECK, 0, 4 * method.options.samples)
+    places, clock = jnp.asarray(points, method.dtype), method.velocity_of.clock(method.span[0])
+    lifts = np.asarray(lifts_at(method.neural, places, clock), dtype=float)
+    values = [np.asarray(target(points)) for target in initial_targets(method)]
+    whole = max(map(_size, values)) or 1.0
+    zero = [_size(v - lift) <= ZERO * whole for v, lift in zip(values, lifts, strict=True)]
+    first = new_networks(method.task, method.neural, 0)
+    return [network if z else None for z, network in zip(zero, first, strict=True)]
+
+
+def initial_targets(method: NeuralMethod) -> list[Callable[[np.ndarray], np.ndarray]]:
+    """The initial values of every field of the evolution system."""
+    system, task = method.system, method.task
+    targets = []
+    for name in system.fields:
+        row = next(r for r in system.initial if r.linear[0].jet.field == name)
+
+        def values(points: np.ndarray, row: Any = row) -> np.ndarray:
+            times = np.full(len(points), method.span[0])
+            (data,) = evaluate_at(
+                [-row.forcing], system, Places(points, None, times), task.values, row
+            )
+            return np.broadcast_to(np.asarray(data, dtype=float), (len(points),))
+
+        targets.append(values)
+    return targets
