@@ -117,6 +117,9 @@ def codes_like(ctx: click.Context, parameter: click.Parameter, incomplete: str) 
 
 
 problem = click.argument("problem", metavar="NAME_OR_FILE", shell_complete=_problems)
+optional_problem = click.argument(
+    "problem", metavar="[NAME_OR_FILE]", required=False, shell_complete=_problems
+)
 settings = click.option(
     "--set",
     "overrides",

@@ -24,10 +24,9 @@ from pdesl.diagnostics import (
     ProblemError,
     Severity,
     Source,
-    render,
 )
 from pdesl.ir.evolution import to_evolution
-from pdesl.ir.facts import facts, shape_mistakes, verify
+from pdesl.ir.facts import shape_mistakes, verify
 from pdesl.ir.frame import frame_of
 from pdesl.ir.metric_text import format_metric, latex_metric, metric_of_system
 from pdesl.ir.normalise import normalise
@@ -41,21 +40,18 @@ from pdesl.resources import problems_folder
 from pdesl.run.estimate import estimate_errors
 from pdesl.run.known import Known, known_solution, reference_mistakes
 from pdesl.run.outputs import output_targets
-from pdesl.run.preparing import monitored, shared_options
+from pdesl.run.preparing import Ready, is_wrong, make_ready, monitored
 from pdesl.run.progress import Observer, SilentObserver
 from pdesl.run.progress import stage as observed
 from pdesl.run.refusals import no_checkpoints, only_fits
 from pdesl.run.solution import Solution
-from pdesl.run.words import describe, kind_words
+from pdesl.run.words import describe
 from pdesl.solvers.methods import (
-    Method,
     bind_options,
     choose_method,
-    method_named,
     requirements,
     size_mistakes,
 )
-from pdesl.symbolic.domain import make_region
 from pdesl.symbolic.elaborate import attempt_source, elaborate_source
 from pdesl.symbolic.problem import Problem
 
@@ -63,7 +59,6 @@ if TYPE_CHECKING:
     from pdesl.solvers.base import (
         Monitor,
         SolverResult,
-        Task,
     )
 
 __all__ = [
@@ -217,7 +212,7 @@ def check(source: Source, overrides: Sequence[str] = (), profile: str | None = N
             found += reference_mistakes(system)
             refused = output_targets(problem, system, values)[1]
             notes = [*requirements(method, system, options), *refused]
-            if not _is_wrong(found):
+            if not is_wrong(found):
                 summary = describe(system, method, options)
                 found += [replace(d, severity=Severity.NOTE) for d in notes]
     except ProblemError as error:
@@ -226,10 +221,6 @@ def check(source: Source, overrides: Sequence[str] = (), profile: str | None = N
     if system is None:
         raise ProblemError(ordered)
     return CheckReport(tuple(ordered), summary)
-
-
-def _is_wrong(found: Sequence[Diagnostic]) -> bool:
-    return any(d.severity is Severity.ERROR for d in found)
 
 
 def show(source: Source, stage: str, form: str) -> str:
@@ -310,7 +301,7 @@ def run(
 
     observer = SilentObserver() if observer is None else observer
     timings: dict[str, float] = {}
-    ready = _prepare(source, solver, overrides, profile, seed, observer, timings)
+    ready = make_ready(source, solver, overrides, profile, seed, observer, timings)
     own = ready.source
     start = Started(own.name, own.text, own.folder, solver, tuple(overrides), profile, seed)
     if ready.method.fits:
@@ -410,7 +401,7 @@ def solve(
     """
     observer = SilentObserver() if observer is None else observer
     timings: dict[str, float] = {}
-    ready = _prepare(source, solver, overrides, profile, seed, observer, timings)
+    ready = make_ready(source, solver, overrides, profile, seed, observer, timings)
     if ready.method.fits:
         raise only_fits(ready.method.name)
     known = known or known_solution(ready.task, observer, timings)
@@ -425,76 +416,13 @@ def solve(
     )
 
 
-@dataclass(frozen=True, slots=True)
-class _Ready:
-    """A problem that a method has accepted."""
-
-    source: Source
-    task: Task
-    method: Method
-    settings: tuple[str, ...]
-
-
-def _prepare(
-    source: Source | Problem,
-    solver: str | None,
-    overrides: Sequence[str],
-    profile: str | None,
-    seed: int | None,
-    observer: Observer,
-    timings: dict[str, float],
-) -> _Ready:
-    from pdesl.solvers.base import Task
-
-    with observed(observer, "compile", timings) as note:
-        settings = list(overrides)
-        if seed is not None:
-            settings.append(f"solver.seed={seed}")
-        if solver is not None:
-            method_named(solver)
-            settings.append(f"solver.method={solver}")
-        if isinstance(source, Problem):
-            folder = source.source.folder if source.source is not None else ""
-            source = Source(source.name, source.to_pde(), folder)
-        problem = reduce_problem(elaborate_source(source, settings, profile))
-        system = normalise(problem)
-        found = verify(system)
-        if _is_wrong(found):
-            raise ProblemError([*problem.warnings, *found])
-        method, choice = choose_method(problem, system)
-        if solver is not None:
-            choice = shared_options(choice, method, observer)
-        values = problem.parameter_values()
-        options = bind_options(method, choice, values)
-        sizes = size_mistakes(method, system, choice, options)
-        if sizes:
-            raise ProblemError(sizes)
-        reasons = requirements(method, system, options)
-        if reasons:
-            raise CapabilityError(reasons)
-        region: Any = None  # of a problem in time alone
-        if problem.shape is not None:
-            region = make_region(problem.shape, system.space_symbols, values)
-        note.text = f"{method.name}: {kind_words(facts(system))}"
-    for warning in (*problem.warnings, *found):
-        observer.say(render(warning))
-    return _Ready(source, Task(system, region, values, options), method, tuple(settings))
-
-
-def _solve(ready: _Ready, observer: Observer, timings: dict[str, float]) -> SolverResult:
+def _solve(ready: Ready, observer: Observer, timings: dict[str, float]) -> SolverResult:
     from pdesl.run.reporting import make_reporter
 
     result = ready.method.solve(ready.task, make_reporter(observer, timings))
     if result.interrupted and result.reached is None:
         raise KeyboardInterrupt
     return result
-
-
-def prepare(
-    source: Source, *, solver: str | None, overrides: Sequence[str], profile: str | None
-) -> Task:
-    """The task that a text states, checked; arguments and errors as for `run`."""
-    return _prepare(source, solver, overrides, profile, None, SilentObserver(), {}).task
 
 
 def known(
@@ -506,5 +434,5 @@ def known(
 ) -> Known | None:
     """What errors of a problem are measured against, its reference solved; see `known_solution`."""
     observer = SilentObserver() if observer is None else observer
-    ready = _prepare(source, None, overrides, profile, None, SilentObserver(), {})
+    ready = make_ready(source, None, overrides, profile, None, SilentObserver(), {})
     return known_solution(ready.task, observer, {})

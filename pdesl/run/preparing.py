@@ -1,22 +1,114 @@
-"""Small steps between a problem and its solution."""
+"""From a text and settings to a task that a method has accepted."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import replace
-from typing import TYPE_CHECKING
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
 
+from pdesl.diagnostics import (
+    CapabilityError,
+    Diagnostic,
+    ProblemError,
+    Severity,
+    Source,
+    render,
+)
+from pdesl.ir.facts import facts, verify
+from pdesl.ir.normalise import normalise
+from pdesl.ir.reduction import reduce_problem
 from pdesl.run.known import Known
-from pdesl.run.progress import Observer
-from pdesl.solvers.methods import METHODS, Method
+from pdesl.run.progress import Observer, SilentObserver
+from pdesl.run.progress import stage as observed
+from pdesl.run.words import kind_words
+from pdesl.solvers.methods import (
+    METHODS,
+    Method,
+    bind_options,
+    choose_method,
+    method_named,
+    requirements,
+    size_mistakes,
+)
+from pdesl.symbolic.domain import make_region
+from pdesl.symbolic.elaborate import elaborate_source
 from pdesl.symbolic.options import describe_options
-from pdesl.symbolic.problem import Choice
+from pdesl.symbolic.problem import Choice, Problem
 
 if TYPE_CHECKING:
     from pdesl.run.metrics import FieldError
     from pdesl.solvers.base import Monitor, Snapshot, Task
 
-__all__ = ["monitored", "shared_options"]
+__all__ = ["Ready", "is_wrong", "make_ready", "monitored", "prepare", "shared_options"]
+
+
+def is_wrong(found: Sequence[Diagnostic]) -> bool:
+    """Whether an error is among diagnostics."""
+    return any(d.severity is Severity.ERROR for d in found)
+
+
+@dataclass(frozen=True, slots=True)
+class Ready:
+    """A problem that a method has accepted."""
+
+    source: Source
+    task: Task
+    method: Method
+    settings: tuple[str, ...]
+
+
+def make_ready(
+    source: Source | Problem,
+    solver: str | None,
+    overrides: Sequence[str],
+    profile: str | None,
+    seed: int | None,
+    observer: Observer,
+    timings: dict[str, float],
+) -> Ready:
+    """A task and the method for it; arguments and errors as for `pipeline.run`."""
+    from pdesl.solvers.base import Task
+
+    with observed(observer, "compile", timings) as note:
+        settings = list(overrides)
+        if seed is not None:
+            settings.append(f"solver.seed={seed}")
+        if solver is not None:
+            method_named(solver)
+            settings.append(f"solver.method={solver}")
+        if isinstance(source, Problem):
+            folder = source.source.folder if source.source is not None else ""
+            source = Source(source.name, source.to_pde(), folder)
+        problem = reduce_problem(elaborate_source(source, settings, profile))
+        system = normalise(problem)
+        found = verify(system)
+        if is_wrong(found):
+            raise ProblemError([*problem.warnings, *found])
+        method, choice = choose_method(problem, system)
+        if solver is not None:
+            choice = shared_options(choice, method, observer)
+        values = problem.parameter_values()
+        options = bind_options(method, choice, values)
+        sizes = size_mistakes(method, system, choice, options)
+        if sizes:
+            raise ProblemError(sizes)
+        reasons = requirements(method, system, options)
+        if reasons:
+            raise CapabilityError(reasons)
+        region: Any = None  # of a problem in time alone
+        if problem.shape is not None:
+            region = make_region(problem.shape, system.space_symbols, values)
+        note.text = f"{method.name}: {kind_words(facts(system))}"
+    for warning in (*problem.warnings, *found):
+        observer.say(render(warning))
+    return Ready(source, Task(system, region, values, options), method, tuple(settings))
+
+
+def prepare(
+    source: Source, *, solver: str | None, overrides: Sequence[str], profile: str | None
+) -> Task:
+    """The task that a text states, checked; arguments and errors as for `run`."""
+    return make_ready(source, solver, overrides, profile, None, SilentObserver(), {}).task
 
 
 def monitored(task: Task, method: Method, monitor: Monitor, known: Known | None) -> Task:

@@ -363,7 +363,7 @@ class SavedSolution(FieldFunction):
     @cached_property
     def task(self) -> Task:
         """The task as it was, from the text of the problem that the file holds."""
-        from pdesl.run.pipeline import prepare
+        from pdesl.run.preparing import prepare
 
         own = self.nodal.attributes
         settings = json.loads(str(own.get("overrides", "[]")))

@@ -93,11 +93,11 @@ def test_a_ladder_of_steps_is_measured_by_the_reference(tmp_path: Path):
 
 
 def test_coarser_runs_change_every_option_that_refines():
-    from pdesl.run.pipeline import _prepare
+    from pdesl.run.preparing import make_ready
     from pdesl.run.progress import SilentObserver
 
     source = Source("fisher.pde", FISHER)
-    task = _prepare(source, None, (), None, None, SilentObserver(), {}).task
+    task = make_ready(source, None, (), None, None, SilentObserver(), {}).task
     choice = Choice("method_of_lines", (("time", Choice("imex_rk4", (("dt", 0.01),))),))
     found = coarser(method_named("method_of_lines"), choice, task)
     text = show_option(found)

@@ -8,7 +8,8 @@ from hypothesis import strategies as st
 
 from pdesl.diagnostics import Source
 from pdesl.lowering.cloud import make_cloud
-from pdesl.run.pipeline import _prepare, load_source, solve
+from pdesl.run.pipeline import load_source, solve
+from pdesl.run.preparing import make_ready
 from pdesl.run.progress import SilentObserver
 from pdesl.solvers.weights import (
     Term,
@@ -62,7 +63,7 @@ solver:
 
 
 def terms_of(text):
-    task = _prepare(Source("test", text), None, [], None, None, SilentObserver(), {}).task
+    task = make_ready(Source("test", text), None, [], None, None, SilentObserver(), {}).task
     cloud = make_cloud(task.region, nodes=task.options.nodes, spacing=None, seed=0, ghost=True)
     span = task.time_span
     times = None if span is None else np.linspace(*span, task.options.slices)
