@@ -261,6 +261,12 @@ _NUMERICS = (
          "better than its start.",
          "Take wider networks, more frequencies, samples or iterations of the fit, or raise "
          "fit_budget; look whether the initial values jump or miss the boundary condition."),
+    Code("E751", "a residual above its budget from the start",
+         "The networks cannot move as the equations ask: the least-squares problem for their "
+         "velocity leaves more than residual_budget. Later on such a residual ends a run with the "
+         "result so far.",
+         "Take wider networks, more samples or frequencies, or raise residual_budget; a boundary "
+         "condition that the equations contradict leaves a residual as well."),
     Code("E740", "a solution that is not finite on the way",
          "A step in time led to values that are no numbers: the step is too large for a term that "
          "is not implicit, a term is undefined for a value that it met, or the solution blows up.",

@@ -90,7 +90,7 @@ def solve(task: Task, reporter: Reporter) -> SolverResult:
 
     Raises:
         SolverError: E740 numbers that are not finite, E741 a step that vanishes, E750 an initial
-            fit above its budget.
+            fit above its budget, E751 a residual above its budget at the start.
         ProblemError: data that are not finite at a point (E326).
     """
     with one_blas_thread():
@@ -150,6 +150,14 @@ def _solve(task: Task, reporter: Reporter) -> SolverResult:
             keep=keep, progress=progress,
         )  # fmt: skip
         note.text = f"{course.step:,} of {pair.name}, {course.evaluations:,} evaluations"
+    if not course.step:
+        if interrupted:
+            raise KeyboardInterrupt
+        raise SolverError(
+            reason,
+            code="E751",
+            advice="take a wider network, more samples or frequencies, or raise `residual_budget`",
+        )
     return _result(method, course, reports, reason, interrupted)
 
 

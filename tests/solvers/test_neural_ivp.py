@@ -24,6 +24,7 @@ from pdesl.run.checkpoint import CHECKPOINT, read_start
 from pdesl.run.progress import SilentObserver, TrainingProgress
 from pdesl.solvers.explicit_pairs import PAIRS
 from pdesl.solvers.networks import NetworkOptions, make_network
+from pdesl.solvers.neural_method import NeuralMethod
 from pdesl.solvers.sampling import Purpose, draw_boundary, draw_inside
 from pdesl.symbolic.functions import make_function, numpy_namespace
 from pdesl.symbolic.geometry import (
@@ -285,10 +286,19 @@ def test_a_fit_above_its_budget_ends_the_run():
     assert caught.value.code == "E750"
 
 
-def test_a_residual_above_its_budget_ends_the_run_with_a_result(tmp_path: Path):
-    settings = ("solver.residual_budget=1e-9",)
-    report = pipeline.run(Source("travel.pde", TRAVEL), output=tmp_path, overrides=settings)
+def test_a_residual_above_its_budget_ends_the_run_with_what_there_is(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    source, settings = Source("travel.pde", TRAVEL), ("solver.residual_budget=0.5",)
+    residuals = iter([1.0, 0.1, 0.1, 0.9, 0.9])
+    monkeypatch.setattr(NeuralMethod, "residual", lambda *_: next(residuals))
+    chosen = (*settings, "solver.linear=gram(regularisation=1e-9)")
+    with pytest.raises(SolverError, match="left its budget") as caught:
+        pipeline.run(source, output=tmp_path, overrides=chosen)
+    assert caught.value.code == "E751"
+    report = pipeline.run(source, output=tmp_path, overrides=chosen)
     assert report.stopped
+    assert 0.0 < report.metrics["reached"] < 0.1  # type: ignore[operator]
     assert "left its budget" in str(report.metrics["stop_reason"])
 
 
