@@ -256,12 +256,12 @@ _NUMERICS = (
          "Every field has a network of its own, whose velocity is solved for alone; a condition on "
          "two fields would tie them together.",
          "Write conditions on one field each, or choose method_of_lines."),
-    Code("E750", "an initial fit above its budget",
+    Code("E770", "an initial fit above its budget",
          "The networks do not come near enough to the initial values, and an evolution cannot be "
          "better than its start.",
          "Take wider networks, more frequencies, samples or iterations of the fit, or raise "
          "fit_budget; look whether the initial values jump or miss the boundary condition."),
-    Code("E751", "a residual above its budget from the start",
+    Code("E771", "a residual above its budget from the start",
          "The networks cannot move as the equations ask: the least-squares problem for their "
          "velocity leaves more than residual_budget. Later on such a residual ends a run with the "
          "result so far.",

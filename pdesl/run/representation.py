@@ -28,6 +28,7 @@ from numpy.typing import NDArray
 
 from pdesl.lowering.interpolant import NodalInterpolant
 from pdesl.lowering.rbffd import stencil_nodes
+from pdesl.run.time_samples import sample_times, time_weights
 from pdesl.solvers.features import Features
 from pdesl.solvers.networks import Network
 
@@ -41,11 +42,7 @@ Orders = tuple[int, ...]
 """How often each coordinate is differentiated."""
 
 CHUNK = 8192  # points evaluated at once
-# Samples: degree of the polynomials by dimension of space, the most numbers kept, and of times.
-DEGREES = {1: 9, 2: 6, 3: 5}
-MOST_SAMPLES = 4_000_000
-MOST_TIMES = 1025
-TIME_STENCIL = 8  # times of one local polynomial
+DEGREES = {1: 9, 2: 6, 3: 5}  # of the polynomials of samples, by dimension of space
 TOGETHER = 400_000  # points at which a method is evaluated at once
 CHECKED = 2000  # points at which samples are compared with the method's own values
 
@@ -254,7 +251,7 @@ class Samples(Representation):
     """Nodal values (T, fields, M) at times (T,) and points (M, d); one time for a steady problem.
 
     Between the points the splines of `NodalInterpolant`; between the times the polynomial through
-    the nearest `TIME_STENCIL` of them.
+    the nearest `run.time_samples.TIME_STENCIL` of them.
     """
 
     points: NDArray
@@ -307,38 +304,6 @@ class Samples(Representation):
 
     def traced(self, inputs: Array) -> Array:
         return _called_back(self, self.table.shape[1], (0,) * inputs.shape[-1], inputs)
-
-
-def time_weights(times: NDArray, places: NDArray, order: int) -> tuple[NDArray, NDArray]:
-    """Weights of the derivative of an order at places (n,) from the nearest times.
-
-    Returns the number of the first time (n,) and the weights (n, k) of that and the following
-    ones (B. Fornberg, Math. Comp. 51 (1988) 699, for all places at once).
-    """
-    width = min(TIME_STENCIL, len(times))
-    middle = np.searchsorted(times, places) - width // 2
-    first = np.clip(middle, 0, len(times) - width)
-    nodes = times[first[:, None] + np.arange(width)]
-    weights = np.zeros((len(places), width, order + 1))
-    weights[:, 0, 0] = 1.0
-    scale = np.ones(len(places))
-    for j in range(1, width):
-        product = np.ones(len(places))
-        gap_before = nodes[:, j - 1] - places
-        gap = nodes[:, j] - places
-        last = weights[:, j - 1].copy()
-        for i in range(j):
-            distance = nodes[:, j] - nodes[:, i]
-            product = product * distance
-            old = weights[:, i].copy()
-            for m in range(order, -1, -1):
-                lower = m * old[:, m - 1] if m else 0.0
-                weights[:, i, m] = (gap * old[:, m] - lower) / distance
-        for m in range(order, -1, -1):
-            lower = m * last[:, m - 1] if m else 0.0
-            weights[:, j, m] = scale / product * (lower - gap_before * last[:, m])
-        scale = product
-    return first, weights[:, :, order]
 
 
 def _called_back(function: Representation, fields: int, orders: Orders, inputs: Array) -> Array:
@@ -486,7 +451,7 @@ def _sampled(task: Task, result: SolverResult) -> Samples:
     system, span, points = task.system, task.time_span, result.cloud.evaluation
     count, dimension = points.shape
     fields = len(system.fields)
-    times = np.zeros(1) if span is None else _sample_times(result.times, span, count * fields)
+    times = np.zeros(1) if span is None else sample_times(result.times, span, count * fields)
     if span is None:
         known = result.evaluate(points)
         table = np.stack([known[name] for name in system.fields])[None]
@@ -499,14 +464,3 @@ def _sampled(task: Task, result: SolverResult) -> Samples:
     periods = tuple(task.periods or [None] * dimension)
     axis = system.frame.time_axis
     return Samples(points, table, times, periods, degree, -1 if axis is None else axis)
-
-
-def _sample_times(kept: NDArray | None, span: tuple[float, float], numbers: int) -> NDArray:
-    """The kept times of a method with those half-way between, or as many as there is room for."""
-    most = int(np.clip(MOST_SAMPLES // numbers, TIME_STENCIL, MOST_TIMES))
-    if kept is None or len(kept) < 2:
-        return np.linspace(*span, most if kept is None else TIME_STENCIL)
-    whole = np.unique(np.concatenate([kept, (kept[1:] + kept[:-1]) / 2]))
-    if len(whole) > most:
-        whole = whole[np.unique(np.linspace(0, len(whole) - 1, most).round().astype(int))]
-    return whole

@@ -43,7 +43,7 @@ def _start(method: NeuralMethod, reporter: Reporter) -> tuple[np.ndarray, list[F
     """The parameters of the initial fit.
 
     Raises:
-        SolverError: E750, a fit above its budget.
+        SolverError: E770, a fit above its budget.
     """
     options = method.options
     begin = time.perf_counter()
@@ -69,7 +69,7 @@ def _start(method: NeuralMethod, reporter: Reporter) -> tuple[np.ndarray, list[F
         raise SolverError(
             f"the network of `{method.system.fields[worst]}` fits its initial values to a relative "
             f"error of {reports[worst].error:.1e}, and `fit_budget` is {options.fit_budget:g}",
-            code="E750",
+            code="E770",
             advice="take a larger `width`, more `frequencies` or `samples`, or more iterations of "
             "the fit; initial values that jump, or that miss the boundary condition, cannot be "
             "fitted better (`boundary = penalty` lets them miss it)",
@@ -89,8 +89,8 @@ def solve(task: Task, reporter: Reporter) -> SolverResult:
         The solution up to the time that was reached.
 
     Raises:
-        SolverError: E740 numbers that are not finite, E741 a step that vanishes, E750 an initial
-            fit above its budget, E751 a residual above its budget at the start.
+        SolverError: E740 numbers that are not finite, E741 a step that vanishes, E770 an initial
+            fit above its budget, E771 a residual above its budget at the start.
         ProblemError: data that are not finite at a point (E326).
     """
     with one_blas_thread():
@@ -155,7 +155,7 @@ def _solve(task: Task, reporter: Reporter) -> SolverResult:
             raise KeyboardInterrupt
         raise SolverError(
             reason,
-            code="E751",
+            code="E771",
             advice="take a wider network, more samples or frequencies, or raise `residual_budget`",
         )
     return _result(method, course, reports, reason, interrupted)

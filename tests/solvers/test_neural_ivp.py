@@ -283,7 +283,7 @@ def test_a_fit_above_its_budget_ends_the_run():
     settings = ("solver.fit_budget=1e-9",)
     with pytest.raises(SolverError, match="relative error of") as caught:
         pipeline.solve(Source("travel.pde", TRAVEL), overrides=settings)
-    assert caught.value.code == "E750"
+    assert caught.value.code == "E770"
 
 
 def test_a_residual_above_its_budget_ends_the_run_with_what_there_is(
@@ -295,7 +295,7 @@ def test_a_residual_above_its_budget_ends_the_run_with_what_there_is(
     chosen = (*settings, "solver.linear=gram(regularisation=1e-9)")
     with pytest.raises(SolverError, match="left its budget") as caught:
         pipeline.run(source, output=tmp_path, overrides=chosen)
-    assert caught.value.code == "E751"
+    assert caught.value.code == "E771"
     report = pipeline.run(source, output=tmp_path, overrides=chosen)
     assert report.stopped
     assert 0.0 < report.metrics["reached"] < 0.1  # type: ignore[operator]

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import re
+from pathlib import Path
 
 import pytest
 
+from pdesl import codes
 from pdesl.codes import CODES, explain
 from pdesl.codes_meaning import MEANING
 from pdesl.codes_methods import METHODS
@@ -81,3 +83,10 @@ def test_what_a_method_cannot_do_is_a_note():
             kind = {"W": Severity.WARNING}.get(diagnostic.code[0], Severity.ERROR)
             is_note = diagnostic.code[:3] in ("E61", "E62", "E63", "E64")
             assert diagnostic.severity is (Severity.NOTE if is_note else kind)
+
+
+def test_no_code_is_given_twice():
+    stated: list[str] = []
+    for path in Path(codes.__file__).parent.glob("codes*.py"):
+        stated += re.findall(r'Code\(\s*"([EW]\d{3})"', path.read_text(encoding="utf-8"))
+    assert sorted(stated) == sorted(CODES)
