@@ -112,15 +112,24 @@ class Declarations:
 
     def _anonymous(self, call: ast.Call) -> sympy.Symbol:
         """A parameter for an `unknown(…)` that stands inside a formula."""
+        field = self._started_by(call)
+        name = f"{field}_start" if field else "unknown_1"
         count = 1
-        while f"unknown_{count}" in self.scope.declared:
+        while name in self.scope.declared:
             count += 1
-        name = f"unknown_{count}"
+            name = f"{field}_start_{count}" if field else f"unknown_{count}"
         parameter = Parameter(name, _unknown(call, self.translator()), span=call.span)
         self.scope.declare(name, "parameter", call.span, parameter.symbol)
         self.scope.used.add(name)
         self.parameters.append(parameter)
         return parameter.symbol
+
+    def _started_by(self, call: ast.Call) -> str:
+        """The field of `hare = unknown(…)` in the block `initial`, nothing for another unknown."""
+        for statement in self.module.block("initial"):
+            if isinstance(statement, ast.Relation) and statement.right is call:
+                return statement.left.identifier if isinstance(statement.left, ast.Name) else ""
+        return ""
 
     def _in_order(
         self,

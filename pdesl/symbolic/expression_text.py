@@ -147,9 +147,13 @@ def expression_to_syntax(
         result = above[0] if above else ast.Number("1")
         for factor in above[1:]:
             result = ast.Binary("*", result, factor)
-        for factor in below:
-            result = ast.Binary("/", result, factor)
-        return result
+        if not below:
+            return result
+        # One denominator: divided by a number first, a sum would be multiplied out when it is read.
+        denominator = below[0]
+        for factor in below[1:]:
+            denominator = ast.Binary("*", denominator, factor)
+        return ast.Binary("/", result, denominator)
 
     def applied(node: AppliedUndef) -> ast.Expression:
         name = node.func.__name__
