@@ -96,7 +96,7 @@ def test_python(code: str, folder: Path, capsys: pytest.CaptureFixture[str]):
 def test_the_readme_has_the_two_commands():
     lines = (ROOT / "README.md").read_text(encoding="utf-8").splitlines()
     assert "pip install . && pdesl run problems/nonlinear_poisson_disk.pde" in lines
-    assert 'pip install -e ".[test]" && pytest' in lines
+    assert 'pip install -e ".[test]" && pytest -n 2 --dist worksteal' in lines
 
 
 def test_every_exit_status_is_documented():
