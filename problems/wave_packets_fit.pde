@@ -28,6 +28,10 @@ initial:
 solver:
     method = neural_ivp(width=16, samples=1000, fit_budget=1, integrator=rk23(dt=1))
 
+verify:
+    u = packet1 + packet2
+    relative_l2(u) ≤ 0.4
+
 output:
     at end: u -> "packets.h5"
 
