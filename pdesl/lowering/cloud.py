@@ -296,6 +296,8 @@ def make_test_points(region: Region, count: int, seed: int) -> Array:
     """
     if count < 1:
         raise GeometryError(f"the number of test points must be positive, not {count}", "E449")
+    if not region.dimension:  # the one place that there is
+        return np.zeros((count, 0))
     random = np.random.default_rng([seed, 0x7E57])
     pieces, dimension = region.pieces(), region.dimension
     on_edge = 0

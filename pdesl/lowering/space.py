@@ -1,7 +1,7 @@
 """Where a semi-discrete system lives: nodes, matrices of spatial operators, interpolation.
 
-A `NodalSpace` is an RBF-FD cloud (any region, up to three dimensions) or a tensor grid (a box).
-Its nodes are in the order interior, boundary, ghost; a field is an array (M,).
+A `NodalSpace` is an RBF-FD cloud (any region, up to three dimensions), a tensor grid (a box), or
+one node without coordinates (a problem in time alone). Its nodes are in the order interior, boundary, ghost; a field is an array (M,).
 """
 
 from __future__ import annotations
@@ -21,7 +21,15 @@ from pdesl.lowering.rbffd import make_weights, to_csr
 if TYPE_CHECKING:
     from pdesl.symbolic.geometry import Region
 
-__all__ = ["GridSpace", "NodalSpace", "RbfSpace", "SpaceOperator", "make_grid"]
+__all__ = [
+    "GridSpace",
+    "NodalSpace",
+    "PointSpace",
+    "RbfSpace",
+    "SpaceOperator",
+    "make_grid",
+    "make_point",
+]
 
 SpaceOperator = Mapping[tuple[int, ...], float | np.ndarray]
 
@@ -98,6 +106,35 @@ class RbfSpace:
             parts.append(to_csr(made, 0, len(points)))
         whole: Any = scipy.sparse.vstack(parts, format="csr")
         return whole
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class PointSpace:
+    """One node without coordinates, on which there are values and no derivatives."""
+
+    cloud: Cloud
+
+    @property
+    def points(self) -> np.ndarray:
+        return self.cloud.evaluation
+
+    def without_ghosts(self) -> PointSpace:
+        return self
+
+    def operators(
+        self, centres: np.ndarray, terms: Sequence[SpaceOperator]
+    ) -> list[scipy.sparse.csr_matrix]:
+        sums = (sum(np.broadcast_to(c, len(centres)) for c in t.values()) for t in terms)
+        return [scipy.sparse.csr_matrix(np.reshape(total, (-1, 1))) for total in sums]
+
+    def interpolation(self, places: np.ndarray) -> scipy.sparse.csr_matrix:
+        return scipy.sparse.csr_matrix(np.ones((len(places), 1)))
+
+
+def make_point() -> PointSpace:
+    """The space of a problem in time alone."""
+    none, place = np.zeros((0, 0)), np.zeros((1, 0))
+    return PointSpace(Cloud(place, none, none, none, np.zeros(0, int), (), np.ones(1), ()))
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -61,7 +61,10 @@ def _table(data: ResultData) -> dict[str, NDArray]:
     if not data.fields:
         return clock | numbers
     columns = data.columns()
-    columns["node_kind"] = np.asarray(NODE_KINDS, object)[data.kind]
+    if data.coordinates:
+        columns["node_kind"] = np.asarray(NODE_KINDS, object)[data.kind]
+    else:
+        del columns["node_kind"]  # a table over time
     if data.part is not None:
         columns["boundary_part"] = np.asarray([*data.part_names, ""], object)[data.part]
     count = len(data.kind)

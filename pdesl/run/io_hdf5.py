@@ -166,7 +166,7 @@ def _read_layout(file) -> ResultData:
         kind=kind,
         part=part,
         part_names=part_names,
-        normals=None if normals[0] is None else np.stack(list(normals), axis=1),
+        normals=np.stack(list(normals), axis=1) if normals and normals[0] is not None else None,
         coordinate_units={n: str(file[n].attrs["units"]) for n in place},
         network=network,
         network_attributes=own,

@@ -20,7 +20,7 @@ from pdesl.ir.system import System
 from pdesl.run.progress import Observer
 from pdesl.run.progress import stage as observed
 from pdesl.solvers.binding import bind_nested
-from pdesl.solvers.line_choices import line_choices
+from pdesl.solvers.line_choices import NO_SPACE, line_choices
 from pdesl.solvers.methods import (
     Method,
     bind_options,
@@ -232,7 +232,8 @@ def coarser(method: Method, choice: Choice, task: Task) -> Choice:
 
 def _coarser_inner(name: str, value: Choice, options: Any, task: Task) -> Choice:
     if name == "space" and value.name == "automatic" and isinstance(options, MethodOfLinesOptions):
-        value = Choice(line_choices(options, to_evolution(task.system), task.values).space)
+        found = line_choices(options, to_evolution(task.system), task.values).space
+        value = value if found == NO_SPACE else Choice(found)
     inner = bind_nested(name, value, task.values)
     known = dict(value.options)
     for entry in dataclasses.fields(inner):

@@ -110,7 +110,14 @@ def output_targets(
         if rule.target is None:
             continue
         many = times is not None and len(times) > 1
-        if many and rule.target.endswith((".vtu", ".VTU")):
+        if rule.target.lower().endswith((".vtu", ".xdmf")) and not system.space_symbols:
+            refused.append(
+                Diagnostic(
+                    "E622", "ParaView shows places in space, and this problem has time alone",
+                    rule.span, helps=("write a table over time, `.csv`, or `.h5`",),
+                )
+            )  # fmt: skip
+        elif many and rule.target.endswith((".vtu", ".VTU")):
             refused.append(
                 Diagnostic(
                     "E622", "a file `.vtu` holds one time", rule.span,

@@ -138,9 +138,7 @@ def _rebuilt(
     values = problem.parameter_values()
     assert problem.solver is not None
     options = bind_options(method, problem.solver, values)
-    region: Any = None
-    if problem.shape is not None:
-        region = make_region(problem.shape, system.space_symbols, values)
+    region = make_region(problem.shape, system.space_symbols, values)
     task = Task(normalise(problem), region, values, options)
     lines = space_choices(options, system, values)
     span = task.time_span

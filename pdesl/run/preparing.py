@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from pdesl.diagnostics import (
     CapabilityError,
@@ -95,9 +95,7 @@ def make_ready(
         reasons = requirements(method, system, options)
         if reasons:
             raise CapabilityError(reasons)
-        region: Any = None  # of a problem in time alone
-        if problem.shape is not None:
-            region = make_region(problem.shape, system.space_symbols, values)
+        region = make_region(problem.shape, system.space_symbols, values)
         note.text = f"{method.name}: {kind_words(facts(system))}"
     for warning in (*problem.warnings, *found):
         observer.say(render(warning))

@@ -52,6 +52,8 @@ def make_quadrature(region: Region) -> Quadrature:
 
 def _rule(region: Region, fineness: int) -> tuple[NDArray, NDArray]:
     dimension = region.dimension
+    if not dimension:
+        return np.zeros((1, 0)), np.ones(1)
     if isinstance(region, Box | Interval) and dimension in PANELS:
         lower, upper = region.bounding_box()
         return _product(

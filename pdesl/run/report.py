@@ -324,7 +324,9 @@ def draw_nodes(axes: Axes, data: PictureData, plane: tuple[int, int]) -> None:
 
 def draw_lines(figure: Figure, data: PictureData, resolution: int) -> None:
     low, high = float(data.lower[0]), float(data.upper[0])
-    points = np.linspace(low, high, 4 * resolution)[:, None]
+    # With the nodes, between which a narrow layer may lie.
+    nodes = np.asarray(data.interior, float).ravel()
+    points = np.unique(np.concatenate([np.linspace(low, high, 4 * resolution), nodes]))[:, None]
     inside = np.asarray(data.level(points)) <= 1e-12 * (high - low)
     fields = evaluate_in_chunks(data.evaluate, points)
     exact = evaluate_in_chunks(data.exact, points) if data.exact is not None else {}

@@ -28,7 +28,7 @@ from numpy.typing import NDArray
 
 from pdesl.lowering.interpolant import NodalInterpolant
 from pdesl.lowering.rbffd import stencil_nodes
-from pdesl.run.time_samples import sample_times, time_weights
+from pdesl.run.time_samples import MOST_MOMENTS, MOST_TIMES, sample_times, time_weights
 from pdesl.solvers.features import Features
 from pdesl.solvers.networks import Network
 
@@ -294,8 +294,10 @@ class Samples(Representation):
         axis = self.time_axis
         places = np.delete(inputs, axis, axis=1)
         own, back = np.unique(places, axis=0, return_inverse=True)
-        table = self.function(own, tuple(np.delete(orders, axis).tolist()))
-        table = table.reshape(*self.table.shape[:2], len(own))
+        table = self.table  # of a problem in time alone: at the one place that there is
+        if places.shape[1]:
+            table = self.function(own, tuple(np.delete(orders, axis).tolist()))
+            table = table.reshape(*self.table.shape[:2], len(own))
         first, weights = time_weights(self.times, inputs[:, axis], int(orders[axis]))
         found = np.zeros((self.table.shape[1], len(inputs)))
         for k in range(weights.shape[1]):
@@ -451,7 +453,8 @@ def _sampled(task: Task, result: SolverResult) -> Samples:
     system, span, points = task.system, task.time_span, result.cloud.evaluation
     count, dimension = points.shape
     fields = len(system.fields)
-    times = np.zeros(1) if span is None else sample_times(result.times, span, count * fields)
+    most = MOST_TIMES if dimension else MOST_MOMENTS
+    times = np.zeros(1) if span is None else sample_times(result.times, span, count * fields, most)
     if span is None:
         known = result.evaluate(points)
         table = np.stack([known[name] for name in system.fields])[None]
@@ -459,7 +462,7 @@ def _sampled(task: Task, result: SolverResult) -> Samples:
         found = at_times(result.evaluate, system, points, times)
         table = np.stack([found[name] for name in system.fields], axis=1)
     degree = DEGREES.get(dimension, 3)
-    while degree > 1 and stencil_nodes(degree, dimension) > count / 2:
+    while dimension and degree > 1 and stencil_nodes(degree, dimension) > count / 2:
         degree -= 1
     periods = tuple(task.periods or [None] * dimension)
     axis = system.frame.time_axis

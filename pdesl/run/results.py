@@ -47,6 +47,8 @@ TEST_POINTS = 20_000
 # Points and times of the errors over time.
 COURSE_POINTS = 2_000
 COURSE_TIMES = 21
+# Times of the errors over time of a problem in time alone.
+COURSE_MOMENTS = 201
 
 
 def make_measure(
@@ -62,6 +64,8 @@ def make_measure(
     if span is not None:
         times = np.random.default_rng(task.options.seed + 1).uniform(*span, len(points))
         words += ", at random times"
+    if not task.region.dimension:
+        words = f"{len(points):,} random times"
     inputs = join_time(task.system, points, times)
     exact = None if known is None else known.evaluate(inputs)
 
@@ -98,13 +102,16 @@ def errors_over_time(
     """Relative l2 errors by field at equidistant `times`, the first and the last included.
 
     Where a field vanishes at a time its error there has no measure and is None. Empty for a
-    problem without time or without anything to compare with.
+    problem without time or without anything to compare with. Without space an error is relative
+    to the root mean square of the field over time, since a value may pass through zero.
     """
     span = task.time_span
     if span is None or known is None:
         return {}
-    points = np.asarray(make_test_points(task.region, COURSE_POINTS, task.options.seed + 3))
-    times = np.linspace(*span, COURSE_TIMES)
+    in_space = task.region.dimension > 0
+    count = COURSE_POINTS if in_space else 1
+    points = np.asarray(make_test_points(task.region, count, task.options.seed + 3))
+    times = np.linspace(*span, COURSE_TIMES if in_space else COURSE_MOMENTS)
     found: dict[str, list[float | None]] = {"times": [float(t) for t in times]}
     inputs = np.concatenate(
         [join_time(task.system, points, np.full(len(points), t)) for t in times]
@@ -113,6 +120,8 @@ def errors_over_time(
     for name in task.system.fields:
         errors = (computed[name] - exact[name]).reshape(len(times), -1)
         sizes = np.linalg.norm(exact[name].reshape(len(times), -1), axis=1)
+        if not in_space:
+            sizes = np.full(len(times), np.sqrt(np.mean(sizes**2)))
         found[name] = [
             float(e / s) if s > 0 else None
             for e, s in zip(np.linalg.norm(errors, axis=1), sizes, strict=True)
@@ -187,7 +196,7 @@ def result_data(
             f: FieldData(computed[f], exact.get(f), units.get(f) or "1") for f in system.fields
         },
         kind=(np.arange(len(points)) >= first).astype(int),
-        part=part,
+        part=part if task.region.dimension else None,
         part_names=tuple(cloud.part_names),
         normals=normals,
         network=arrays,
@@ -249,6 +258,10 @@ def draw_picture(
     """The picture of a run; `course` are the errors over time."""
     system, problem, cloud = task.system, task.system.problem, result.cloud
     span = task.time_span
+    units = {c: f.unit for f in problem.fields for c in f.components if f.unit}
+    if not task.region.dimension:
+        plot_solution(path, _course_picture(task, result, known, units))
+        return
     title = problem.name if span is None else f"{problem.name} at t = {span[1]:g}"
 
     def at_end(function: Callable[[np.ndarray], dict[str, np.ndarray]] | None) -> Any:
@@ -282,8 +295,33 @@ def draw_picture(
             exact_over_time=None if span is None or known is None else moment(known.evaluate),
             course=course,
             history=history,
-            units={c: f.unit for f in problem.fields for c in f.components if f.unit},
+            units=units,
         ),
+    )
+
+
+def _course_picture(
+    task: Task, result: SolverResult, known: Known | None, units: Mapping[str, str]
+) -> PictureData:
+    """A problem in time alone: time takes the part of the coordinate, the steps that of nodes."""
+    span, time = task.time_span, task.system.time_symbol
+    assert span is not None
+    assert time is not None
+    steps = np.asarray(span if result.times is None else result.times, float)[:, None]
+    none = np.zeros((0, 1))
+    return PictureData(
+        title=f"{task.system.problem.name} ({result.method})",
+        coordinates=(time.name,),
+        level=lambda x: np.maximum(span[0] - x[:, 0], x[:, 0] - span[1]),
+        lower=np.array(span[:1]),
+        upper=np.array(span[1:]),
+        evaluate=result.evaluate,
+        interior=steps,
+        boundary=none,
+        ghost=none,
+        exact=None if known is None else known.evaluate,
+        history={k: v for k, v in result.history.items() if k in ("time", "step")},
+        units=units,
     )
 
 

@@ -183,10 +183,9 @@ class FieldFunction(ABC):
                 ordered[axis.name] = lines[axis.name]
         grid = np.meshgrid(*ordered.values(), indexing="ij")
         inputs = np.stack([g.ravel() for g in grid], axis=1)
-        places = np.stack(
-            [g.ravel() for g, a in zip(grid, self.axes, strict=True) if not a.is_time], axis=1
-        )
-        size = max(axis.upper - axis.lower for axis in space)
+        moments = [k for k, axis in enumerate(self.axes) if axis.is_time]
+        places = np.delete(inputs, moments, axis=1)
+        size = max((axis.upper - axis.lower for axis in space), default=0.0)
         inside = np.asarray(self.region.level(places), float) <= 1e-9 * size
         fields = {}
         if inside.any():

@@ -5,11 +5,12 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["TIME_STENCIL", "sample_times", "time_weights"]
+__all__ = ["MOST_MOMENTS", "MOST_TIMES", "TIME_STENCIL", "sample_times", "time_weights"]
 
 # The most numbers kept, and the most times.
 MOST_SAMPLES = 4_000_000
 MOST_TIMES = 1025
+MOST_MOMENTS = 100_000  # of a problem in time alone
 TIME_STENCIL = 8  # times of one local polynomial
 
 
@@ -45,9 +46,11 @@ def time_weights(times: NDArray, places: NDArray, order: int) -> tuple[NDArray, 
     return first, weights[:, :, order]
 
 
-def sample_times(kept: NDArray | None, span: tuple[float, float], numbers: int) -> NDArray:
+def sample_times(
+    kept: NDArray | None, span: tuple[float, float], numbers: int, most: int = MOST_TIMES
+) -> NDArray:
     """The kept times of a method with those half-way between, or as many as there is room for."""
-    most = int(np.clip(MOST_SAMPLES // numbers, TIME_STENCIL, MOST_TIMES))
+    most = int(np.clip(MOST_SAMPLES // numbers, TIME_STENCIL, most))
     if kept is None or len(kept) < 2:
         return np.linspace(*span, most if kept is None else TIME_STENCIL)
     whole = np.unique(np.concatenate([kept, (kept[1:] + kept[:-1]) / 2]))

@@ -28,8 +28,9 @@ def describe(system: System, method: Method, options: Any) -> tuple[str, ...]:
     problem = system.problem
     lines = [f"{problem.name}: {kind_words(found)}"]
     for entry in found.fields:
-        time = f", order {entry.order_in_time} in time" if not found.steady else ""
-        lines.append(f"  {entry.name}: order {entry.order_in_space} in space{time}")
+        orders = [f"order {entry.order_in_space} in space"] if found.dimension else []
+        orders += [] if found.steady else [f"order {entry.order_in_time} in time"]
+        lines.append(f"  {entry.name}: {', '.join(orders)}")
     lines.append(f"  domain: {_domain(system)}")
     lines += [f"  {line}" for line in character_lines(system)]
     if found.nonlinear_terms:
@@ -65,8 +66,6 @@ def describe(system: System, method: Method, options: Any) -> tuple[str, ...]:
 
 def _stiffness(system: System, options: MethodOfLinesOptions) -> list[str]:
     """What is implicit, and what an explicit method would cost; empty where it cannot be told."""
-    if system.problem.shape is None:
-        return []
     values = system.problem.parameter_values()
     try:
         evolved = to_evolution(system)
@@ -99,7 +98,7 @@ def kind_words(found: Facts) -> str:
         if count == 1
         else f"{count} equations" + (", coupled" if found.coupled else "")
     )
-    words.append(f"{found.dimension}-D")
+    words.append(f"{found.dimension}-D" if found.dimension else "in time alone")
     return ", ".join(words)
 
 

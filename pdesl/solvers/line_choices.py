@@ -29,6 +29,7 @@ from pdesl.solvers.options import (
 from pdesl.symbolic.domain import make_region, numeric_value
 
 __all__ = [
+    "NO_SPACE",
     "LineChoices",
     "line_choices",
     "StiffEstimate",
@@ -38,6 +39,8 @@ __all__ = [
 ]
 
 BOXES = ("box", "interval", "rectangle")
+#: What stands for the discretisation in space of a problem in time alone.
+NO_SPACE = "none"
 EXPONENTIAL_NAMES = ("etd1", "etdrk2", "etdrk4")
 
 
@@ -46,7 +49,7 @@ class LineChoices:
     """The choices, bound: names and their options; `points` along every coordinate of a grid.
 
     `spectral` tells whether the state lives in Fourier space: on a periodic box, where every
-    stiff coefficient is constant.
+    stiff coefficient is constant. `space` is `NO_SPACE` for a problem in time alone.
     """
 
     space: str
@@ -70,12 +73,14 @@ def line_choices(
     """
     name = options.space.name
     own = bind_nested("space", options.space, values)
-    if name == "automatic":
+    if not system.frame.space_axes:
+        name = NO_SPACE  # `line_mistakes` refuses any other choice
+    elif name == "automatic":
         name = _suited(system)
         own = SPACE_OPTIONS[name]()
     dimension = len(system.frame.space_axes)
     points: tuple[int, ...] = ()
-    if isinstance(own, GridOptions | FourierOptions):
+    if name != NO_SPACE and isinstance(own, GridOptions | FourierOptions):
         given = own.points
         points = given if isinstance(given, tuple) else (given,) * dimension
         if len(points) != dimension:
@@ -169,6 +174,9 @@ def line_mistakes(
         return found
     choices = line_choices(options, system, values)
     span = options.space.span
+    if choices.space == NO_SPACE and options.space.name != "automatic":
+        message = f"`{options.space.name}` discretises space, and this problem has time alone"
+        found.append(Diagnostic("E633", message, span, helps=("remove `space = …`",)))
     if choices.space == "fourier" and not _is_periodic_box(system):
         found.append(_domain("`fourier` needs a box that is periodic in every direction", span))
     if choices.space == "finite_difference":
@@ -243,11 +251,11 @@ def stiff_estimate(
     """
     evolved = to_evolution(system)
     choices = line_choices(options, evolved, values)
-    shape = system.problem.shape
-    assert shape is not None
-    region = make_region(shape, system.space_symbols, values)
+    region = make_region(system.problem.shape, system.space_symbols, values)
     lower, upper = region.bounding_box()
-    if choices.points:
+    if choices.space == NO_SPACE:
+        steps = []
+    elif choices.points:
         steps = [float(b - a) / n for a, b, n in zip(lower, upper, choices.points, strict=True)]
     else:
         nodes = max(count_nodes(system, options.space, choices.space_options), 1.0)

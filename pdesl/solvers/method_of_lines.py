@@ -4,7 +4,8 @@
 
 A holds the stiff linear terms (marked in the file, else chosen by `ir.split`), E all others, and
 B u = g the boundary conditions. In space: RBF-FD on scattered nodes, finite differences on a
-box, Fourier's method on a periodic box; in time: `integrators`.
+box, Fourier's method on a periodic box, nothing for a problem in time alone; in time:
+`integrators`.
 """
 
 from __future__ import annotations
@@ -31,12 +32,12 @@ from pdesl.lowering.imex_spectral import (
     make_periodic_grid,
     to_spectral_imex,
 )
-from pdesl.lowering.space import GridSpace, NodalSpace, RbfSpace, make_grid
+from pdesl.lowering.space import NodalSpace, RbfSpace, make_grid, make_point
 from pdesl.lowering.to_nodal_imex import to_nodal_imex
 from pdesl.solvers.base import Evaluate, Reporter, SolverResult, Task, TrainingReport
 from pdesl.solvers.dense_output import DenseOutput
 from pdesl.solvers.integrators import make_integrator
-from pdesl.solvers.line_choices import LineChoices, line_choices
+from pdesl.solvers.line_choices import NO_SPACE, LineChoices, line_choices
 from pdesl.solvers.marching import Control, march
 from pdesl.solvers.nodes import make_nodes
 from pdesl.solvers.options import AdaptiveOptions, MethodOfLinesOptions, ScatteredOptions
@@ -160,18 +161,21 @@ def _discretise(
     if choices.spectral:
         return _spectral(task, system, rows, choices, span, reporter)
     ghosts = False
-    if choices.space == "rbf_fd":
+    known: NodalSpace | None = None
+    if choices.space == NO_SPACE:
+        known = make_point()
+        cloud = known.cloud
+    elif choices.space == "rbf_fd":
         own: ScatteredOptions = choices.space_options
         cloud = make_nodes(task, ghost=own.ghost, reporter=reporter, options=own)
         ghosts = own.ghost and len(cloud.ghost) == len(cloud.boundary)
-        grid: GridSpace | None = None
     else:
         with reporter.stage("nodes") as note:
-            grid = make_grid(task.region, choices.points, choices.space_options.order)
-            cloud = grid.cloud
+            known = make_grid(task.region, choices.points, choices.space_options.order)
+            cloud = known.cloud
             note.text = f"{len(cloud.interior):,} interior, {len(cloud.boundary):,} boundary"
     assignment = assign_conditions(system, cloud, task.region, task.values, ghosts=ghosts)
-    space: NodalSpace = grid or RbfSpace(
+    space: NodalSpace = known or RbfSpace(
         cloud, choices.space_options.order, task.periods, assignment.ghosts
     )
     with reporter.stage("operators") as note:
@@ -182,7 +186,11 @@ def _discretise(
                 nodal, system, rows, space, task.values, span[0],
                 choices.space_options.hyperviscosity,
             )  # fmt: skip
-        note.text = f"{nodal.stiff.nnz:,} nonzeros in the stiff part, order {space.order}"  # pyright: ignore[reportAttributeAccessIssue]
+        words, note.text = "", f"{nodal.stiff.nnz:,} nonzeros in the stiff part"
+        if choices.space != NO_SPACE:
+            order = choices.space_options.order
+            words = f"in space: {choices.space} of order {order}" + (damping and f"; {damping}")
+            note.text += f", order {order}"
     return _Lines(
         NodalStepping(nodal, span),
         cloud,
@@ -193,7 +201,7 @@ def _discretise(
             "unknowns": nodal.size,
             "operator_nonzeros": int(nodal.stiff.nnz),
         },
-        f"{choices.space} of order {choices.space_options.order}" + (damping and f"; {damping}"),
+        words,
         lambda places, jets: _nodal_interpolation(nodal, places, jets),
     )
 
@@ -253,7 +261,7 @@ def _spectral(
         SpectralStepping(spectral, span),
         cloud,
         {"interior_nodes": len(points), "boundary_nodes": 0, "unknowns": spectral.size},
-        choices.space,
+        f"in space: {choices.space}",
         lambda places, jets: _spectral_interpolation(spectral, places, jets),
     )
 
@@ -327,5 +335,6 @@ def _notes(
     found = [
         f"∂t {row.field}: stiff by {row.chosen_by}, {len(row.stiff)} terms implicit" for row in rows
     ]
-    found.append(f"in space: {lines.words}; {spectrum.words(control.dt)}")
+    parts = (lines.words, spectrum.words(control.dt))
+    found.append("; ".join(part for part in parts if part))
     return found

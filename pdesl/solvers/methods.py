@@ -63,6 +63,7 @@ class Method:
     `exact_order` the highest derivative of its network that it takes (None: any);
     `periodic` whether its network can be periodic;
     `fits` whether it fits closures and unknown numbers to data, and solves nothing else;
+    `ordinary` whether it solves problems in time alone;
     `resumes` whether a killed run can go on from its last checkpoint;
     `module` is where its `solve(task, reporter)` is.
     """
@@ -79,6 +80,7 @@ class Method:
     exact_order: int | None = HIGHEST_POINTWISE_ORDER
     periodic: bool = False
     fits: bool = False
+    ordinary: bool = False
     resumes: bool = False
 
     def solve(self, task: Task, reporter: Reporter) -> SolverResult:
@@ -133,6 +135,7 @@ METHODS: dict[str, Method] = {
             stencils=True,
             evolving=True,
             direct=True,
+            ordinary=True,
         ),
         Method(
             "sinode",
@@ -387,12 +390,12 @@ def requirements(method: Method, system: System, options: Any = None) -> tuple[D
         )
     for term in problem.fit:
         refuse("E613", "does not fit data", term.span, "remove the blocks `fit:` and `data:`")
-    if not system.frame.space_axes or problem.shape is None:
+    if not method.ordinary and (not system.frame.space_axes or problem.shape is None):
         refuse(
             "E614",
             "solves problems in space, and this one has time alone",
             problem.time.span if problem.time else None,
-            "add a spatial coordinate to `domain:`",
+            "choose `method_of_lines`, or add a spatial coordinate to `domain:`",
         )
         return tuple(found)
     if method.steady and problem.time is not None:

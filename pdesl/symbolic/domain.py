@@ -215,20 +215,22 @@ def _function_of(
 
 
 def make_region(
-    shape: Shape,
+    shape: Shape | None,
     coordinates: tuple[sympy.Symbol, ...],
     values: Mapping[sympy.Symbol, float],
 ) -> Region:
     """The numeric region of a shape.
 
     Args:
-        shape: the tree of shapes.
+        shape: the tree of shapes; None for a problem in time alone, whose region is a point.
         coordinates: the spatial coordinates, in the order of a point's columns.
         values: a value for each parameter.
 
     Raises:
         ProblemError: an argument without a value, or a shape that cannot be (E4xx).
     """
+    if shape is None:
+        return _geometry().Point()
     # Numbers out of range end in an error of their own, without NumPy's warnings.
     with np.errstate(all="ignore"):
         return _make_region(shape, coordinates, values)

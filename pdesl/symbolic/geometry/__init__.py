@@ -4,6 +4,7 @@ from pdesl.symbolic.geometry.combine import Difference, Intersection, Product, U
 from pdesl.symbolic.geometry.curves import Curve, Polygon
 from pdesl.symbolic.geometry.levelset import LevelSet
 from pdesl.symbolic.geometry.pieces import BoundarySample, GeometryError, Spacing
+from pdesl.symbolic.geometry.point import Point
 from pdesl.symbolic.geometry.region import Region
 from pdesl.symbolic.geometry.shapes import Annulus, Ball, Box, Disk, Ellipse, Interval
 
@@ -20,6 +21,7 @@ __all__ = [
     "Intersection",
     "Interval",
     "LevelSet",
+    "Point",
     "Polygon",
     "Product",
     "Region",
