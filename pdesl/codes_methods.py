@@ -163,7 +163,8 @@ _CAPABILITIES = (
     Code("E613", "data that the method does not fit", "The method solves equations alone.",
          "Remove the blocks fit: and data:."),
     Code("E614", "a problem in time alone", "The method solves problems in space.",
-         "Add a spatial coordinate to domain:."),
+         "Choose method_of_lines, which solves systems of ordinary differential equations, or add "
+         "a spatial coordinate to domain:."),
     Code("E615", "too many dimensions for stencils",
          "Stencils of nodes are made in up to three dimensions.", "Choose pinn, --solver pinn."),
     Code("E616", "a periodic direction that the method does not have",
@@ -187,8 +188,10 @@ _CAPABILITIES = (
          "a place, u(x=0.5, y=0), and measures of the whole domain: ∫(u²), mean(u), min(u), "
          "max(u), norm(u).",
          "Write one of these; a place needs a number for every spatial coordinate."),
-    Code("E622", "several times in a file that holds one", "A file .vtu has no time.",
-         "Write a series as .xdmf, which ParaView opens too, or as .h5."),
+    Code("E622", "values that a file of ParaView does not hold",
+         "A file .vtu holds one time, and neither it nor .xdmf a problem in time alone.",
+         "Write a series as .xdmf, which ParaView opens too, or as .h5; a table over time as .csv "
+         "or .h5."),
     Code("E626", "no evolution equation",
          "A method that steps in time needs a time derivative of every field from the equations; "
          "a constraint such as ∇·v = 0 gives none.",
@@ -214,8 +217,8 @@ _CAPABILITIES = (
          "Choose dt_pinn or pinn, or write the condition in a linear form."),
     Code("E633", "a domain that the discretisation in space does not have",
          "finite_difference has a grid over a box, fourier one over a box that is periodic in "
-         "every direction.",
-         "Choose space = rbf_fd(…), which takes any domain."),
+         "every direction; a problem in time alone has no space to discretise.",
+         "Choose space = rbf_fd(…), which takes any domain; remove space = … where there is none."),
     Code("E635", "a stiff part that is not diagonal in Fourier space",
          "A coefficient that depends on place or time couples all wave numbers.",
          "Choose space = finite_difference(…), or mark a constant part as stiff."),

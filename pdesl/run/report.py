@@ -360,9 +360,10 @@ def draw_lines(figure: Figure, data: PictureData, resolution: int) -> None:
         axes.set_title(f"Pointwise error |{name} − exact {name}|, at most {limits[1]:.1e}")
         axes.grid(axis="y", linewidth=0.3, color="#cccccc")
     if data.history:
+        whole = grid[-1, 0].get_gridspec()[-1, :]
         for axes in grid[-1]:
             axes.remove()
-        draw_history(figure.add_subplot(rows, 1, rows), data.history)
+        draw_history(figure.add_subplot(whole), data.history)
 
 
 def _rug(axes: Axes, data: PictureData) -> None:
