@@ -11,3 +11,6 @@ equations:
 
 initial:
     u = 1
+
+solver:
+    method = dt_pinn

@@ -34,7 +34,7 @@ from pdesl.run.report import (
     map_error,
     map_solution,
 )
-from pdesl.run.report_time import draw_space_time
+from pdesl.run.report_time import course_picture, draw_space_time
 from pdesl.run.solution import SavedSolution, load_solution
 
 if TYPE_CHECKING:
@@ -91,9 +91,9 @@ def picture_data(result: Result) -> PictureData:
     solution, nodal = result.solution, result.solution.nodal
     task = solution.task
     span = task.time_span
-    points = np.stack(list(nodal.coordinates.values()), axis=1)
-    lower, upper = task.region.bounding_box()
     exact = exact_solution(task)
+    units = {n: f.unit for n, f in nodal.fields.items() if f.unit}
+    course = result.metrics.get("errors_over_time", {})
 
     def values(inputs: NDArray) -> Mapping[str, NDArray]:
         return dict(zip(solution.fields, solution.function.values(inputs), strict=True))
@@ -104,6 +104,12 @@ def picture_data(result: Result) -> PictureData:
     def at_end(function: Callable[[NDArray], Mapping[str, NDArray]]) -> Any:
         return function if span is None else partial(_at, moment(function), span[1])
 
+    if not task.region.dimension:
+        solver, steps = str(result.metrics.get("solver", "")), nodal.history.get("time", span)
+        made = course_picture(task, solver, values, exact, nodal.history, steps)
+        return replace(made, units=units, course=course)
+    points = np.stack(list(nodal.coordinates.values()), axis=1)
+    lower, upper = task.region.bounding_box()
     title = task.system.problem.name + ("" if span is None else f" at t = {span[1]:g}")
     return PictureData(
         title=f"{title} ({result.metrics.get('solver', '')})",
@@ -117,11 +123,11 @@ def picture_data(result: Result) -> PictureData:
         ghost=np.zeros((0, points.shape[1])),
         exact=None if exact is None else at_end(exact),
         history={k: v for k, v in nodal.history.items() if k in ("iteration", "loss", "residual")},
-        units={n: f.unit for n, f in nodal.fields.items() if f.unit},
+        units=units,
         times=span,
         over_time=None if span is None else moment(values),
         exact_over_time=None if span is None or exact is None else moment(exact),
-        course=result.metrics.get("errors_over_time", {}),
+        course=course,
     )
 
 
@@ -167,7 +173,9 @@ def pictures(
     elif dimension > 2:
         found["nodes"] = partial(_nodes, data)
     if len(data.history) > 1:
-        found["training"] = partial(_curve, draw_history, data.history)
+        found["steps" if "step" in data.history else "training"] = partial(
+            _curve, draw_history, data.history
+        )
     if data.course:
         found["errors_over_time"] = partial(_curve, draw_course, data.course)
     return found
@@ -335,8 +343,8 @@ def make_movie(path: Path, result: Result, name: str, frames: int, rate: int = 1
     """A field over time, as an animated `.gif`, or as `.mp4` where ffmpeg is installed.
 
     Raises:
-        OutputError: E818 a problem without time, or one in more than two dimensions; E814 another
-            suffix, or no ffmpeg.
+        OutputError: E818 a problem without time, in time alone, or in more than two dimensions;
+            E814 another suffix, or no ffmpeg.
     """
     import matplotlib
     from matplotlib import animation
@@ -346,6 +354,8 @@ def make_movie(path: Path, result: Result, name: str, frames: int, rate: int = 1
     data = picture_data(result)
     if data.times is None or len(data.coordinates) > 2:
         reason = "has no time" if data.times is None else "has more than two dimensions"
+        if not result.solution.region.dimension:
+            reason = "has time alone"
         raise OutputError(
             f"no movie can be made of `{name}`: the problem {reason}",
             code="E818",

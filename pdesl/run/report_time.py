@@ -1,13 +1,15 @@
-"""The picture of a solution in one dimension and time: maps over both, and lines at some times."""
+"""Pictures over time: maps and lines in one dimension and time, lines in time alone."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
 from pdesl.run.curves import draw_course, draw_history
+from pdesl.run.planes import Evaluate
 from pdesl.run.report import (
     Moment,
     PictureData,
@@ -20,10 +22,48 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-__all__ = ["draw_space_time"]
+    from pdesl.solvers.base import Task
+
+__all__ = ["course_picture", "draw_space_time"]
 
 LINES = 6  # times that are drawn as lines, the first and the last included
 ROWS = 201  # times of a map
+
+
+def course_picture(
+    task: Task,
+    solver: str,
+    evaluate: Evaluate,
+    exact: Evaluate | None,
+    history: Mapping[str, NDArray],
+    steps: ArrayLike,
+) -> PictureData:
+    """A problem in time alone: time takes the part of the coordinate, its steps that of nodes.
+
+    Args:
+        task: the problem.
+        solver: the name of the method.
+        evaluate, exact: times (n, 1) to values by field.
+        history: the sizes of the steps, `step` at `time`, are shown.
+        steps: times at which the solution is kept, (k,).
+    """
+    span, time = task.time_span, task.system.time_symbol
+    assert span is not None
+    assert time is not None
+    none = np.zeros((0, 1))
+    return PictureData(
+        title=f"{task.system.problem.name} ({solver})",
+        coordinates=(time.name,),
+        level=lambda x: np.maximum(span[0] - x[:, 0], x[:, 0] - span[1]),
+        lower=np.array(span[:1]),
+        upper=np.array(span[1:]),
+        evaluate=evaluate,
+        interior=np.asarray(steps, float)[:, None],
+        boundary=none,
+        ghost=none,
+        exact=exact,
+        history={k: history[k] for k in ("time", "step") if k in history},
+    )
 
 
 def _table(function: Moment, points: NDArray, times: NDArray) -> dict[str, NDArray]:

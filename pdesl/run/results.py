@@ -21,6 +21,7 @@ from pdesl.run.metrics import FieldError, field_error, make_metrics
 from pdesl.run.observables import Observer, observe
 from pdesl.run.outputs import Target
 from pdesl.run.report import PictureData, plot_solution
+from pdesl.run.report_time import course_picture
 from pdesl.run.representation import Representation, at_times, represent
 from pdesl.run.solution import Solution, axes_of
 from pdesl.solvers.base import Evaluate, SolverResult, Task
@@ -260,7 +261,12 @@ def draw_picture(
     span = task.time_span
     units = {c: f.unit for f in problem.fields for c in f.components if f.unit}
     if not task.region.dimension:
-        plot_solution(path, _course_picture(task, result, known, units))
+        exact = None if known is None else known.evaluate
+        assert result.times is not None
+        made = course_picture(
+            task, result.method, result.evaluate, exact, result.history, result.times
+        )
+        plot_solution(path, replace(made, units=units))
         return
     title = problem.name if span is None else f"{problem.name} at t = {span[1]:g}"
 
@@ -297,31 +303,6 @@ def draw_picture(
             history=history,
             units=units,
         ),
-    )
-
-
-def _course_picture(
-    task: Task, result: SolverResult, known: Known | None, units: Mapping[str, str]
-) -> PictureData:
-    """A problem in time alone: time takes the part of the coordinate, the steps that of nodes."""
-    span, time = task.time_span, task.system.time_symbol
-    assert span is not None
-    assert time is not None
-    steps = np.asarray(span if result.times is None else result.times, float)[:, None]
-    none = np.zeros((0, 1))
-    return PictureData(
-        title=f"{task.system.problem.name} ({result.method})",
-        coordinates=(time.name,),
-        level=lambda x: np.maximum(span[0] - x[:, 0], x[:, 0] - span[1]),
-        lower=np.array(span[:1]),
-        upper=np.array(span[1:]),
-        evaluate=result.evaluate,
-        interior=steps,
-        boundary=none,
-        ghost=none,
-        exact=None if known is None else known.evaluate,
-        history={k: v for k, v in result.history.items() if k in ("time", "step")},
-        units=units,
     )
 
 
