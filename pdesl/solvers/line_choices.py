@@ -165,10 +165,14 @@ def line_mistakes(
     Raises:
         ProblemError: see `line_choices`.
     """
+    first = next((row.equation.span for row in system.rows), None)
     try:
         system = to_evolution(system)
     except ProblemError as error:
         return list(error.diagnostics)
+    if not system.fields:
+        helps = ("give a field an equation with its time derivative",)
+        return [Diagnostic("E626", "no equation holds a time derivative", first, helps=helps)]
     found = imex_mistakes(system)
     if found:
         return found
