@@ -113,7 +113,8 @@ def output_targets(
         if rule.target.lower().endswith((".vtu", ".xdmf")) and not system.space_symbols:
             refused.append(
                 Diagnostic(
-                    "E622", "ParaView shows places in space, and this problem has time alone",
+                    "E622",
+                    "files of ParaView show places in space, and this problem has time alone",
                     rule.span, helps=("write a table over time, `.csv`, or `.h5`",),
                 )
             )  # fmt: skip

@@ -105,7 +105,10 @@ def picture_data(result: Result) -> PictureData:
         return function if span is None else partial(_at, moment(function), span[1])
 
     if not task.region.dimension:
-        solver, steps = str(result.metrics.get("solver", "")), nodal.history.get("time", span)
+        solver, steps = (
+            str(result.metrics.get("solver", "")),
+            nodal.history.get("time", np.zeros(0)),
+        )
         made = course_picture(task, solver, values, exact, nodal.history, steps)
         return replace(made, units=units, course=course)
     points = np.stack(list(nodal.coordinates.values()), axis=1)
