@@ -8,12 +8,13 @@ number of points once more.
 
 from __future__ import annotations
 
-from runs import EDNN, arguments, compare_residuals
+from runs import EDNN, EDNN_QUICK, arguments, compare_residuals
 
 
 def main() -> None:
     given = arguments(__doc__ or "")
-    pair = {"Neural-IVP": (), "EDNN": EDNN}
+    quick = () if given.paper else ("solver.fit=levenberg_marquardt(iterations=15)",)
+    pair = {"Neural-IVP": quick, "EDNN": EDNN if given.paper else EDNN_QUICK}
     compare_residuals("figure3_fokker_planck", "fokker_planck_8d", pair, given.paper)
     compare_residuals("figure3_vlasov", "vlasov_6d", pair, given.paper)
     restarts = {"without": (), "refit": ("solver.restarts=refit(count=3)",)}

@@ -7,6 +7,7 @@ import os
 os.environ.setdefault("JAX_ENABLE_X64", "1")
 
 import argparse
+import csv
 import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -28,6 +29,15 @@ EDNN = (
     "solver.frequencies=0",
     "solver.sampling=random",
     "solver.linear=dense(regularisation=1e-6)",
+)
+
+
+#: The same at the size of the networks of the quick settings, with a fit as short.
+EDNN_QUICK = (
+    *EDNN,
+    "solver.depth=3",
+    "solver.width=16",
+    "solver.fit=levenberg_marquardt(iterations=15)",
 )
 
 
@@ -62,13 +72,15 @@ def run(
 
 
 def table(name: str, columns: Sequence[str], rows: Sequence[Sequence[object]]) -> None:
-    """Print a Markdown table, and keep it."""
+    """Print a Markdown table, and keep it, as comma-separated values too."""
     lines = ["| " + " | ".join(columns) + " |", "|" + "---|" * len(columns)]
     for row in rows:
         cells = [f"{v:.3g}" if isinstance(v, float) else str(v) for v in row]
         lines.append("| " + " | ".join(cells) + " |")
     RESULTS.mkdir(exist_ok=True)
     (RESULTS / f"{name}.md").write_text("\n".join(lines) + "\n", encoding="utf-8")
+    with (RESULTS / f"{name}.csv").open("w", newline="", encoding="utf-8") as file:
+        csv.writer(file).writerows([columns, *rows])
     print("\n".join(lines))
 
 
@@ -96,6 +108,7 @@ def compare_residuals(
     rows, curves = [], {}
     for label, overrides in variants.items():
         found = run(problem, overrides, paper)
+        print(label, f"{found['seconds']:.0f} CPU s: {found['reason']}", flush=True)
         if "history" not in found:
             rows.append((label, "-", "-", "-", found["reason"]))
             continue
