@@ -12,8 +12,7 @@ from runs import EDNN, arguments, compare_residuals
 
 def main() -> None:
     given = arguments(__doc__ or "")
-    quick = () if given.paper else ("solver.width=16", "solver.samples=1000")
-    variants = {"Neural-IVP": quick, "EDNN": EDNN}
+    variants = {"Neural-IVP": (), "EDNN": EDNN}
     compare_residuals("figure4", "wave_maps_schwarzschild", variants, given.paper)
 
 
