@@ -36,3 +36,4 @@ profile "paper":
     solver.samples = 50000
     solver.integrator = rk23(rtol=1e-4)
     solver.restarts = refit(count=10)
+    solver.sampling = uniform
