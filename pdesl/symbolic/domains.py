@@ -297,6 +297,8 @@ class Domains:
                               f"{kind.name}(disk(radius=1), disk(radius=0.5))")  # fmt: skip
             inner = None if kind.name == "product" else dimension
             parts = tuple(self._shape(a, inner) for a in node.arguments)
+            if kind.name == "product" and all(part.kind == "box" for part in parts):
+                return _merged(list(parts))
             return Shape(kind.name, (), parts, span=node.span)
         given: dict[str, object] = {}
         names = list(kind.arguments)

@@ -199,7 +199,7 @@ def unit(domain: str, fields: str, rest: str = "") -> str:
         (unit("x, y ∈ disk(radius=disk(radius=1))", "u(x, y)"), "E202"),
         (unit("x, y ∈ product(disk(radius=1))", "u(x, y)"), "E414"),
         (unit("x, y ∈ disk(1, 2, 3, 4)", "u(x, y)"), "E414"),
-        (unit("x, y ∈ product([0, 1], [0, 1])", "u(x, y)"), "E429"),
+        (unit("x, y ∈ product(7, [0, 1])", "u(x, y)"), "E429"),
         (unit("x, y ∈ box(lower=(0, 0, 0), upper=(1, 1))", "u(x, y)"), "E415"),
         (unit("x, y ∈ box(lower=(0, 0), upper=(1,))", "u(x, y)"), "E441"),
         (unit("x, y ∈ rectangle(x=[0, 1], y=1)", "u(x, y)"), "E414"),

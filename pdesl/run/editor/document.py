@@ -272,6 +272,7 @@ def _occurrences(line: Line, declared: Declared) -> Iterator[Occurrence]:
             if setting and calls and not _is_place(calls[-1], token, declared):
                 continue
             if setting and not calls and index == 0 and line.block in _SETTINGS:
+                yield from _behind_block(token, declared)
                 continue
             differential = line.block == "metric" or _touches(token, after)
             yield from _names(
@@ -279,6 +280,15 @@ def _occurrences(line: Line, declared: Declared) -> Iterator[Occurrence]:
             )
         elif token.type in ("DERIVATIVE", "NABLA"):
             yield from _behind_sign(token, declared)
+
+
+def _behind_block(token: Token, declared: Declared) -> Iterator[Occurrence]:
+    """The name in a setting of a profile, `parameters.s` or `initial.u`; none in `solver.order`."""
+    block, dot, rest = str(token).partition(".")
+    first = rest.split(".")[0]
+    if dot and block not in _SETTINGS and canonical_name(first) in declared.kinds:
+        start = (token.start_pos or 0) + len(block) + 1
+        yield Occurrence(canonical_name(first), start, start + len(first))
 
 
 def _is_place(function: str, token: Token, declared: Declared) -> bool:
