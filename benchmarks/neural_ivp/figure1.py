@@ -123,7 +123,8 @@ def fitted(networks: Networks, t: Array, key: Array, equation: Equation, iterati
         update, state = optimiser.update(gradient, state)
         return optax.apply_updates(networks, update), state
 
-    return jax.lax.fori_loop(0, iterations, advance, (networks, optimiser.init(networks)))[0]
+    state = optimiser.init(networks)  # pyright: ignore[reportArgumentType]
+    return jax.lax.fori_loop(0, iterations, advance, (networks, state))[0]
 
 
 def solves(

@@ -72,13 +72,13 @@ def fitted(iterations: int) -> Network:
         return jnp.mean((value - initial(points)) ** 2)
 
     @jax.jit
-    def advance(network, state, key):
+    def advance(network: Any, state: Any, key: Array) -> tuple[Any, Any]:
         points = jax.random.uniform(key, (512, DIMENSIONS), minval=-1.0, maxval=1.0)
         gradient = jax.grad(loss)(network, points)
         update, state = optimiser.update(gradient, state)
         return optax.apply_updates(network, update), state
 
-    state = optimiser.init(network)
+    state = optimiser.init(network)  # pyright: ignore[reportArgumentType]
     for number in range(iterations):
         network, state = advance(network, state, jax.random.PRNGKey(number))
     points = jax.random.uniform(jax.random.PRNGKey(1), (4000, DIMENSIONS), minval=-1, maxval=1)
@@ -135,10 +135,14 @@ def products(network: Network, features: Array, scale: Array) -> dict[str, float
         "linearised once": lambda: apply(linear, vector),
         "by layers": lambda: apply(layers, vector),
     }
-    expected = calls["jvp and vjp, traced afresh"]()
+    expected = np.asarray(calls["jvp and vjp, traced afresh"]())
     for name, call in calls.items():
         np.testing.assert_allclose(
-            call(), expected, rtol=1e-8, atol=1e-10 * jnp.abs(expected).max(), err_msg=name
+            np.asarray(call()),
+            expected,
+            rtol=1e-8,
+            atol=1e-10 * float(np.abs(expected).max()),
+            err_msg=name,
         )
     # Interleaved, so that a busy moment meets all of them.
     best = dict.fromkeys(calls, float("inf"))
