@@ -18,6 +18,7 @@ import jax
 import numpy as np
 from jax import Array
 
+from pdesl.diagnostics import OutputError
 from pdesl.lowering.learned import Learned
 from pdesl.lowering.measurements import Measurements
 from pdesl.lowering.to_learned import Lowered
@@ -127,10 +128,22 @@ def fit(
     Raises:
         ProblemError, SolverError: see `prepare`; E750 a misfit that is not finite, E751 too many
             numbers for Levenberg and Marquardt's method.
+        OutputError: E831, `resume` for an optimiser without checkpoints.
     """
     prepared = prepare(task, data, reporter)
     name = prepared.choices.optimiser
+    if resume is not None and name in ("levenberg_marquardt", "lbfgs"):
+        raise OutputError(
+            f"`{name}` keeps no checkpoint that a fit could go on from",
+            code="E831",
+            advice="run it without `--resume`: it takes few iterations",
+        )
     if name == "levenberg_marquardt":
+        if prepared.model.gradient == "continuous_adjoint":
+            reporter.say(
+                "levenberg_marquardt differentiates the steps themselves, forwards: "
+                "`gradient = continuous_adjoint` serves `optimizer = adam` and `lbfgs`"
+            )
         return _fit_damped(prepared, reporter)
     if name == "lbfgs":
         return _fit_lbfgs(prepared, reporter)

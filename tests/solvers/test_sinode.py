@@ -15,7 +15,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from jax.flatten_util import ravel_pytree
 
-from pdesl.diagnostics import ProblemError, Source
+from pdesl.diagnostics import OutputError, ProblemError, Source
 from pdesl.ir.evolution import to_evolution
 from pdesl.ir.imex import to_imex
 from pdesl.lowering.closures import make_closure_network
@@ -400,6 +400,23 @@ def test_a_fit_goes_on_from_its_checkpoint_as_if_it_had_not_stopped(tmp_path: Pa
     assert first == second
     with pytest.raises(Exception, match="of another problem"):
         pipeline.run(source, overrides=("solver.seed=3",), output=tmp_path / "b", resume=True)
+
+
+def test_an_optimiser_without_checkpoints_does_not_resume(tmp_path: Path):
+    source = oscillator(tmp_path, 8)
+    with pytest.raises(OutputError, match="keeps no checkpoint") as caught:
+        pipeline.run(source, output=tmp_path / "out", resume=True)
+    assert caught.value.code == "E831"
+
+
+def test_a_gradient_that_an_optimiser_does_not_take_is_told(tmp_path: Path):
+    text = OSCILLATOR.format(windows=8, gradient="continuous_adjoint")
+    t = np.linspace(0.17, 3, 15)
+    task = task_of(source_of(text, tmp_path, t=t, u=np.cos(2.1 * t), v=-2.1 * np.sin(2.1 * t)))
+    said: list[str] = []
+    reporter = dataclasses.replace(silent_reporter(), say=said.append)
+    fit(task, read_data(task.system.problem, task.values), reporter)
+    assert any("continuous_adjoint" in words for words in said)
 
 
 def test_an_interrupted_fit_is_a_result(tmp_path: Path):

@@ -86,7 +86,7 @@ def _same_function(a: Step, b: Step) -> bool:
         return not body_a.consts and not body_b.consts and str(body_a) == str(body_b)
     try:
         return bool(a.params == b.params)
-    except (TypeError, ValueError):
+    except (TypeError, ValueError):  # arrays among them have no truth value: taken for different
         return False
 
 
