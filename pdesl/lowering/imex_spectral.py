@@ -38,6 +38,7 @@ __all__ = ["PeriodicGrid", "SpectralImex", "degree_of_nonlinearity", "make_perio
 
 # SciPy dispatches its transforms on types that checkers cannot follow.
 _FFT: Any = scipy.fft
+_ON_NODE = 1e-9  # of the spacing: how near to a node a place is that node
 
 # The degree that a nonlinear part counts with when it is no polynomial in the jets.
 WITHOUT_DEGREE = 2
@@ -163,22 +164,39 @@ class PeriodicGrid:
             found[(..., *own)] = modes[(..., *own)]
         return found
 
-    def interpolate(self, modes: np.ndarray, places: np.ndarray) -> np.ndarray:
-        """Values (k, n) of k trigonometric polynomials (k, modes) at places (n, d)."""
+    def nodes_at(self, places: np.ndarray) -> np.ndarray | None:
+        """The numbers (n,) of the nodes that places (n, d) are, None when one is no node."""
+        spacing = self.periods / np.asarray(self.counts)
+        steps = (places - self.lower) / spacing
+        nearest = np.rint(steps)
+        if np.any(np.abs(steps - nearest) > _ON_NODE):
+            return None
+        wrapped = nearest.astype(int) % np.asarray(self.counts)
+        return np.ravel_multi_index(tuple(wrapped.T), self.counts)
+
+    def phases(self, places: np.ndarray) -> list[tuple[np.ndarray, np.ndarray]]:
+        """exp(i k_a (x_a - lower_a)) along each axis a: (m, modes of a), and which of them (n,).
+
+        The m are the different coordinates of the places (n, d) along that axis.
+        """
+        found: list[tuple[np.ndarray, np.ndarray]] = []
+        for axis in range(self.dimension):
+            own, which = np.unique(places[:, axis], return_inverse=True)
+            found.append((np.exp(1j * np.outer(own - self.lower[axis], self.waves(axis))), which))
+        return found
+
+    def interpolate(self, modes: np.ndarray, phases: Sequence[np.ndarray]) -> np.ndarray:
+        """Values (k, n) of k trigonometric polynomials (k, modes) at places with these phases."""
         last = self.dimension - 1
         half = np.full(self.modes[-1], 2.0)
         half[0] = 1.0
         if self.counts[-1] % 2 == 0:
             half[-1] = 1.0
         table = modes * half / np.prod(self.counts)
-        phases = [
-            np.exp(1j * np.outer(places[:, a] - self.lower[a], self.waves(a)))
-            for a in range(self.dimension)
-        ]
         # The first axis is a matrix product, every further one a sum at each place.
         result: Any = np.tensordot(phases[0], table, axes=(1, 1))
         for axis in range(1, last + 1):
-            shape = (len(places), 1, -1, *[1] * (last - axis))
+            shape = (len(result), 1, -1, *[1] * (last - axis))
             result = np.sum(result * phases[axis].reshape(shape), axis=2)
         return result.real.T
 
