@@ -104,7 +104,7 @@ class Problem(symbolic.Problem):
             `A[-mu]` of `pdesl.tensors`, is a `"tensor"`, `"symmetric tensor"` or
             `"antisymmetric tensor"`.
         equations: `sympy.Eq`s; the operators are those of `pdesl`: `lap`, `div`, `stiff`, ….
-        boundary: conditions made by `on`.
+        boundary: conditions made by `on`, and `sympy.Eq`s of integrals, `Eq(integral(u), 0)`.
         initial: `sympy.Eq`s that hold at the start.
         parameters: symbol or name → number, expression or `unknown(start=…)`.
         let, manufactured, reduce: symbol or applied function → expression.
@@ -332,6 +332,8 @@ class _Writer:
         return ast.Relation(self.syntax(value.lhs), "=", self.syntax(value.rhs), regions)
 
     def condition(self, value: Any) -> ast.Statement:
+        if isinstance(value, sympy.Equality) and value.has(marker("integral")):
+            return self.equation(value)
         if not isinstance(value, Where):
             raise TypeError('a boundary condition says where it holds: on("∂Ω", Eq(u, 0))')
         return self.equation(value.equation, tuple(self.region(r) for r in value.regions))

@@ -319,6 +319,14 @@ _DOMAINS = (
     Code("E430", "a part of the boundary that is told by a field",
          "A part is fixed: spatial coordinates, numbers and parameters tell it.",
          "Write on x = 0, or on x² + y² < 1."),
+    Code("E431", "a condition on integrals that cannot be",
+         "A line of boundary: on integrals over the domain is a sum of integrals, or of means, "
+         "with constant factors. It is linear in the fields and holds no derivatives of them.",
+         "Write ∫(u) = 0, mean(u) = 1 or ∫(u) = ∫(exact(u))."),
+    Code("E432", "a condition on an integral that fixes nothing",
+         "Such a condition fixes a constant that the other equations and conditions leave free, as "
+         "the pressure of a flow between walls. Where nothing is free it is one too many.",
+         "Remove the line, or the condition that fixes the constant already."),
 )  # fmt: skip
 
 MEANING: tuple[Code, ...] = (*_NAMES, *_EXPRESSIONS, *_DOMAINS)

@@ -312,6 +312,10 @@ _NUMERICS = (
     Code("E706", "a matrix that does not determine every field",
          "There are not as many conditions at the nodes as values to be found.",
          "Check the boundary conditions of each field."),
+    Code("E708", "data that no solution fits",
+         "Where conditions on the flux hold on the whole boundary, the integral of the source over "
+         "the domain is that of the flux over the boundary; otherwise there is no solution.",
+         "Correct the source or the flux."),
     Code("E709", "factors that do not fit in memory",
          "A direct solver keeps the triangular factors of its matrix. In the plane they hold about "
          "N log N numbers for N nodes, in space N^(4/3), times the width of the stencils.",

@@ -19,7 +19,7 @@ from pdesl.ir.conditions import (
     corner_warnings,
     initial_mistakes,
 )  # fmt: skip
-from pdesl.ir.invariance import constant_warnings
+from pdesl.ir.invariance import constant_mistakes
 from pdesl.ir.known_solution import row_sample, solution_mistakes, value_mistakes
 from pdesl.ir.normalise import parts_agree
 from pdesl.ir.samples import boundary_sample, condition_mask, interior_sample
@@ -122,7 +122,8 @@ def verify(system: System) -> tuple[Diagnostic, ...]:
     except ProblemError as error:
         found += error.diagnostics
     if not _wrong(found):
-        found += constant_warnings(system, values)
+        region = make_region(system.problem.shape, system.space_symbols, values)
+        found += constant_mistakes(system, values, region)
     return tuple(found)
 
 

@@ -19,10 +19,12 @@ from typing import Any
 import sympy
 
 from pdesl.diagnostics import Diagnostic, Severity, Span
+from pdesl.ir.integrals import fixing_mistakes
 from pdesl.ir.system import Row, System
+from pdesl.symbolic.geometry import Region
 from pdesl.symbolic.jets import Jet, NotDifferentiable, TooLarge, differentiate
 
-__all__ = ["constant_warnings", "free_constants"]
+__all__ = ["constant_mistakes", "free_constants"]
 
 # Random places at which the derivatives are compared.
 PLACES = 4
@@ -57,11 +59,18 @@ def free_constants(
     ]
 
 
-def constant_warnings(system: System, values: Mapping[sympy.Symbol, float]) -> list[Diagnostic]:
-    """One warning (W940) for each independent constant that the solution is free by."""
+def constant_mistakes(
+    system: System, values: Mapping[sympy.Symbol, float], region: Region
+) -> list[Diagnostic]:
+    """A warning (W940) for each constant that is free, or what is wrong with those that fix it."""
+    free = free_constants(system, values)
+    if system.integrals:
+        wrong = fixing_mistakes(system, free, region, values)
+        if wrong or len(system.integrals) == len(free):
+            return wrong
     spans: dict[str, Span | None] = {c: f.span for f in system.problem.fields for c in f.components}
     found = []
-    for constants in free_constants(system, values):
+    for constants in free:
         names = list(constants)
         if len(names) == 1:
             what = f"`{names[0]}` is free by a constant: the equations and conditions hold its"
@@ -76,8 +85,9 @@ def constant_warnings(system: System, values: Mapping[sympy.Symbol, float]) -> l
         found.append(
             Diagnostic(
                 "W940", what, spans[names[0]],
-                helps=(f"fix the value of `{names[0]}` on a part of the boundary, or add a term "
-                       f"in `{names[0]}` itself to an equation",),
+                helps=(f"fix it by a line under `boundary:`, `∫({names[0]}) = 0`",
+                       f"or fix the value of `{names[0]}` on a part of the boundary, or add a term "
+                       f"in `{names[0]}` itself to an equation"),
                 severity=Severity.WARNING,
             )
         )  # fmt: skip

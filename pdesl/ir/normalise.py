@@ -10,8 +10,9 @@ from sympy.core.function import AppliedUndef
 
 from pdesl.diagnostics import Diagnostic, ProblemError
 from pdesl.ir.frame import MAXIMUM_PRODUCT, frame_of, summands
+from pdesl.ir.integrals import integral_condition, integrand
 from pdesl.ir.reduction import reduce_problem
-from pdesl.ir.system import LinearTerm, Row, System
+from pdesl.ir.system import IntegralCondition, LinearTerm, Row, System
 from pdesl.symbolic.functions import make_function, numpy_namespace
 from pdesl.symbolic.jets import (
     Jet,
@@ -51,28 +52,29 @@ def normalise(problem: Problem) -> System:
           for i, c in enumerate(problem.boundary, 1)),
         *((_named("initial condition", i, c), "initial", c)
           for i, c in enumerate(problem.initial, 1)),
+        *((_named("integral condition", i, c), "integral", c)
+          for i, c in enumerate(problem.integrals, 1)),
     ]  # fmt: skip
+    constants: dict[str, sympy.Expr] = {}
     erased: list[tuple[str, str, Equation, sympy.Expr, sympy.Expr | None]] = []
     for name, kind, equation in stages:
         try:
+            if kind == "integral":
+                equation, constants[name] = integrand(equation)
             known = _exact_markers(equation, problem, exact, frame)
             residual, stiff = _residual(equation, frame, known)
             if kind != "boundary":
                 _refuse_normals(residual, frame, equation)
             erased.append((name, kind, equation, residual, stiff))
         except ErasureError as error:
-            diagnostics.append(
-                Diagnostic(
-                    error.code, error.message, equation.span_of(error.part),
-                    helps=(error.help or "write it in another way",),
-                )
-            )  # fmt: skip
+            diagnostics.append(_erased(error, equation))
     sources: Mapping[str, sympy.Expr] = {}
     if not diagnostics:  # a source is what the rest of its equation leaves over
         sources = _sources(problem, frame.space, erased, exact, diagnostics)
     if diagnostics:
         raise ProblemError(dict.fromkeys(diagnostics))
     rows: dict[str, list[Row]] = {"interior": [], "boundary": [], "initial": []}
+    integrals: list[IntegralCondition] = []
     for name, kind, equation, residual, stiff in erased:
         try:
             residual = exact_jets(residual, frame.space, sources)
@@ -81,7 +83,14 @@ def normalise(problem: Problem) -> System:
         except ErasureError as error:
             diagnostics.append(solution_diagnostic(problem, error, equation))
         else:
-            rows[kind].append(make_row(name, kind, equation, residual, stiff, frame))
+            row = make_row(name, kind, equation, residual, stiff, frame)
+            if kind != "integral":
+                rows[kind].append(row)
+                continue
+            try:
+                integrals.append(integral_condition(row, constants[name], frame))
+            except ErasureError as error:
+                diagnostics.append(_erased(error, equation))
     if diagnostics:
         raise ProblemError(dict.fromkeys(diagnostics))
     return System(
@@ -94,7 +103,15 @@ def normalise(problem: Problem) -> System:
         exact,
         sources,
         tuple(c.name for c in problem.closures),
+        integrals=tuple(integrals),
     )
+
+
+def _erased(error: ErasureError, equation: Equation) -> Diagnostic:
+    return Diagnostic(
+        error.code, error.message, equation.span_of(error.part),
+        helps=(error.help or "write it in another way",),
+    )  # fmt: skip
 
 
 def _named(word: str, number: int, equation: Equation) -> str:

@@ -399,7 +399,7 @@ class _Reduction:
         names = set(self.replaced)
         new = ", ".join(f"`{f.name}`" for f in self.new)
         curved = {n for n in OPERATORS if n not in ("stiff", "nonstiff")}
-        for condition in (*problem.boundary, *problem.initial):
+        for condition in (*problem.boundary, *problem.integrals, *problem.initial):
             difference = condition.lhs - condition.rhs
             nodes = difference.atoms(AppliedUndef)
             old = [n for n in nodes if n.func.__name__ in names]

@@ -74,6 +74,14 @@ class Row:
 
 
 @dataclass(frozen=True, slots=True)
+class IntegralCondition:
+    """∫ (row) dV + constant = 0; the row is linear in the fields, without derivatives of them."""
+
+    row: Row
+    constant: sympy.Expr
+
+
+@dataclass(frozen=True, slots=True)
 class System:
     """All rows of a problem.
 
@@ -97,6 +105,7 @@ class System:
     closures: tuple[str, ...] = ()
     derivatives: Mapping[str, Jet] = field(default_factory=dict)
     eliminated: Mapping[str, sympy.Expr] = field(default_factory=dict)
+    integrals: tuple[IntegralCondition, ...] = ()
 
     @property
     def space(self) -> JetSpace:

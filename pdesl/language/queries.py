@@ -7,7 +7,7 @@ from typing import Any
 
 from pdesl.language import ast
 
-__all__ = ["constant_value", "mentions", "shortened"]
+__all__ = ["calls", "constant_value", "mentions", "shortened"]
 
 
 def constant_value(node: Any) -> float | None:
@@ -41,6 +41,17 @@ def mentions(node: Any, names: set[str]) -> bool:
     """Whether one of the names stands in an expression."""
     if isinstance(node, ast.Name):
         return node.identifier in names
+    return any(mentions(child, names) for child in _children(node))
+
+
+def calls(node: Any, names: set[str]) -> bool:
+    """Whether a function of one of the names is called in an expression."""
+    if isinstance(node, ast.Call) and node.function in names:
+        return True
+    return any(calls(child, names) for child in _children(node))
+
+
+def _children(node: Any) -> list[Any]:
     children: list[Any] = []
     if isinstance(node, ast.Binary | ast.Comparison):
         children = [node.left, node.right]
@@ -52,7 +63,7 @@ def mentions(node: Any, names: set[str]) -> bool:
         children = list(node.items)
     elif isinstance(node, ast.Subscript):
         children = [node.base, node.index]
-    return any(mentions(child, names) for child in children)
+    return children
 
 
 def shortened(text: str) -> str:

@@ -10,7 +10,7 @@ A field at the nodes is an array (M,) in a steady problem and (M, S) on S time s
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Container, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -140,7 +140,7 @@ def to_nodal(
     namespace: Namespace,
     times: np.ndarray | None = None,
     periods: Sequence[float | None] | None = None,
-    interior_everywhere: bool = True,
+    everywhere: Container[str] | None = None,
 ) -> NodalSystem:
     """Rows on the nodes of a cloud.
 
@@ -156,14 +156,14 @@ def to_nodal(
         namespace: what nonlinear parts are evaluated with, NumPy or JAX.
         times: time slices (S,), for a system with time.
         periods: the period of every spatial direction, None where it is not periodic.
-        interior_everywhere: whether interior rows hold at boundary nodes too.
+        everywhere: names of the interior rows that hold at boundary nodes too, None for all.
 
     Raises:
         ProblemError: see `lower_row`.
         SolverError: too few nodes for the order, or a stencil that is unusable.
     """
     first = len(cloud.interior)
-    whole = np.arange(len(cloud.evaluation) if interior_everywhere else first)
+    inside, whole = np.arange(first), np.arange(len(cloud.evaluation))
     stencils: dict[bytes, _Stencils] = {}
     pending: list[tuple[Row, _Stencils, np.ndarray | None, RowArrays, list[_Request]]] = []
 
@@ -175,9 +175,9 @@ def to_nodal(
         pending.append((row, group, slices, arrays, _requests(arrays, system, group, slices)))
 
     for row in system.rows:
-        prepare(row, whole, None)
+        prepare(row, whole if everywhere is None or row.name in everywhere else inside, None)
     for row in system.initial:
-        prepare(row, np.arange(len(cloud.evaluation)), None)
+        prepare(row, whole, None)
     for row in system.boundary:
         own = boundary_indices(row, system, cloud, region, values)
         prepare(row, first + own, cloud.normals[own])

@@ -13,10 +13,10 @@ from pdesl.diagnostics import SolverError
 from pdesl.lowering.places import join_time
 from pdesl.run.io import Number
 from pdesl.run.outputs import Measure, Quantity
-from pdesl.run.quadrature import Quadrature, make_quadrature
 from pdesl.run.representation import Representation
 from pdesl.solvers.base import Evaluate, Task
 from pdesl.symbolic.functions import UnsupportedExpression, make_function, numpy_namespace
+from pdesl.symbolic.geometry.quadrature import Quadrature, make_quadrature
 from pdesl.symbolic.jets import Jet
 
 __all__ = ["Observer", "observe"]

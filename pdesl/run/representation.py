@@ -334,6 +334,31 @@ def _called_back(function: Representation, fields: int, orders: Orders, inputs: 
     return value(inputs)
 
 
+@dataclass(frozen=True)
+class Shifted(Representation):
+    """Another representation with constants (fields,) added to its fields."""
+
+    inner: Representation
+    constants: NDArray
+
+    @property
+    def kind(self) -> str:
+        return self.inner.kind
+
+    def arrays(self) -> Mapping[str, NDArray]:
+        return {**self.inner.arrays(), "constants": self.constants}
+
+    def attributes(self) -> Mapping[str, str | int | float]:
+        return self.inner.attributes()
+
+    def derivative(self, inputs: NDArray, orders: Orders) -> NDArray:
+        found = self.inner.derivative(inputs, orders)
+        return found if any(orders) else found + self.constants[:, None]
+
+    def traced(self, inputs: Array) -> Array:
+        return self.inner.traced(inputs) + jnp.asarray(self.constants)
+
+
 # -- making and rebuilding -----------------------------------------------------------------
 
 
@@ -398,7 +423,10 @@ def rebuild(
     Raises:
         KeyError: an unknown kind, or something that is missing.
     """
-    return KINDS[kind](arrays, attributes, time_axis)
+    made = KINDS[kind](arrays, attributes, time_axis)
+    if "constants" in arrays:
+        return Shifted(made, np.asarray(arrays["constants"]))
+    return made
 
 
 def represent(task: Task, result: SolverResult) -> tuple[Representation, dict[str, float]]:

@@ -361,25 +361,21 @@ def collect_metrics(
 def judge_bounds(problem: Problem, errors: Mapping[str, FieldError]) -> list[dict[str, object]]:
     """The bounds of `verify:` that a single run can judge, each with what was measured."""
     found: list[dict[str, object]] = []
-    for check in problem.verify:
-        name = check.quantity.name
-        (field,) = (
-            getattr(getattr(p, "func", None), "__name__", "") for p in check.quantity.positional[:1]
-        )
-        if name == "error":
-            name = "relative_l2"
-        if name not in ("relative_l2", "linf") or field not in errors:
+    judged = [(check, component) for check in problem.verify for component in check.fields]
+    for check, component in judged:
+        name = "relative_l2" if check.quantity.name == "error" else check.quantity.name
+        if name not in ("relative_l2", "linf") or component not in errors:
             continue
-        measured = getattr(errors[field], name)
+        measured = getattr(errors[component], name)
         bound = numeric_value(check.bound, problem.parameter_values(), check.span, "a bound")
         # The error of a reference counts against the solution that is measured by it.
-        doubt = (errors[field].reference_error or 0.0) if name == "relative_l2" else 0.0
+        doubt = (errors[component].reference_error or 0.0) if name == "relative_l2" else 0.0
         met = measured is not None and (
             measured + doubt <= bound if check.operator == "<=" else measured >= bound
         )
         found.append(
             {
-                "quantity": f"{name}({field})",
+                "quantity": f"{name}({component})",
                 "operator": check.operator,
                 "bound": bound,
                 "measured": measured,

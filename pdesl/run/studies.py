@@ -169,9 +169,8 @@ def _orders(rungs: Rungs, spacings: Sequence[float] | None) -> dict[str, float]:
 
 def _order_bounds(problem: Problem, orders: Mapping[str, float]) -> list[dict[str, object]]:
     found: list[dict[str, object]] = []
-    for check in problem.verify:
-        subject = check.quantity.positional[0]
-        field = getattr(getattr(subject, "func", None), "__name__", "")
+    judged = [(check, field) for check in problem.verify for field in check.fields]
+    for check, field in judged:
         if check.quantity.name != "order":
             continue
         bound = numeric_value(check.bound, problem.parameter_values(), check.span, "a bound")

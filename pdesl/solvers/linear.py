@@ -55,11 +55,13 @@ GROWTH = 1e-4
 class Factors:
     """An exact or incomplete factorisation.
 
-    `apply` maps right-hand sides (n,) of the unscaled equations to approximate solutions; `weights`
-    (n,) are the row scales that residuals are measured in; `entries` counts both factors.
+    `apply` maps right-hand sides (n,) of the unscaled equations to approximate solutions, and
+    `apply_transposed` those of the transposed equations; `weights` (n,) are the row scales that
+    residuals are measured in; `entries` counts both factors.
     """
 
     apply: Callable[[np.ndarray], np.ndarray]
+    apply_transposed: Callable[[np.ndarray], np.ndarray]
     weights: np.ndarray
     exact: bool
     entries: int
@@ -103,6 +105,10 @@ class LinearSolver:
                 return found
             self._level += 1
         return _exact(scaled, order)
+
+    def reduced(self, residual: np.ndarray) -> np.ndarray:
+        """The part of a residual that a solution makes vanish: the whole."""
+        return residual
 
     def solve(
         self,
@@ -254,6 +260,17 @@ def _applied(
     return apply
 
 
+def _applied_transposed(
+    factor: Any, scaled: _Scaled, rows: np.ndarray, columns: np.ndarray
+) -> Callable[[np.ndarray], np.ndarray]:
+    def apply(right: np.ndarray) -> np.ndarray:
+        solution = np.empty_like(right)
+        solution[rows] = factor.solve((scaled.columns * right)[columns], "T")
+        return scaled.rows * solution
+
+    return apply
+
+
 def _exact(scaled: _Scaled, order: _Order) -> Factors:
     known = order.dissection is not None
     permuted = _permuted(scaled.matrix, order.rows, order.columns) if known else scaled.matrix
@@ -277,7 +294,8 @@ def _exact(scaled: _Scaled, order: _Order) -> Factors:
         raise singular()
     words = "nested dissection" if known else "COLAMD"
     apply = _applied(factor, scaled, order.rows, order.columns)
-    return Factors(apply, scaled.rows, True, int(factor.nnz), f"LU ({words})")
+    transposed = _applied_transposed(factor, scaled, order.rows, order.columns)
+    return Factors(apply, transposed, scaled.rows, True, int(factor.nnz), f"LU ({words})")
 
 
 def _condition(matrix: Any, factor: Any) -> float:
@@ -308,7 +326,10 @@ def _incomplete(scaled: _Scaled, order: _Order, drop: float) -> Factors | None:
     except (RuntimeError, MemoryError):
         return None
     apply = _applied(factor, scaled, order.band_rows, order.band_columns)
-    return Factors(apply, scaled.rows, False, int(factor.nnz), "GMRES with incomplete LU")
+    transposed = _applied_transposed(factor, scaled, order.band_rows, order.band_columns)
+    return Factors(
+        apply, transposed, scaled.rows, False, int(factor.nnz), "GMRES with incomplete LU"
+    )
 
 
 def singular(free: str = "") -> SolverError:
@@ -320,6 +341,7 @@ def singular(free: str = "") -> SolverError:
     return SolverError(
         f"the equations do not determine the solution: {reason}",
         code="E704",
-        advice="with Neumann conditions alone the solution is free by a constant: fix a value on "
-        "a part of the boundary, or add a term in the field itself",
+        advice="with Neumann conditions alone the solution is free by a constant: fix it under "
+        "`boundary:` by a line `∫(u) = 0`, fix a value on a part of the boundary, or add a term in "
+        "the field itself",
     )

@@ -84,9 +84,10 @@ class Method:
     resumes: bool = False
 
     def solve(self, task: Task, reporter: Reporter) -> SolverResult:
-        """Run the method; imports JAX."""
+        """Run the method, and meet the conditions on integrals; imports JAX."""
         solve: Callable[[Task, Reporter], SolverResult] = import_module(self.module).solve
-        return solve(task, reporter)
+        meet = import_module("pdesl.solvers.free_constants").with_constants
+        return meet(task, solve(task, reporter))
 
 
 METHODS: dict[str, Method] = {

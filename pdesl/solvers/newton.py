@@ -18,6 +18,7 @@ import numpy as np
 from pdesl.diagnostics import SolverError
 from pdesl.solvers.assembly import Assembly
 from pdesl.solvers.base import Reporter, TrainingReport
+from pdesl.solvers.free_constants import PinnedSolver
 from pdesl.solvers.linear import Factors, LinearSolver
 from pdesl.solvers.options import RbfFdOptions
 
@@ -42,7 +43,7 @@ class NewtonResult:
 
 def newton(
     assembly: Assembly,
-    solver: LinearSolver,
+    solver: LinearSolver | PinnedSolver,
     options: RbfFdOptions,
     reporter: Reporter,
     start: np.ndarray | None = None,
@@ -75,7 +76,7 @@ def newton(
         scale, accepted = 1.0, None
         for _ in range(1 if linear else MAXIMUM_HALVINGS):
             trial = values + scale * step
-            changed = assembly.residual(trial)
+            changed = solver.reduced(assembly.residual(trial))
             if np.all(np.isfinite(changed)) and (linear or _size(changed) < history[-1]):
                 accepted = trial, changed
                 break
@@ -116,7 +117,7 @@ def newton(
 
 def _step(
     assembly: Assembly,
-    solver: LinearSolver,
+    solver: LinearSolver | PinnedSolver,
     values: np.ndarray,
     residual: np.ndarray,
     factors: Factors | None,

@@ -20,11 +20,13 @@ import numpy as np
 from threadpoolctl import threadpool_limits
 
 from pdesl.diagnostics import SolverError
+from pdesl.ir.invariance import free_constants
 from pdesl.lowering.cloud import make_cloud
 from pdesl.solvers.base import Evaluate, Reporter, SolverResult, Task
 from pdesl.solvers.feature_points import Slab
 from pdesl.solvers.feature_search import Candidate
 from pdesl.solvers.feature_windows import March, Window
+from pdesl.solvers.linear import singular
 from pdesl.solvers.options import RandomFeaturesOptions
 
 __all__ = ["solve"]
@@ -190,14 +192,14 @@ def _refuse_undetermined(task: Task, window: Window) -> None:
     rows = _points_of(task, window)
     values = found.features.values(rows) / np.sqrt(len(rows))
     fields = len(task.system.fields)
-    sensitivity = found.factorisation.sensitivity(np.kron(np.eye(fields), values))
-    if sensitivity > UNDETERMINED:
-        raise SolverError(
-            "the equations do not determine the solution: their matrix is singular",
-            code="E704",
-            advice="with Neumann conditions alone the solution is free by a constant: fix a value "
-            "on a part of the boundary, or add a term in the field itself",
-        )
+    table = np.kron(np.eye(fields), values)
+    if task.system.integrals:  # they fix constants, which count for nothing here
+        free = free_constants(task.system, task.values)
+        shares = [[float(c.get(f, 0)) for f in task.system.fields] for c in free]
+        basis, _ = np.linalg.qr(np.repeat(np.array(shares).T, len(values), axis=0))
+        table = table - basis @ (basis.T @ table)
+    if found.factorisation.sensitivity(table) > UNDETERMINED:
+        raise singular()
 
 
 def _points_of(task: Task, window: Window) -> np.ndarray:

@@ -8,7 +8,7 @@ linear equations, `newton` that of nonlinear ones, which start from the solution
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from types import SimpleNamespace
@@ -17,12 +17,15 @@ from typing import Any
 import numpy as np
 
 from pdesl.diagnostics import PdeslError, SolverError
+from pdesl.ir.integrals import Constants
 from pdesl.ir.invariance import free_constants
+from pdesl.ir.system import Row, System
 from pdesl.lowering.cloud import Cloud
 from pdesl.lowering.interpolant import NodalInterpolant
 from pdesl.lowering.nodal import operator_words, to_nodal
 from pdesl.solvers.assembly import Assembly
 from pdesl.solvers.base import Evaluate, Reporter, SolverResult, Task
+from pdesl.solvers.free_constants import PinnedSolver, refuse_incompatible
 from pdesl.solvers.linear import LinearSolver, singular
 from pdesl.solvers.newton import newton
 from pdesl.solvers.node_options import NodeOptions
@@ -44,11 +47,13 @@ class Collocation:
 
     cloud: Cloud
     assembly: Assembly
-    solver: LinearSolver
+    solver: LinearSolver | PinnedSolver
 
 
-def collocate(task: Task, own: NodeOptions, reporter: Reporter) -> Collocation:
-    """The equations on the nodes that some options ask for.
+def collocate(
+    task: Task, own: NodeOptions, reporter: Reporter, free: Sequence[Constants] = ()
+) -> Collocation:
+    """The equations on the nodes that some options ask for, with the constants that are free.
 
     Raises:
         SolverError: E706 more or fewer rows than nodal values; nodes and stencils that cannot
@@ -71,7 +76,7 @@ def collocate(task: Task, own: NodeOptions, reporter: Reporter) -> Collocation:
             order=options.order,
             namespace=numpy_namespace(),
             periods=task.periods,
-            interior_everywhere=(conditions == 1 and ghost) or not len(cloud.boundary),
+            everywhere=_everywhere(system, conditions == 1 and ghost, len(cloud.boundary)),
         )
         note.text = operator_words(nodal, options.order)
     assembly = Assembly(nodal, len(system.fields))
@@ -85,7 +90,12 @@ def collocate(task: Task, own: NodeOptions, reporter: Reporter) -> Collocation:
         )
     points = cloud.evaluation
     unknowns = assembly.column_nodes(len(points))
-    return Collocation(cloud, assembly, LinearSolver(points, assembly.row_nodes, unknowns))
+    solver: LinearSolver | PinnedSolver
+    solver = LinearSolver(points, assembly.row_nodes, unknowns)
+    if free:
+        shifted = tuple(system.fields.index(next(iter(constants))) for constants in free)
+        solver = PinnedSolver(solver, shifted, len(cloud.points))
+    return Collocation(cloud, assembly, solver)
 
 
 def solve(task: Task, reporter: Reporter) -> SolverResult:
@@ -108,14 +118,16 @@ def solve(task: Task, reporter: Reporter) -> SolverResult:
     options: RbfFdOptions = task.options
     system = task.system
     free = free_constants(system, task.values)
-    if free:
+    if len(free) > len(system.integrals):
         raise singular(", ".join(f"`{f}`" for f in dict.fromkeys(f for c in free for f in c)))
-    fine = collocate(task, options, reporter)
+    fine = collocate(task, options, reporter, free)
     cloud, assembly, solver = fine.cloud, fine.assembly, fine.solver
     linear = assembly.is_linear
-    start = None if linear else coarse_start(task, cloud, reporter)
+    start = None if linear else coarse_start(task, cloud, reporter, free)
     with reporter.stage("solve") as note:
         found = newton(assembly, solver, options, reporter, start)
+        if isinstance(solver, PinnedSolver):
+            refuse_incompatible(solver, assembly, found.values)
         made, products = solver.factorisations, solver.iterations
         chosen = (
             f"{found.factors.words}, {made} factorisation{'s' * (made > 1)}, "
@@ -163,7 +175,9 @@ def solve(task: Task, reporter: Reporter) -> SolverResult:
     )
 
 
-def coarse_start(task: Task, cloud: Cloud, reporter: Reporter) -> np.ndarray | None:
+def coarse_start(
+    task: Task, cloud: Cloud, reporter: Reporter, free: Sequence[Constants] = ()
+) -> np.ndarray | None:
     """Nodal values (fields, M) from the solution on fewer nodes; None where there is none."""
     options: RbfFdOptions = task.options
     if len(cloud.evaluation) < FEW_NODES:
@@ -172,7 +186,7 @@ def coarse_start(task: Task, cloud: Cloud, reporter: Reporter) -> np.ndarray | N
     silent = Reporter(_no_stage, lambda report: None, lambda line: None)
     with reporter.stage("start") as note:
         try:
-            coarse = collocate(task, fewer, silent)
+            coarse = collocate(task, fewer, silent, free)
             found = newton(coarse.assembly, coarse.solver, options, silent)
         except PdeslError as error:  # too few nodes for the order, a gap, no solution
             note.text = f"none from {len(cloud.evaluation) // COARSER:,} nodes ({error})"
@@ -187,6 +201,23 @@ def coarse_start(task: Task, cloud: Cloud, reporter: Reporter) -> np.ndarray | N
         count = len(coarse.cloud.evaluation)
         note.text = f"{len(found.history) - 1} Newton steps on {count:,} nodes"
     return values if np.all(np.isfinite(values)) else None
+
+
+def _everywhere(system: System, ghost: bool, boundary: int) -> tuple[str, ...] | None:
+    """Names of the interior rows that hold on the boundary too, None for all.
+
+    Without ghost nodes a field without a condition, as the pressure of a flow, leaves its place on
+    the boundary to one of the rows of lowest order, the balance of mass.
+    """
+    if ghost or not boundary:
+        return None
+    names = {f for row in system.boundary for f in (j.field for j in row.jets(system.space))}
+    lowest = sorted(system.rows, key=lambda row: _order(system, row))
+    return tuple(row.name for row in lowest[: len(set(system.fields) - names)])
+
+
+def _order(system: System, row: Row) -> int:
+    return max((system.space_order(j) for j in row.jets(system.space)), default=0)
 
 
 @contextmanager

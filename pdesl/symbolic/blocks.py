@@ -295,7 +295,7 @@ def verify_block(
             if not (
                 isinstance(quantity, ast.Call)
                 and quantity.function in ("order", "error", "relative_l2", "linf", "residual")
-                and len(quantity.arguments) == 1
+                and quantity.arguments
                 and statement.operator in ("<", "<=", ">", ">=")
             ):
                 raise mistake(
@@ -303,10 +303,11 @@ def verify_block(
                     "relative_l2(u) ≤ 1e-4", "order(u) ≥ 3.5",
                     "there are order, error, relative_l2, linf and residual",
                 )  # fmt: skip
-            inner = translator().value(quantity.arguments[0])
+            values = translator().each(quantity.arguments)
+            parts = tuple(c for value in values for c in components(value))
             bounds.append(
                 Verification(
-                    Choice(quantity.function, (), tuple(components(inner)), span=quantity.span),
+                    Choice(quantity.function, (), parts, span=quantity.span),
                     statement.operator.rstrip("=") + "=",
                     translator().number(statement.right, "the bound"),
                     span=statement.span,

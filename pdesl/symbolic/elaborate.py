@@ -18,6 +18,7 @@ from pdesl.language import ast
 from pdesl.language.declared import declared_names
 from pdesl.language.names import canonical_name
 from pdesl.language.parser import parse
+from pdesl.language.queries import calls
 from pdesl.symbolic import units
 from pdesl.symbolic.blocks import (
     data_sets,
@@ -187,7 +188,11 @@ class _Elaboration(Declarations):
                 )
             )  # fmt: skip
         manufactured = self._givens(read("manufactured"))
-        boundary = self._conditions(read("boundary"), domains, where=True)
+        on_boundary = tuple(read("boundary"))
+        boundary = self._conditions(
+            [s for s in on_boundary if not _is_integral(s)], domains, where=True
+        )
+        integrals = self._equations([s for s in on_boundary if _is_integral(s)], "boundary")
         initial = self._conditions(read("initial"), domains, where=False)
         data = data_sets(read("data"), self.scope, self.guarded)
         reduction = self._givens(read("reduce"), self._ansatz)
@@ -212,6 +217,7 @@ class _Elaboration(Declarations):
             manufactured=manufactured,
             exact=exact,
             boundary=tuple(boundary),
+            integrals=tuple(integrals),
             initial=tuple(initial),
             data=data,
             fit=fit,
@@ -443,6 +449,15 @@ def _both_sides(relation: ast.Relation) -> Span | None:
     """A relation without its regions."""
     left, right = relation.left.span, relation.right.span
     return left.to(right) if left is not None and right is not None else relation.span
+
+
+def _is_integral(statement: ast.Statement) -> bool:
+    """Whether a line of `boundary:` is one on an integral over the domain, `∫(u) = 0`."""
+    return (
+        isinstance(statement, ast.Relation)
+        and not statement.regions
+        and any(calls(s, {"integral", "mean"}) for s in (statement.left, statement.right))
+    )
 
 
 def _stem(name: str) -> str:

@@ -313,7 +313,7 @@ def to_latex(problem: Problem) -> str:
         lines.append(f"{printer.doprint(equation.lhs)} &= {printer.doprint(equation.rhs)}")
     for given in problem.reduction:
         lines.append(f"{printer.doprint(names[given.field])} &= {printer.doprint(given.value)}")
-    for equation in (*problem.boundary, *problem.initial):
+    for equation in (*problem.boundary, *problem.integrals, *problem.initial):
         left, right, where = _equation(problem, equation, printer)
         lines.append(f"{left} &= {right}{where}")
     body = " \\\\\n".join(lines)

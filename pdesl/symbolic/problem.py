@@ -245,6 +245,12 @@ class Verification(Stated):
     operator: str
     bound: sympy.Expr
 
+    @property
+    def fields(self) -> tuple[str, ...]:
+        """The components that the bound is for: all of a vector's."""
+        parts = self.quantity.positional
+        return tuple(getattr(getattr(p, "func", None), "__name__", "") for p in parts)
+
 
 @dataclass(frozen=True, slots=True)
 class OutputRule(Stated):
@@ -262,7 +268,10 @@ class OutputRule(Stated):
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Problem:
-    """The whole statement; attributes have the names of a file's blocks."""
+    """The whole statement; attributes have the names of a file's blocks.
+
+    `integrals` are the lines of `boundary:` on integrals over the domain, as `∫(u) = 0`.
+    """
 
     coordinates: tuple[Coordinate, ...]
     fields: tuple[Field, ...]
@@ -275,6 +284,7 @@ class Problem:
     manufactured: tuple[Given, ...] = ()
     exact: tuple[Given, ...] = ()
     boundary: tuple[Condition, ...] = ()
+    integrals: tuple[Equation, ...] = ()
     initial: tuple[Condition, ...] = ()
     data: tuple[DataSet, ...] = ()
     fit: tuple[FitTerm, ...] = ()

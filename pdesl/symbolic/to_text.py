@@ -99,7 +99,7 @@ def to_module(problem: Problem, definitions: bool = True) -> ast.Module:
     blocks.append(("equations", [equation(e) for e in problem.equations]))
     blocks.append(("reduce", [given(g) for g in problem.reduction]))
     blocks.append(("manufactured", [given(g) for g in problem.manufactured]))
-    blocks.append(("boundary", [equation(c) for c in problem.boundary]))
+    blocks.append(("boundary", [equation(c) for c in (*problem.boundary, *problem.integrals)]))
     blocks.append(("initial", [equation(c) for c in problem.initial]))
     blocks.append(("data", [
         ast.Relation(
@@ -142,8 +142,8 @@ def _named_formulas(problem: Problem) -> dict[sympy.Basic, sympy.Symbol]:
     Two definitions that hold one another are left out but for the first, so that reading the
     text gives back the same expressions.
     """
-    sides = [s for e in (*problem.equations, *problem.boundary, *problem.initial)
-             for s in (e.lhs, e.rhs)]  # fmt: skip
+    conditions = (*problem.boundary, *problem.integrals, *problem.initial)
+    sides = [s for e in (*problem.equations, *conditions) for s in (e.lhs, e.rhs)]
     sides += [g.value for g in (*problem.manufactured, *problem.exact, *problem.reduction)]
     found: dict[sympy.Basic, sympy.Symbol] = {}
     for definition in problem.definitions:

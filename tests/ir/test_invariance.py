@@ -5,10 +5,11 @@ from __future__ import annotations
 import pytest
 import sympy
 
-from pdesl.diagnostics import Severity, Source
+from pdesl.diagnostics import ProblemError, Severity, Source
 from pdesl.ir.facts import verify
 from pdesl.ir.invariance import free_constants
 from pdesl.run import pipeline
+from pdesl.symbolic.elaborate import elaborate_source
 
 ONE = """
 domain:
@@ -51,13 +52,55 @@ def found(text: str) -> list[dict[str, sympy.Rational]]:
     assert len(warned) == len(constants)
     for diagnostic in warned:
         assert diagnostic.severity is Severity.WARNING
-        assert "fix the value" in diagnostic.helps[0]
+        assert diagnostic.helps[0].startswith("fix it by a line under `boundary:`, `∫(")
     return constants
 
 
 def one(equation: str, boundary: str = "∂n u = 0    on ∂Ω", k: float = 1.0) -> bool:
     text = ONE.format(domain="x, y ∈ [0, 1]", equation=equation, boundary=boundary, k=k)
     return found(text) == [{"u": 1}]
+
+
+@pytest.mark.parametrize(
+    ("line", "codes"),
+    [
+        ("∫(u) = 0", []),
+        ("mean(u) = k", []),
+        ("2 ∫(x² u) = 3 + ∫(y)", []),
+        ("∫((x - 1/2) u) = 0", ["E432"]),  # a constant has no such moment
+        ("∫(u) = 0\n    mean(u) = 1", ["E432"]),
+    ],
+)
+def test_an_integral_fixes_a_constant(line: str, codes: list[str]):
+    boundary = f"∂n u = 0    on ∂Ω\n    {line}"
+    text = ONE.format(domain="x, y ∈ [0, 1]", equation="∇²u", boundary=boundary, k=2)
+    system = pipeline.compile(Source("free.pde", text))
+    assert [d.code for d in verify(system)] == codes
+    again = elaborate_source(Source("again.pde", system.problem.to_pde()))
+    assert again == system.problem
+    assert len(again.integrals) == len(system.integrals) >= 1
+    assert again.hash == system.problem.hash
+
+
+@pytest.mark.parametrize(
+    ("line", "code"),
+    [
+        ("∫(u²) = 0", "E431"),
+        ("∫(∂x u) = 0", "E431"),
+        ("∫(u) = x", "E431"),
+        ("∫(u) + u = 0", "E431"),
+        ("∫(u)² = 1", "E431"),
+        ("∫(u) = mean(u)", "E431"),
+        ("∫(x) = 1", "E431"),
+    ],
+)
+def test_an_integral_that_can_fix_none(line: str, code: str):
+    boundary = f"∂n u = 0    on ∂Ω\n    {line}"
+    text = ONE.format(domain="x, y ∈ [0, 1]", equation="∇²u", boundary=boundary, k=2)
+    with pytest.raises(ProblemError) as caught:
+        pipeline.compile(Source("free.pde", text))
+    assert [d.code for d in caught.value.diagnostics] == [code]
+    assert caught.value.diagnostics[0].span is not None
 
 
 @pytest.mark.parametrize(

@@ -17,9 +17,9 @@ from hypothesis import strategies as st
 from pdesl import load_solution
 from pdesl.diagnostics import OutputError, Source
 from pdesl.run.pipeline import check, run, solve
-from pdesl.run.quadrature import make_quadrature
 from pdesl.run.time_samples import time_weights
 from pdesl.symbolic.geometry import Annulus, Ball, Box, Disk, Interval
+from pdesl.symbolic.geometry.quadrature import make_quadrature
 
 STEADY = """
 domain:

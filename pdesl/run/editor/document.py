@@ -211,7 +211,9 @@ class Document:
         problem = self.problem
         if problem is None:
             return None
-        stated = (*problem.equations, *problem.boundary, *problem.initial)
+        stated = (
+            *problem.equations, *problem.boundary, *problem.integrals, *problem.initial
+        )  # fmt: skip
         for equation in stated:
             span = equation.span
             if span is not None and span.start <= offset <= span.end:
