@@ -292,6 +292,9 @@ def _square(place: _Place) -> Answer:
     if place.before_kind == "COLON":
         return place.say("E109", "a colon is followed by a type, not by an interval",
                          "write `t ∈ [0, 1]` or `t in [0, 1]`")  # fmt: skip
+    if place.before_kind in _CLOSING and any(t.type in ("MEMBER", "IN") for t in place.tokens):
+        return place.say("E109", "a unit stands behind a number, not behind an interval",
+                         "write `x ∈ [0, 0.1 [m]]`")  # fmt: skip
     return place.say(
         "E109", "a unit stands behind a number or a type only",
         "write `9.81 [m/s²]` or `T : scalar [K]`; a component is `v[1]`, without a space",
@@ -377,6 +380,14 @@ def _arrow(place: _Place) -> Answer:
 def _closing(place: _Place) -> Answer:
     if place.kind not in _CLOSING:
         return None
+    if place.before_kind in ("NABLA", "DERIVATIVE", "BOX", "SUPERSCRIPT"):
+        operators = ("NABLA", "DERIVATIVE", "BOX")
+        before = [t for t in place.tokens[: place.index] if t.type != "SUPERSCRIPT"]
+        if before and before[-1].type in operators:
+            return place.say(
+                "E112", f"`{place.text}` where something to differentiate is missing",
+                "an operator stands before what it acts on: `u + 2 ∇²u + ∇⁴u` for (1 + ∇²)² u",
+            )  # fmt: skip
     return place.say("E112", f"`{place.text}` does not fit here")
 
 

@@ -88,7 +88,8 @@ _CHARACTER_HELPS = {
     "”": 'write straight quotes, `"`',
     "´": "write a derivative as `∂x u` or `dx(u)`",
     "∂": "write the coordinate right behind `∂`, as in `∂x u` and `∂x²u`",
-    "\\": "mathematics is written as it looks, `∇²u`, or in ASCII, `lap(u)`; not in LaTeX",
+    "\\": "mathematics is written as it looks, `∇²u`, or in ASCII, `lap(u)`; not in LaTeX; "
+    "a region without another is `A - B`",
     "$": "mathematics is written without dollar signs",
     "!": "write the factorial as `gamma(n + 1)`; a comment starts with `#`",
     "≠": "an equation is written with `=`",

@@ -239,7 +239,9 @@ def bind_options(method: Method, choice: Choice, values: dict[sympy.Symbol, floa
     found: list[Diagnostic] = []
     options: Any = None
     try:
-        options = bind(method.options, own, values=values)
+        options = bind(
+            method.options, own, values=values, elsewhere=lambda name: _inner_option(method, name)
+        )
     except ProblemError as error:
         found += error.diagnostics
     known = {name for name, _, _ in describe_options(method.options)}
@@ -256,6 +258,17 @@ def bind_options(method: Method, choice: Choice, values: dict[sympy.Symbol, floa
     if found:
         raise ProblemError(found)
     return without_default_count(options, choice)
+
+
+def _inner_option(method: Method, name: str) -> str | None:
+    """Advice for an option that belongs to a choice inside a method's options."""
+    for outer, _, _ in describe_options(method.options):
+        own = f"{method.name}.{outer}"
+        _, table = NESTED.get(own, NESTED.get(outer, ("", {})))
+        for kind, options in table.items():
+            if name in {inner for inner, _, _ in describe_options(options)}:
+                return f"`{name}` belongs to `{outer}`: `{outer}={kind}({name}=…)`"
+    return None
 
 
 def size_mistakes(

@@ -10,7 +10,7 @@ from __future__ import annotations
 import dataclasses
 import types
 import typing
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, TypeVar
 
 import sympy
@@ -183,6 +183,7 @@ def bind(
     *,
     values: Mapping[sympy.Symbol, float] | None = None,
     what: str = "solver",
+    elsewhere: Callable[[str], str | None] = lambda name: None,
 ) -> T:
     """An instance of an options dataclass from a choice, every option checked.
 
@@ -190,6 +191,7 @@ def bind(
         options: a frozen dataclass whose fields are made by `option`.
         choice: the chosen name with its options.
         values: values of parameters, for options that are written with them.
+        elsewhere: where else an option of a name belongs, as advice for one that is unknown.
 
     Raises:
         ProblemError: unknown options (E502), options without names (E510), wrong types (E503) or
@@ -211,11 +213,12 @@ def bind(
         if name not in fields:
             guess = suggest(name, list(fields))
             help_text = f"did you mean `{guess}`?" if guess else f"it has: {', '.join(fields)}"
+            other = elsewhere(name)
             diagnostics.append(
                 Diagnostic(
                     "E502", f"the {what} `{choice.name}` has no option `{name}`",
                     span,
-                    helps=(help_text,),
+                    helps=(help_text,) if other is None else (other, help_text),
                 )
             )  # fmt: skip
             continue
