@@ -250,8 +250,9 @@ _CAPABILITIES = (
          "gives; a closure takes fields and coordinates, and no other closure.",
          "Choose mlp(…), with the derivatives that it needs as inputs."),
     Code("E646", "something that a method does not give",
-         "A method that fits gives a model in a folder; checkpoints belong to fits by adam.",
-         "Use pdesl run and pdesl predict."),
+         "A method that fits gives a model in a folder; checkpoints belong to fits by adam; only "
+         "methods with arrays of points, samples or windows divide them among devices.",
+         "Use pdesl run and pdesl predict; leave --devices out."),
 )  # fmt: skip
 
 _NUMERICS = (
@@ -264,6 +265,12 @@ _NUMERICS = (
          "better than its start.",
          "Take wider networks, more frequencies, samples or iterations of the fit, or raise "
          "fit_budget; look whether the initial values jump or miss the boundary condition."),
+    Code("E780", "more devices than there are",
+         "Work is divided among the devices that JAX has when it starts: graphics processors, or "
+         "virtual devices of the processor, whose number is fixed before.",
+         "Ask for fewer, or run pdesl run --devices N on a machine without graphics processors, "
+         "which makes N virtual devices; in Python set "
+         "XLA_FLAGS=--xla_force_host_platform_device_count=N before JAX starts."),
     Code("E771", "a residual above its budget from the start",
          "The networks cannot move as the equations ask: the least-squares problem for their "
          "velocity leaves more than residual_budget. Later on such a residual ends a run with the "

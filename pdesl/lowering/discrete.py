@@ -58,7 +58,10 @@ class Product(eqx.Module):
 
 
 class StencilRow(eqx.Module):
-    """One row at its nodes; the residual has the shape (n,) or (n, S)."""
+    """One row at its nodes; the residual has the shape (n,) or (n, S).
+
+    Where `kept` (n,) is given, it is zero at the other nodes.
+    """
 
     name: str = eqx.field(static=True)
     linear: tuple[Product, ...]
@@ -67,6 +70,7 @@ class StencilRow(eqx.Module):
     columns: Array
     forcing: Array
     initial: bool = eqx.field(static=True)
+    kept: Array | None = None
 
     def __call__(self, values: Values) -> Array:
         if self.initial:  # the first slice alone
@@ -76,15 +80,28 @@ class StencilRow(eqx.Module):
             result = result + product(values)
         if self.nonlinear is not None:
             result = result + self.nonlinear(*(jet(values) for jet in self.jets), *self.columns)
+        if self.kept is not None:
+            kept = self.kept if result.ndim == 1 else self.kept[:, None]
+            result = jnp.where(kept, result, 0.0)
         return result
 
 
 class DiscreteSystem(eqx.Module):
-    """Every row of a system on one cloud."""
+    """Every row of a system on one cloud.
+
+    `exchange` adds to values at the own nodes of a device those at nodes of others.
+    """
 
     interior: tuple[StencilRow, ...]
     boundary: tuple[StencilRow, ...]
     initial: tuple[StencilRow, ...]
+    exchange: Callable[[Array], Array] | None = None
+
+    def residuals(self, values: Values) -> list[Array]:
+        """Residuals of every row: interior, boundary, initial."""
+        if self.exchange is not None:
+            values = [[self.exchange(field) for field in fields] for fields in values]
+        return [row(values) for row in self.all]
 
     @property
     def all(self) -> tuple[StencilRow, ...]:

@@ -10,6 +10,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 import equinox as eqx
+import jax
 import jax.numpy as jnp
 import numpy as np
 import sympy
@@ -24,12 +25,21 @@ __all__ = ["PointRow", "to_pointwise"]
 
 
 class RowData(eqx.Module):
-    """What a row knows of each of its points; every array has the points as its first axis."""
+    """What a row knows of each of its points; every array has the points as its first axis.
+
+    Where `kept` (n,) is given, residuals at the other points count as zero.
+    """
 
     inputs: Array
     coefficients: tuple[tuple[Array, ...], ...]
     columns: Array
     forcing: Array
+    kept: Array | None = None
+
+    def parts(self, rows: np.ndarray, kept: np.ndarray) -> RowData:
+        """Some of the points for each device: numbers and flags (devices, r)."""
+        chosen = jax.tree.map(lambda leaf: np.asarray(leaf)[rows], self)
+        return eqx.tree_at(lambda d: d.kept, chosen, kept, is_leaf=lambda leaf: leaf is None)
 
 
 class PointRow(eqx.Module):
@@ -55,7 +65,11 @@ class PointRow(eqx.Module):
             result = result + term
         if self.nonlinear is not None:
             result = result + self.nonlinear(*jets[self.linear :], *data.columns.T)
-        return result
+        return result if data.kept is None else jnp.where(data.kept, result, 0.0)
+
+    def parts(self, rows: np.ndarray, kept: np.ndarray) -> PointRow:
+        """Some of the points for each device; see `RowData.parts`."""
+        return eqx.tree_at(lambda row: row.data, self, self.data.parts(rows, kept))
 
 
 def to_pointwise(

@@ -11,6 +11,7 @@ long row does not pad all others.
 from __future__ import annotations
 
 import functools
+from collections.abc import Sequence
 from operator import add
 
 import jax
@@ -55,9 +56,9 @@ class _Ellpack(Module):
     tail_columns: jax.Array
 
     @classmethod
-    def make(cls, matrix: csr_matrix, dtype: npt.DTypeLike) -> _Ellpack:
+    def make(cls, matrix: csr_matrix, dtype: npt.DTypeLike, width: int | None = None) -> _Ellpack:
         lengths = np.diff(matrix.indptr)
-        width = _best_width(lengths)
+        width = _best_width(lengths) if width is None else width
         rows = np.repeat(np.arange(len(lengths)), lengths)
         place = np.arange(matrix.nnz) - np.repeat(matrix.indptr[:-1], lengths)
         kept = place < width
@@ -76,6 +77,22 @@ class _Ellpack(Module):
             jnp.asarray(rows[tail].astype(np.int32)),
             jnp.asarray(matrix.indices[tail].astype(np.int32)),
         )
+
+    @classmethod
+    def stacked(cls, matrices: Sequence[csr_matrix], dtype: npt.DTypeLike) -> _Ellpack:
+        """Matrices of one shape with equal widths and tails: arrays (matrices, …) of NumPy."""
+        width = max(_best_width(np.diff(matrix.indptr)) for matrix in matrices)
+        made = [jax.tree.map(np.asarray, cls.make(matrix, dtype, width)) for matrix in matrices]
+        longest = max(one.tail_values.size for one in made)
+        last = max(matrices[0].shape[0] - 1, 0)
+
+        def filled(array: np.ndarray, value: int) -> np.ndarray:
+            return np.pad(array, (0, longest - array.size), constant_values=value)
+
+        return cls(*(np.stack(arrays) for arrays in zip(*(
+            (one.values, one.indices, filled(one.tail_values, 0), filled(one.tail_rows, last),
+             filled(one.tail_columns, 0)) for one in made
+        ), strict=True)))  # fmt: skip
 
     def product(self, vector: jax.Array) -> jax.Array:
         """(rows,) or (rows, B) from (columns,) or (columns, B)."""
@@ -153,6 +170,17 @@ class SparseOperator(Module):
         columns.sort_indices()
         shape = (len(rows.indptr) - 1, len(columns.indptr) - 1)
         return cls(_Ellpack.make(rows, wanted), _Ellpack.make(columns, wanted), shape)
+
+    @classmethod
+    def stacked(
+        cls, matrices: Sequence[csr_matrix], dtype: npt.DTypeLike = np.float64
+    ) -> SparseOperator:
+        """Operators of equal shape as one pytree with a first axis, for one block a device."""
+        columns = [csr_matrix(matrix.T) for matrix in matrices]
+        count, width = matrices[0].shape
+        return cls(
+            _Ellpack.stacked(matrices, dtype), _Ellpack.stacked(columns, dtype), (count, width)
+        )
 
     @classmethod
     def from_stencils(

@@ -273,6 +273,8 @@ def run(
     seed: int | None = None,
     observer: Observer | None = None,
     resume: bool = False,
+    devices: int = 1,
+    writes: bool = True,
 ) -> RunReport:
     """Solve a problem and write solution, metrics and picture into a folder.
 
@@ -286,6 +288,8 @@ def run(
         observer: hears of stages, progress and choices.
         resume: go on from the checkpoint in the folder, with the arguments of
             `checkpoint.read_start`; a fit may have others, more epochs for example.
+        devices: how many devices, of all processes, the work is divided among.
+        writes: whether this process writes the folder; of several processes one does.
 
     Raises:
         ProblemError: the problem is wrong.
@@ -301,7 +305,7 @@ def run(
 
     observer = SilentObserver() if observer is None else observer
     timings: dict[str, float] = {}
-    ready = make_ready(source, solver, overrides, profile, seed, observer, timings)
+    ready = make_ready(source, solver, overrides, profile, seed, observer, timings, devices)
     own = ready.source
     start = Started(own.name, own.text, own.folder, solver, tuple(overrides), profile, seed)
     if ready.method.fits:
@@ -388,6 +392,7 @@ def solve(
     observer: Observer | None = None,
     monitor: Monitor | None = None,
     known: Known | None = None,
+    devices: int = 1,
 ) -> Solution:
     """Solve a problem and keep the solution in memory; arguments and errors as for `run`.
 
@@ -401,7 +406,7 @@ def solve(
     """
     observer = SilentObserver() if observer is None else observer
     timings: dict[str, float] = {}
-    ready = make_ready(source, solver, overrides, profile, seed, observer, timings)
+    ready = make_ready(source, solver, overrides, profile, seed, observer, timings, devices)
     if ready.method.fits:
         raise only_fits(ready.method.name)
     known = known or known_solution(ready.task, observer, timings)

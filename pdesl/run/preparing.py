@@ -20,6 +20,7 @@ from pdesl.ir.reduction import reduce_problem
 from pdesl.run.known import Known
 from pdesl.run.progress import Observer, SilentObserver
 from pdesl.run.progress import stage as observed
+from pdesl.run.refusals import one_device
 from pdesl.run.words import kind_words
 from pdesl.solvers.methods import (
     METHODS,
@@ -65,6 +66,7 @@ def make_ready(
     seed: int | None,
     observer: Observer,
     timings: dict[str, float],
+    devices: int = 1,
 ) -> Ready:
     """A task and the method for it; arguments and errors as for `pipeline.run`."""
     from pdesl.solvers.base import Task
@@ -85,6 +87,8 @@ def make_ready(
         if is_wrong(found):
             raise ProblemError([*problem.warnings, *found])
         method, choice = choose_method(problem, system)
+        if devices > 1 and not method.divides:
+            raise one_device(method.name, [m.name for m in METHODS.values() if m.divides])
         if solver is not None:
             choice = shared_options(choice, method, observer)
         values = problem.parameter_values()
@@ -99,7 +103,7 @@ def make_ready(
         note.text = f"{method.name}: {kind_words(facts(system))}"
     for warning in (*problem.warnings, *found):
         observer.say(render(warning))
-    return Ready(source, Task(system, region, values, options), method, tuple(settings))
+    return Ready(source, Task(system, region, values, options, devices=devices), method, tuple(settings))
 
 
 def prepare(

@@ -120,6 +120,7 @@ class Task:
 
     `monitor` is for methods that train (`Method.trains`), `memory` for those that can resume
     (`Method.resumes`). `until` is the time that a solution ends at before the problem does.
+    `devices` is how many devices the work is divided among (`Method.divides`).
     """
 
     system: System
@@ -129,6 +130,7 @@ class Task:
     monitor: Monitor | None = None
     memory: Memory | None = None
     until: float | None = None
+    devices: int = 1
 
     @property
     def periods(self) -> list[float | None] | None:

@@ -23,11 +23,14 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 from jax import Array
+from jax.sharding import Mesh
 
 from pdesl.ir.system import Row
 from pdesl.lowering.batch import batch_jet
+from pdesl.lowering.devices import divided, make_mesh, rows_of, summed
 from pdesl.lowering.discrete import DiscreteSystem, to_discrete
 from pdesl.lowering.emit import jax_namespace
+from pdesl.lowering.halo import NodeParts, divide_nodes, to_discrete_parts
 from pdesl.lowering.nodal import operator_words, to_nodal
 from pdesl.lowering.places import Places, on_slices
 from pdesl.lowering.pointwise import PointRow, to_pointwise
@@ -85,8 +88,7 @@ def nodal_values(jets: Array, data: Data) -> list[list[Array]]:
 
 def residuals(jets: Array, data: Data) -> list[Array]:
     """Residuals of every row at its nodes: interior, boundary, initial."""
-    values = nodal_values(jets, data)
-    return [row(values) for row in data.rows.all]
+    return data.rows.residuals(nodal_values(jets, data))
 
 
 def loss(network: Network, data: Data) -> tuple[Array, Any]:
@@ -153,7 +155,9 @@ def solve(task: Task, reporter: Reporter) -> SolverResult:
             times=times,
             periods=task.periods,
         )
-        rows = to_discrete(nodal, dtype)
+        mesh = make_mesh(task.devices)
+        cut = None if mesh is None else divide_nodes(nodal, mesh.size)
+        rows = to_discrete(nodal, dtype) if cut is None else to_discrete_parts(nodal, cut, dtype)
         placed = row_places(task, cloud, times, cloud.evaluation)
         terms = make_terms(task, placed)
         words = (operator_words(nodal, options.order), describe_weights(terms))
@@ -165,29 +169,36 @@ def solve(task: Task, reporter: Reporter) -> SolverResult:
         inputs = on_slices(cloud.points, None, times).inputs(system)
         if options.time_derivative == "stencils":
             # Two orders more than in space: between slices little is gained by fewer.
-            found = time_matrices(times, orders - 1, options.order + 2)
-            matrices = jnp.asarray(found, dtype)
+            matrices = np.asarray(time_matrices(times, orders - 1, options.order + 2), dtype)
+    slices = 1 if times is None else len(times)
+    inputs = np.asarray(inputs, dtype)
+    if cut is not None:
+        inputs = inputs[on_all_slices(cut.nodes, slices)]
+        matrices = None if matrices is None else np.stack([matrices] * cut.devices)
     data = Data(
-        jnp.asarray(inputs, dtype),
+        jnp.asarray(inputs) if cut is None else inputs,
         rows,
-        matrices,
+        None if matrices is None else jnp.asarray(matrices),
         None if times is None else system.frame.time_axis,
         orders,
-        1 if times is None else len(times),
+        slices,
         terms,
     )
+    if mesh is not None:
+        data = divided(data, mesh)
     return train(
         task,
         network,
-        loss,
+        summed(loss, mesh),
         data,
         cloud,
         method="dt_pinn",
         times=times,
         reporter=reporter,
         counts={"operator_nonzeros": nodal.nonzeros, "time_slices": data.slices},
-        floor=make_floor(task, data, placed),
-        residuals=Residuals(residual_vector, residual_jacobian),
+        floor=make_floor(task, data, placed, mesh, cut),
+        residuals=Residuals(rows_of(residual_vector, mesh), rows_of(residual_jacobian, mesh)),
+        mesh=mesh,
         notes=tuple(filter(None, [describe_weights(terms)])),
         quality={"stencil_condition": nodal.condition},
     )
@@ -200,8 +211,17 @@ class Exact(eqx.Module):
     data: Data
 
 
+def on_all_slices(nodes: np.ndarray, slices: int) -> np.ndarray:
+    """Numbers (…, m·S) of nodes on time slices, which run fastest, from those of nodes (…, m)."""
+    return (nodes[..., None] * slices + np.arange(slices)).reshape(*nodes.shape[:-1], -1)
+
+
 def make_floor(
-    task: Task, data: Data, placed: Sequence[tuple[Row, Places, int]]
+    task: Task,
+    data: Data,
+    placed: Sequence[tuple[Row, Places, int]],
+    mesh: Mesh | None = None,
+    cut: NodeParts | None = None,
 ) -> Callable[[Any], float] | None:
     """What the error of the operators contributes to the loss of a network.
 
@@ -221,8 +241,12 @@ def make_floor(
         for row, places, _ in placed
         if row.kind != "initial"
     )
+    if cut is not None:
+        rows = tuple(
+            row.parts(on_all_slices(chosen, data.slices), np.repeat(kept, data.slices, axis=1))
+            for row, chosen, kept in zip(rows, cut.rows, cut.kept, strict=False)
+        )
 
-    @eqx.filter_jit
     def share(network: Any, exact: Exact) -> Array:
         ours = residuals(time_jets(network, exact.data).T, exact.data)[: len(exact.rows)]
         squares = []
@@ -232,7 +256,10 @@ def make_floor(
         return weighted_sum(exact.data.terms[: len(squares)], squares)[0]
 
     exact = Exact(rows, data)
-    return lambda network: options.floor * float(share(network, exact))
+    if mesh is not None:
+        exact = divided(exact, mesh)
+    whole = eqx.filter_jit(summed(share, mesh))
+    return lambda network: options.floor * float(whole(network, exact))
 
 
 def time_plan(inputs: int, axis: int, orders: int, fields: int) -> Plan:

@@ -65,6 +65,7 @@ class Method:
     `fits` whether it fits closures and unknown numbers to data, and solves nothing else;
     `ordinary` whether it solves problems in time alone;
     `resumes` whether a killed run can go on from its last checkpoint;
+    `divides` whether its work can be divided among devices;
     `module` is where its `solve(task, reporter)` is.
     """
 
@@ -82,6 +83,7 @@ class Method:
     fits: bool = False
     ordinary: bool = False
     resumes: bool = False
+    divides: bool = False
 
     def solve(self, task: Task, reporter: Reporter) -> SolverResult:
         """Run the method, and meet the conditions on integrals; imports JAX."""
@@ -100,6 +102,7 @@ METHODS: dict[str, Method] = {
             "pdesl.solvers.dt_pinn",
             stencils=True,
             trains=True,
+            divides=True,
         ),
         Method(
             "pinn",
@@ -108,6 +111,7 @@ METHODS: dict[str, Method] = {
             "pdesl.solvers.pinn",
             stencils=False,
             trains=True,
+            divides=True,
         ),
         Method(
             "rbf_fd",
@@ -147,6 +151,7 @@ METHODS: dict[str, Method] = {
             stencils=True,
             evolving=True,
             fits=True,
+            divides=True,
         ),
         Method(
             "neural_ivp",
@@ -157,6 +162,7 @@ METHODS: dict[str, Method] = {
             evolving=True,
             periodic=True,
             resumes=True,
+            divides=True,
         ),
     )
 }

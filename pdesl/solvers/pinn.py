@@ -19,6 +19,7 @@ import jax.numpy as jnp
 import numpy as np
 from jax import Array
 
+from pdesl.lowering.devices import divided, kept, make_mesh, parts, rows_of, summed
 from pdesl.lowering.pointwise import PointRow, to_pointwise
 from pdesl.lowering.rows import chunked_rows, row_jacobian, sum_of_squares
 from pdesl.solvers.base import Reporter, SolverResult, Task
@@ -95,17 +96,26 @@ def solve(task: Task, reporter: Reporter) -> SolverResult:
         terms = make_terms(task, placed)
         note.text = describe_weights(terms)
     slices = 1 if times is None else len(times)
+    mesh = make_mesh(task.devices)
     data = Data(rows, terms, options.chunk)
+    if mesh is not None:
+        data = divided(Data(tuple(_parts(r, mesh.size) for r in rows), terms, options.chunk), mesh)
     return train(
         task,
         network,
-        loss,
+        summed(loss, mesh),
         data,
         cloud,
         method="pinn",
         times=times,
         reporter=reporter,
         counts={"time_slices": slices},
-        residuals=Residuals(residual_vector, residual_jacobian),
+        residuals=Residuals(rows_of(residual_vector, mesh), rows_of(residual_jacobian, mesh)),
         notes=tuple(filter(None, [describe_weights(terms)])),
+        mesh=mesh,
     )
+
+
+def _parts(row: PointRow, devices: int) -> PointRow:
+    count = len(row.data.forcing)
+    return row.parts(parts(np.arange(count), devices), kept(count, devices))

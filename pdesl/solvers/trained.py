@@ -11,6 +11,7 @@ import equinox as eqx
 import jax.numpy as jnp
 import numpy as np
 from jax import Array
+from jax.sharding import Mesh
 
 from pdesl.diagnostics import SolverError
 from pdesl.lowering.cloud import Cloud
@@ -102,10 +103,11 @@ def train(
     notes: tuple[str, ...] = (),
     floor: Callable[[Network], float] | None = None,
     quality: Mapping[str, float] | None = None,
+    mesh: Mesh | None = None,
 ) -> SolverResult:
     """Minimise the loss and put the result together.
 
-    `residuals` are what the loss sums the squares of. `floor` gives, for a network, the loss
+    `residuals` are what the loss sums the squares of; `mesh` holds the data. `floor` gives, for a network, the loss
     below which training fits the error of the discretisation and not the solution; training
     ends there.
 
@@ -177,6 +179,7 @@ def train(
                 monitor=None if task.monitor is None else monitor,
                 every=CHECK if task.monitor is None else task.monitor.every,
                 residuals=residuals,
+                mesh=mesh,
             )
         except SolverError as error:
             raise _named(error, loss(network, data)[1]) from None

@@ -18,8 +18,10 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 from jax import Array
+from jax.sharding import Mesh
 
 from pdesl.diagnostics import SolverError
+from pdesl.lowering.devices import agreed, everywhere, replicated
 from pdesl.solvers.adam import Adam, make_adam_block, start_adam
 from pdesl.solvers.broyden import SSBroyden
 from pdesl.solvers.gauss_newton import (
@@ -210,7 +212,10 @@ class _Flattening:
 class _Program:
     """Compiled blocks of one optimiser; a state of another shape compiles another one."""
 
-    def __init__(self, block: Callable[[Any, Any, Array], Any], data: Any) -> None:
+    def __init__(
+        self, block: Callable[[Any, Any, Array], Any], data: Any, mesh: Mesh | None = None
+    ) -> None:
+        self.mesh = mesh
         self.data, static = eqx.partition(jax.tree.map(_on_device, data), eqx.is_array)
         self.block = lambda state, arrays, stop_at: block(
             state, eqx.combine(arrays, static), stop_at
@@ -221,12 +226,14 @@ class _Program:
 
     def __call__(self, state: Any, stop_at: int) -> Any:
         end = jnp.asarray(np.int32(stop_at))
+        state, end = replicated((state, end), self.mesh)
         leaves, structure = jax.tree.flatten(state)
         key = (structure, tuple((leaf.shape, leaf.dtype) for leaf in leaves))
         if key not in self.compiled:
             clock = Clock()
             # The state is donated: its large arrays are updated in place.
-            jitted = jax.jit(self.block, donate_argnums=0)
+            out = {} if self.mesh is None else {"out_shardings": everywhere(self.mesh)}
+            jitted = jax.jit(self.block, donate_argnums=0, **out)
             self.compiled[key] = jitted.lower(state, self.data, end).compile()
             self.seconds += clock.seconds()
             self.cpu_seconds += clock.cpu_seconds()
@@ -249,6 +256,7 @@ def minimise(
     monitor: Callable[[Progress], bool | None] | None = None,
     every: int = CHECK,
     residuals: Residuals | None = None,
+    mesh: Mesh | None = None,
 ) -> TrainingResult:
     """Minimise loss(parameters, data).
 
@@ -267,6 +275,7 @@ def minimise(
             Returning True stops the training.
         every: iterations between two calls of the monitor.
         residuals: of the loss, for Levenberg-Marquardt.
+        mesh: the devices that the data lie on, where there are several.
 
     Returns:
         The best parameters by loss. An interrupt from the keyboard ends the training with the
@@ -305,13 +314,13 @@ def minimise(
             lambda point, data: residuals.jacobian(flat.tree(point), data).astype(flat.dtype),
             check,
         )
-        program = _Program(block, data)
+        program = _Program(block, data, mesh)
         state: Any = start_damped(point, aux)
     elif isinstance(optimiser, Adam):
-        program = _Program(make_adam_block(optimiser, evaluate, CHECK), data)
+        program = _Program(make_adam_block(optimiser, evaluate, CHECK), data, mesh)
         state = start_adam(point, aux)
     else:
-        program = _Program(make_block(evaluate, CHECK), data)
+        program = _Program(make_block(evaluate, CHECK), data, mesh)
         memory = optimiser.make_memory(flat.start.size, jnp.dtype(flat.dtype))
         state = start_state(point, memory, aux)
 
@@ -366,7 +375,7 @@ def minimise(
             if status == NOT_FINITE:
                 raise _not_finite(iteration - 1)
             # Faster or slower blocks change when Python is asked, never what is computed.
-            pace = report_seconds / max(after - before, 1e-6)
+            pace = agreed(report_seconds / max(after - before, 1e-6), mesh)
             length = max(1, min(check, int(done * min(pace, 8.0))))
             if callback is not None and done and callback(progress()):
                 reason = StopReason.CALLBACK
@@ -386,7 +395,8 @@ def minimise(
                     state = restarted(state)
                 else:
                     reason = reason or StopReason.LINE_SEARCH
-            reason = reason or _decision(stopping, log, iteration, clock.seconds(), check)
+            elapsed = clock.seconds() if stopping.seconds is None else agreed(clock.seconds(), mesh)
+            reason = reason or _decision(stopping, log, iteration, elapsed, check)
         monitored()
     except KeyboardInterrupt:
         reason = StopReason.INTERRUPTED

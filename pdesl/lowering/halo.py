@@ -1,0 +1,199 @@
+"""Nodes divided among devices, and the rows at them: every device has the values it needs.
+
+The nodes are cut into equal parts along a space-filling curve, so that a part is compact and few
+of its stencils reach into another. A device evaluates fields at its own nodes, receives the values
+at the nodes of others that its stencils need (its halo), and then has rows like those of a system
+of its own:
+
+    values of a device = [own nodes (m) | halo from the device k places before it, for each k].
+
+Only halos travel: one `ppermute` for every distance k between devices along the curve at which
+any two of them are neighbours.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jax import Array
+from scipy.sparse import csr_matrix
+
+from pdesl.lowering.devices import AXIS
+from pdesl.lowering.discrete import DiscreteSystem, Product, Selection, StencilRow
+from pdesl.lowering.nodal import NodalRow, NodalSystem, NodalTerm
+from pdesl.lowering.sparse import SparseOperator
+from pdesl.symbolic.geometry.sampling import morton_order
+
+__all__ = ["Halo", "NodeParts", "divide_nodes", "to_discrete_parts"]
+
+
+class Halo(eqx.Module):
+    """The exchange of one device with the others, inside `devices.mapped`.
+
+    `sends[i]` (s,) are the own nodes whose values go to the device `shifts[i]` places further.
+    """
+
+    sends: tuple[Array, ...]
+    shifts: tuple[int, ...] = eqx.field(static=True)
+    devices: int = eqx.field(static=True)
+
+    def __call__(self, values: Array) -> Array:
+        """Values (m + halo, …) from those at the own nodes (m, …)."""
+        received = [
+            jax.lax.ppermute(
+                values.at[send].get(mode="promise_in_bounds"), AXIS,
+                [(d, (d + shift) % self.devices) for d in range(self.devices)],
+            )
+            for send, shift in zip(self.sends, self.shifts, strict=True)
+        ]  # fmt: skip
+        return jnp.concatenate([values, *received])
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class NodeParts:
+    """Nodes and rows of every device.
+
+    Attributes:
+        nodes: (devices, m), numbers of nodes; what fills up the last ones is repeated.
+        owner, slot: (M,), the device of a node and its place there.
+        rows: for each row of the system, in its order, (devices, r) positions among its centres.
+        kept: (devices, r), which of them are there once.
+        halo: nodes of others that a device needs, from each distance: `halo[d][shift]`.
+    """
+
+    nodes: np.ndarray
+    owner: np.ndarray
+    slot: np.ndarray
+    rows: tuple[np.ndarray, ...]
+    kept: tuple[np.ndarray, ...]
+    halo: tuple[dict[int, np.ndarray], ...]
+
+    @property
+    def devices(self) -> int:
+        return len(self.nodes)
+
+    @property
+    def shifts(self) -> tuple[int, ...]:
+        """The distances between devices at which any values travel."""
+        return tuple(sorted({shift for own in self.halo for shift in own}))
+
+    @property
+    def widths(self) -> tuple[int, ...]:
+        """The most values that a device receives from each of these distances."""
+        return tuple(max(len(own.get(s, ())) for own in self.halo) for s in self.shifts)
+
+
+def _rows_of(nodal: NodalSystem) -> tuple[NodalRow, ...]:
+    return (*nodal.interior, *nodal.boundary, *nodal.initial)
+
+
+def divide_nodes(nodal: NodalSystem, devices: int) -> NodeParts:
+    """Nodes cut along a Z curve into parts of equal size, rows with their centres."""
+    order = morton_order(nodal.points)
+    cuts = [len(order) * d // devices for d in range(devices + 1)]
+    owner, slot = np.empty(len(order), int), np.empty(len(order), int)
+    size = -(-len(order) // devices)
+    nodes = np.empty((devices, size), int)
+    for d in range(devices):
+        own = order[cuts[d] : cuts[d + 1]]
+        owner[own], slot[own] = d, np.arange(len(own))
+        nodes[d] = np.resize(own if len(own) else order[:1], size)
+    rows, flags = [], []
+    for row in _rows_of(nodal):
+        lists = [np.flatnonzero(owner[row.nodes] == d) for d in range(devices)]
+        size = max(map(len, lists))
+        # Places left over repeat a row, so that nothing is evaluated where it is undefined.
+        full = [np.concatenate([a, np.full(size - len(a), a[-1] if len(a) else 0)]) for a in lists]
+        rows.append(np.array(full, int))
+        flags.append(np.array([np.arange(size) < len(a) for a in lists]))
+    needed = [_needed(nodal, rows, d) for d in range(devices)]
+    halo = []
+    for d, own in enumerate(needed):
+        outside = own[owner[own] != d]
+        shift = (d - owner[outside]) % devices
+        halo.append({int(s): outside[shift == s] for s in np.unique(shift)})
+    return NodeParts(nodes, owner, slot, tuple(rows), tuple(flags), tuple(halo))
+
+
+def _needed(nodal: NodalSystem, rows: Sequence[np.ndarray], device: int) -> np.ndarray:
+    """The nodes that the rows of a device read."""
+    used = np.zeros(len(nodal.points), bool)
+    for row, chosen in zip(_rows_of(nodal), rows, strict=True):
+        used[row.nodes[chosen[device]]] = True
+        for term in (*row.linear, *row.jets):
+            if term.matrix is not None:
+                used[_taken(term.matrix, chosen[device]).indices] = True
+    return np.flatnonzero(used)
+
+
+def _taken(matrix: csr_matrix, rows: np.ndarray) -> csr_matrix:
+    found: Any = csr_matrix(matrix)[rows]
+    return found
+
+
+def to_discrete_parts(nodal: NodalSystem, parts: NodeParts, dtype: Any) -> DiscreteSystem:
+    """The rows of every device, as `to_discrete` gives them for one: arrays (devices, …)."""
+    devices, size = parts.nodes.shape
+    shifts, widths = parts.shifts, parts.widths
+    starts = dict(zip(shifts, size + np.cumsum([0, *widths])[:-1], strict=True))
+    places = np.zeros((devices, len(nodal.points)), np.int64)
+    sends = [np.zeros((devices, width), np.int32) for width in widths]
+    for d, own in enumerate(parts.halo):
+        mine = parts.owner == d
+        places[d, mine] = parts.slot[mine]
+        for k, shift in enumerate(shifts):
+            found = own.get(shift, np.zeros(0, int))
+            places[d, found] = starts[shift] + np.arange(len(found))
+            sends[k][(d - shift) % devices, : len(found)] = parts.slot[found]
+    columns = size + sum(widths)
+    built: dict[tuple[int, int], SparseOperator] = {}
+
+    def local(matrix: csr_matrix, chosen: np.ndarray) -> list[csr_matrix]:
+        made = []
+        for d in range(devices):
+            rows = _taken(matrix, chosen[d])
+            made.append(
+                csr_matrix((rows.data, places[d, rows.indices], rows.indptr),
+                           shape=(chosen.shape[1], columns))
+            )  # fmt: skip
+        return made
+
+    def product(term: NodalTerm, row: NodalRow, number: int) -> Product:
+        chosen, coefficient = parts.rows[number], term.coefficient
+        if isinstance(coefficient, np.ndarray):
+            shape = (len(row.nodes), *coefficient.shape[1:])
+            coefficient = np.broadcast_to(coefficient, shape)[chosen].astype(dtype)
+        if term.matrix is None:
+            centres = row.nodes[chosen]
+            operator: Any = Selection(np.take_along_axis(places, centres, 1).astype(np.int32))
+        else:
+            key = id(term.matrix), number
+            if key not in built:
+                built[key] = SparseOperator.stacked(local(term.matrix, chosen), dtype)
+            operator = built[key]
+        return Product(operator, term.field, term.time_order, coefficient)
+
+    def stencil_row(row: NodalRow, number: int) -> StencilRow:
+        chosen = parts.rows[number]
+        table = np.moveaxis(np.asarray(row.columns)[:, chosen], 0, 1)
+        return StencilRow(
+            row.name,
+            tuple(product(t, row, number) for t in row.linear),
+            tuple(product(t, row, number) for t in row.jets),
+            row.nonlinear,
+            table.astype(dtype),
+            np.asarray(row.forcing)[chosen].astype(dtype),
+            row.kind == "initial" and row.forcing.ndim == 2,
+            parts.kept[number],
+        )
+
+    numbers = iter(range(len(parts.rows)))
+    groups = (nodal.interior, nodal.boundary, nodal.initial)
+    found = [tuple(stencil_row(row, next(numbers)) for row in rows) for rows in groups]
+    return DiscreteSystem(*found, Halo(tuple(sends), shifts, devices))
