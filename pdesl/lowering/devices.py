@@ -28,6 +28,7 @@ from pdesl.diagnostics import SolverError
 __all__ = [
     "AXIS",
     "agreed",
+    "at_hand",
     "divided",
     "everywhere",
     "filled",
@@ -35,6 +36,7 @@ __all__ = [
     "make_mesh",
     "mapped",
     "over_points",
+    "over_rows",
     "parts",
     "replicated",
     "rows_of",
@@ -48,33 +50,41 @@ _REPLICATED, _DIVIDED = PartitionSpec(), PartitionSpec(AXIS)
 
 
 def make_mesh(count: int) -> Mesh | None:
-    """The first `count` devices of all processes as a mesh; None for one.
+    """A line of `count` devices, equally many of every process; None for one.
 
     Raises:
-        SolverError: E780, there are fewer devices.
+        SolverError: E780, there are fewer devices, or the processes cannot share them equally.
     """
     if count == 1:
         return None
-    devices = jax.devices()
-    if count > len(devices):
-        kind = devices[0].platform
-        advice = f"take `--devices {len(devices)}`"
-        if len(devices) == 1:
-            advice = "leave `--devices` out"
-        if kind != "cpu":
-            advice += f", or `JAX_PLATFORMS=cpu` for {count} virtual devices of the processor"
-        else:
-            advice += (
-                "; virtual devices of a processor are made before JAX starts: "
-                f"XLA_FLAGS=--xla_force_host_platform_device_count={count}"
-            )
-        raise SolverError(
-            f"{count} devices are asked for, and there "
-            f"{'is 1' if len(devices) == 1 else f'are {len(devices)}'} ({kind})",
+    processes, devices = jax.process_count(), jax.devices()
+    each = count // processes
+    chosen = [
+        device
+        for process in range(processes)
+        for device in [d for d in devices if d.process_index == process][:each]
+    ]
+    if len(chosen) != count:
+        raise _too_many(count, len(devices), processes, devices[0].platform)
+    return Mesh(np.asarray(chosen), (AXIS,))
+
+
+def _too_many(count: int, there: int, processes: int, platform: str) -> SolverError:
+    among = f" of {processes} processes" if processes > 1 else ""
+    message = f"{count} devices are asked for, and there {'is' if there == 1 else 'are'} {there}"
+    if count <= there:
+        return SolverError(
+            f"{count} devices{among} cannot be equally many of each process",
             code="E780",
-            advice=advice,
+            advice=f"ask for a multiple of {processes}",
         )
-    return Mesh(np.asarray(devices[:count]), (AXIS,))
+    virtual = (
+        "virtual devices of the processor are made before JAX starts, by `pdesl run --devices` or "
+        f"XLA_FLAGS=--xla_force_host_platform_device_count={count}"
+    )
+    if platform != "cpu":
+        virtual = f"take {there}, or `JAX_PLATFORMS=cpu` for virtual devices of the processor"
+    return SolverError(f"{message} ({platform}{among})", code="E780", advice=virtual)
 
 
 # -- layouts -------------------------------------------------------------------------------
@@ -196,14 +206,20 @@ def over_points(
     """
     if mesh is None:
         return function(parameters, points)
-    count = jax.tree.leaves(points)[0].shape[0]
 
     def local(parameters: Any, points: Any) -> Any:
         return jax.tree.map(lambda leaf: jnp.moveaxis(leaf, -1, 0), function(parameters, points))
 
-    padded = jax.tree.map(lambda leaf: filled(leaf, mesh.size), points)
-    found = whole(mapped(local, mesh, (parameters, False), (padded, True)), mesh)
-    return jax.tree.map(lambda leaf: jnp.moveaxis(leaf[:count], 0, -1), found)
+    found = whole(over_rows(local, mesh, parameters, points), mesh)
+    return jax.tree.map(lambda leaf: jnp.moveaxis(leaf, 0, -1), found)
+
+
+def over_rows(function: Callable[[Any, Any], Any], mesh: Mesh, parameters: Any, rows: Any) -> Any:
+    """function(parameters, rows) of arrays (n, …), by parts of the rows, on which it stays."""
+    count = jax.tree.leaves(rows)[0].shape[0]
+    padded = jax.tree.map(lambda leaf: filled(leaf, mesh.size), rows)
+    found = mapped(function, mesh, (parameters, False), (padded, True))
+    return jax.tree.map(lambda leaf: leaf[:count], found)
 
 
 def filled(array: Array, multiple: int) -> Array:
@@ -216,6 +232,13 @@ def filled(array: Array, multiple: int) -> Array:
 
 
 # -- processes -----------------------------------------------------------------------------
+
+
+def at_hand(tree: Any, mesh: Mesh | None) -> Any:
+    """Replicated arrays of a mesh as arrays of this process alone."""
+    if mesh is None:
+        return tree
+    return jax.tree.map(lambda a: jnp.asarray(np.asarray(a)) if eqx.is_array(a) else a, tree)
 
 
 def agreed(value: float, mesh: Mesh | None) -> float:

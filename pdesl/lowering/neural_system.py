@@ -26,6 +26,7 @@ from jax import Array
 from pdesl.diagnostics import Diagnostic, ProblemError
 from pdesl.ir.ansatz import Ansatz, FieldAnsatz
 from pdesl.ir.system import System
+from pdesl.lowering.devices import make_mesh, over_points
 from pdesl.lowering.embedding import Embedding
 from pdesl.lowering.emit import jax_namespace
 from pdesl.lowering.right_hand_side import RightHandSide, to_right_hand_side
@@ -67,6 +68,7 @@ class NeuralSystem(eqx.Module):
     """∂t u = F(t, x, jets of u) with u = lift + factor · N(γ(x)), field by field.
 
     Networks come as one for each field, in the order of `fields`; points are (n, d).
+    `devices` are those that `over` divides points among.
     """
 
     fields: tuple[str, ...] = eqx.field(static=True)
@@ -77,6 +79,16 @@ class NeuralSystem(eqx.Module):
     jets: tuple[tuple[int, MultiIndex], ...] = eqx.field(static=True)
     time_name: str = eqx.field(static=True)
     space_names: tuple[str, ...] = eqx.field(static=True)
+    devices: int = eqx.field(static=True, default=1)
+
+    def over(
+        self, function: Callable[..., Any], parameters: Any, points: Array, t: Array | float
+    ) -> Any:
+        """function(system, parameters, points, t), (…, n), the points divided among devices."""
+        return over_points(
+            lambda own, part: function(*own[:2], part, own[2]),
+            make_mesh(self.devices), (self, parameters, t), points,
+        )  # fmt: skip
 
     def features(self, points: Array) -> Array:
         """γ (n, k)."""

@@ -45,12 +45,16 @@ class Started:
 
 @dataclass(slots=True)
 class CheckpointFile:
-    """What a method saves to and resumes from (`solvers.base.Memory`)."""
+    """What a method saves to and resumes from (`solvers.base.Memory`).
+
+    Of several processes one writes; the others read what it left.
+    """
 
     folder: Path
     start: Started
     resume: bool = False
     saved: bool = False
+    writes: bool = True
 
     @property
     def path(self) -> Path:
@@ -80,6 +84,8 @@ class CheckpointFile:
         Raises:
             OutputError: E815, the disk does not take it.
         """
+        if not self.writes:
+            return
         draft = self.path.with_name(f"{CHECKPOINT}.draft")
         start = np.asarray(json.dumps(asdict(self.start), ensure_ascii=False))
         try:

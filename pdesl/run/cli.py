@@ -42,6 +42,7 @@ from pdesl.run.cli_options import (
     settings,
 )
 from pdesl.run.cli_options import as_json as as_json_flag
+from pdesl.run.cli_options import devices as devices_option
 from pdesl.run.cli_options import problem as problem_argument
 from pdesl.run.cli_options import profile as profile_option
 from pdesl.run.cli_options import solver as solver_option
@@ -52,6 +53,8 @@ from pdesl.run.cli_studies import compare, verify
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
+
+    from pdesl.run.accelerator import Processes
 
 __all__ = ["Status", "commands", "main"]
 
@@ -267,6 +270,11 @@ def _show_check(
     "--resume", type=click.Path(path_type=Path), metavar="FOLDER",
     help="Go on with the interrupted or killed run in this folder, as it was started.",
 )  # fmt: skip
+@devices_option
+@click.option(
+    "--coordinator", metavar="HOST:PORT", help="Where the first of several processes listens."
+)
+@click.option("--process", metavar="I/N", help="This is process I of N, the first is 0.")
 @as_json_flag
 @click.pass_context
 def run(
@@ -280,6 +288,9 @@ def run(
     quiet: bool,
     verbose: bool,
     resume: Path | None,
+    devices: int | None,
+    coordinator: str | None,
+    process: str | None,
     as_json: bool,
 ) -> None:
     """Solve a problem: a file, or a name from `pdesl list problems`.
@@ -291,17 +302,27 @@ def run(
     \b
     pdesl run nonlinear_poisson_disk
     pdesl run heat.pde -o out --solver pinn --set solver.width=30 --set parameters.κ=2 --seed 3
+    pdesl run heat.pde --devices 8
     """
     if resume is None and problem is None:
         raise click.UsageError("give NAME_OR_FILE, or a folder to --resume")
     if resume is not None and output is not None:
         raise click.UsageError("a run that is resumed goes on in its own folder: leave out -o")
-    from pdesl.run.accelerator import configure_jax
+    from pdesl.run.accelerator import configure_jax, join_processes
     from pdesl.run.progress import make_observer
     from pdesl.run.terminal import wants_colour
 
     ctx.meta[JSON] = as_json
-    configure_jax()
+    processes = _processes(coordinator, process)
+    count = 1 if processes is None else processes.count
+    devices = count if devices is None else devices
+    if devices % count:
+        raise click.UsageError(f"--devices {devices} is no multiple of the {count} processes")
+    configure_jax(devices=devices // count)
+    if processes is not None:
+        join_processes(processes)
+    writes = processes is None or processes.number == 0
+    quiet = quiet or not writes
     from pdesl.run import pipeline
 
     output = output or resume
@@ -324,10 +345,27 @@ def run(
             seed=seed,
             observer=observer,
             resume=resume is not None,
+            devices=devices,
+            writes=writes,
         )
-    answer(report, as_json=as_json, quiet=quiet, verbose=verbose)
+    if writes:
+        answer(report, as_json=as_json, quiet=quiet, verbose=verbose)
     if report.stopped or report.interrupted:
         ctx.exit(Status.INTERRUPTED if report.interrupted else Status.NUMERICS)
+
+
+def _processes(coordinator: str | None, process: str | None) -> Processes | None:
+    """The processes of a run; None for one."""
+    from pdesl.run.accelerator import Processes
+
+    if coordinator is None and process is None:
+        return None
+    if coordinator is None or process is None:
+        raise click.UsageError("several processes need both --coordinator and --process")
+    try:
+        return Processes.parse(coordinator, process)
+    except ValueError as error:
+        raise click.UsageError(str(error)) from None
 
 
 @commands.command(short_help="Print what the compiler makes of a problem.")

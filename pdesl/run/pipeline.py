@@ -308,14 +308,18 @@ def run(
     ready = make_ready(source, solver, overrides, profile, seed, observer, timings, devices)
     own = ready.source
     start = Started(own.name, own.text, own.folder, solver, tuple(overrides), profile, seed)
+    if resume and not (ready.method.resumes or ready.method.fits):
+        raise no_checkpoints(ready.method.name)
+    if not writes:
+        from pdesl.run.following import follow
+
+        return follow(ready, output, observer, timings, start=start, resume=resume)
     if ready.method.fits:
         from pdesl.run.fitting import run_fit
 
         return run_fit(
             ready.task, ready.settings, output, observer, timings, start=start, resume=resume
         )
-    if resume and not ready.method.resumes:
-        raise no_checkpoints(ready.method.name)
     system, problem = ready.task.system, ready.task.system.problem
     targets, refused = output_targets(problem, system, ready.task.values)
     if refused:
@@ -328,7 +332,7 @@ def run(
         memory = None
         if ready.method.resumes:
             memory = CheckpointFile(folder.path, start, resume)
-            ready = replace(ready, task=replace(ready.task, memory=memory))
+            ready = ready.remembering(memory)
         known = known_solution(ready.task, observer, timings)
         result = _solve(ready, observer, timings)
         if result.reached is not None:

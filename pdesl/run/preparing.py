@@ -38,7 +38,7 @@ from pdesl.symbolic.problem import Choice, Problem
 
 if TYPE_CHECKING:
     from pdesl.run.metrics import FieldError
-    from pdesl.solvers.base import Monitor, Snapshot, Task
+    from pdesl.solvers.base import Memory, Monitor, Snapshot, Task
 
 __all__ = ["Ready", "is_wrong", "make_ready", "monitored", "prepare", "shared_options"]
 
@@ -56,6 +56,10 @@ class Ready:
     task: Task
     method: Method
     settings: tuple[str, ...]
+
+    def remembering(self, memory: Memory) -> Ready:
+        """The same with a place for its state."""
+        return replace(self, task=replace(self.task, memory=memory))
 
 
 def make_ready(
@@ -103,7 +107,9 @@ def make_ready(
         note.text = f"{method.name}: {kind_words(facts(system))}"
     for warning in (*problem.warnings, *found):
         observer.say(render(warning))
-    return Ready(source, Task(system, region, values, options, devices=devices), method, tuple(settings))
+    return Ready(
+        source, Task(system, region, values, options, devices=devices), method, tuple(settings)
+    )
 
 
 def prepare(

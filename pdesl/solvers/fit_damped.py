@@ -22,6 +22,7 @@ import numpy as np
 from jax.flatten_util import ravel_pytree
 
 from pdesl.diagnostics import SolverError
+from pdesl.lowering.devices import agreed, make_mesh, replicated, whole
 from pdesl.lowering.learned import Learned
 from pdesl.solvers.fit_model import Batch, FitModel
 
@@ -76,8 +77,9 @@ def minimise_damped(
 
     def residuals(vector: Any, parts: Any) -> Any:
         own = eqx.combine(restore(vector), static)
-        return parts[0].residual_vector(own, parts[1])
+        return whole(parts[0].residual_vector(own, parts[1]), mesh)
 
+    mesh = make_mesh(model.devices)
     value = eqx.filter_jit(residuals)
 
     @eqx.filter_jit
@@ -85,9 +87,9 @@ def minimise_damped(
         # Tangents one after the other where there are many, so that memory stays bounded.
         push = jax.linearize(lambda v: residuals(v, parts), vector)[1]
         rows = jax.lax.map(push, jnp.eye(count), batch_size=min(count, 16))
-        return rows.T
+        return whole(rows.T, mesh)
 
-    parts = model, batch
+    parts = replicated((model, batch), mesh)
     begin = time.perf_counter()
     vector = np.asarray(start)
     r = np.asarray(value(vector, parts))
@@ -105,7 +107,7 @@ def minimise_damped(
     try:
         for number in range(1, iterations + 1):
             report(number - 1, losses[-1], time.perf_counter() - begin)
-            if seconds is not None and time.perf_counter() - begin > seconds:
+            if seconds is not None and agreed(time.perf_counter() - begin, mesh) > seconds:
                 reason = "the time is used up"
                 break
             gradient, normal = J.T @ r, J.T @ J

@@ -15,12 +15,15 @@ import numpy as np
 import optax
 
 from pdesl.diagnostics import SolverError
+from pdesl.lowering.devices import agreed, at_hand, make_mesh, replicated, whole
 from pdesl.lowering.learned import Learned
 from pdesl.solvers.fit_model import Batch, FitModel
 from pdesl.solvers.fit_options import AdamFitOptions
 
 __all__ = ["DescentState", "EpochReport", "descend", "first_state"]
 
+# What of a state is on devices.
+_LEARNED = ("learned", "moments", "best")
 # A cosine schedule ends at this share of the first rate.
 LAST_SHARE = 0.01
 
@@ -103,6 +106,7 @@ def descend(
     """
     count, size = batches_of(len(training.starts), options.batch)
     adam = optax.scale_by_adam()
+    mesh = make_mesh(model.devices)
 
     @eqx.filter_jit
     def epoch(
@@ -128,12 +132,15 @@ def descend(
             return (eqx.apply_updates(arrays, moved), moments), (value, norm)
 
         (arrays, moments), (losses, norms) = jax.lax.scan(step, (arrays, moments), (order, rates))
+        arrays, moments, losses, norms = whole((arrays, moments, losses, norms), mesh)
         return eqx.combine(arrays, static), moments, losses, norms
 
     @eqx.filter_jit
     def judged(learned: Any, model: FitModel, data: Batch) -> Any:
-        return model.misfit(learned, data)
+        return whole(model.misfit(learned, data), mesh)
 
+    model, training, validation = replicated((model, training, validation), mesh)
+    state = replace(state, **replicated({n: getattr(state, n) for n in _LEARNED}, mesh))
     begin = time.perf_counter()
     used = state.history[-1][3] if state.history else 0.0
     reason, interrupted = "all epochs are done", False
@@ -158,11 +165,12 @@ def descend(
             if patience is not None and state.epoch - state.best_epoch >= patience:
                 reason = f"no better validation in {patience} epochs"
                 break
-            if seconds is not None and elapsed > seconds:
+            if seconds is not None and agreed(elapsed, mesh) > seconds:
                 reason = "the time is used up"
                 break
     except KeyboardInterrupt:
         reason, interrupted = "interrupted", True
+    state = replace(state, **at_hand({n: getattr(state, n) for n in _LEARNED}, mesh))
     return state, reason, interrupted
 
 

@@ -16,6 +16,7 @@ import jax.numpy as jnp
 import numpy as np
 from jax import Array
 
+from pdesl.lowering.devices import make_mesh, over_rows
 from pdesl.lowering.learned import Learned
 from pdesl.lowering.learned_system import LearnedSystem, Observation
 from pdesl.solvers.fit_windows import Steps, WindowSet
@@ -100,6 +101,7 @@ class FitModel(eqx.Module):
         sets: the data set of each term of the fit, as a position in `Batch.offsets`.
         deviations: σ of each term, 1 where none is given.
         jump: size of a jump between windows that counts as one, (n,).
+        devices: those that windows with measured states are divided among.
     """
 
     system: LearnedSystem
@@ -117,6 +119,7 @@ class FitModel(eqx.Module):
     absolute: bool = eqx.field(static=True)
     penalty: float = eqx.field(static=True)
     tolerances: tuple[float, float] = eqx.field(static=True)
+    devices: int = eqx.field(static=True, default=1)
 
     # -- courses ---------------------------------------------------------------------------
 
@@ -205,6 +208,20 @@ class FitModel(eqx.Module):
         self, learned: Learned, batch: Batch, gradient: str | None = None
     ) -> tuple[list[Array], Array, Array]:
         """Residuals of the measurements (zero where there is none), of jumps, and of priors."""
+        mesh = make_mesh(self.devices)
+        priors = self.priors.residuals(self.system.values_of_unknowns(learned))
+        if mesh is not None and batch.states is not None:
+            residuals = over_rows(
+                lambda own, part: own[0].window_parts(own[1], part, gradient)[0],
+                mesh, (self, learned), batch,
+            )  # fmt: skip
+            return residuals, jnp.zeros((0, batch.states.shape[1])), priors
+        return *self.window_parts(learned, batch, gradient), priors
+
+    def window_parts(
+        self, learned: Learned, batch: Batch, gradient: str | None = None
+    ) -> tuple[list[Array], Array]:
+        """Residuals of the measurements, and of jumps, of windows on one device."""
         course = self.course(learned, self.first_states(learned, batch), batch.starts, gradient)
         models = self.models(learned, course, batch)
         residuals = [
@@ -219,7 +236,7 @@ class FitModel(eqx.Module):
                 learned, course[:, :-1], batch.starts[:-1], batch.ends[:-1], batch.end_share[:-1]
             )
             jumps = (ends[:, 0] - learned.states) / self.jump
-        return residuals, jumps, self.priors.residuals(self.system.values_of_unknowns(learned))
+        return residuals, jumps
 
     def loss(self, learned: Learned, batch: Batch) -> Array:
         residuals, jumps, priors = self.parts(learned, batch)

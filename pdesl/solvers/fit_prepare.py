@@ -175,6 +175,7 @@ def prepare(task: Task, data: Mapping[str, Measurements], reporter: Reporter) ->
         absolute=fit.loss == "absolute",
         penalty=fit.penalty,
         tolerances=tolerances_of(time_options.rtol),
+        devices=1 if windows.states is None else task.devices,
     )
     found = Prepared(
         task, system, choices, lowered, model, learned, windows, steps, terms, pairs, sets, own,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import jax
@@ -301,7 +301,8 @@ def prepare(task: Task) -> NeuralMethod:
     )
     more = [(p.field, index) for p in penalties for index in p.jets]
     neural = to_neural_system(system, ansatz, embedding, task.values, more)
-    tangent = tangent_options(options, task.values)
+    neural = replace(neural, devices=task.devices)
+    tangent = replace(tangent_options(options, task.values), devices=task.devices)
     restarts = bind_nested("restarts", options.restarts, task.values)
     flat_shape = pack(new_networks(task, neural, 0))[1]
     velocity = Velocity(

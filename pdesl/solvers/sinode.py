@@ -19,6 +19,7 @@ import numpy as np
 from jax import Array
 
 from pdesl.diagnostics import OutputError
+from pdesl.lowering.devices import make_mesh, replicated
 from pdesl.lowering.learned import Learned
 from pdesl.lowering.measurements import Measurements
 from pdesl.lowering.to_learned import Lowered
@@ -131,6 +132,8 @@ def fit(
         OutputError: E831, `resume` for an optimiser without checkpoints.
     """
     prepared = prepare(task, data, reporter)
+    if task.devices > 1 and prepared.model.devices == 1:
+        reporter.say("one course is stepped as a whole: it is not divided among devices")
     name = prepared.choices.optimiser
     if resume is not None and name in ("levenberg_marquardt", "lbfgs"):
         raise OutputError(
@@ -222,9 +225,10 @@ def _fit_lbfgs(prepared: Prepared, reporter: Reporter) -> FitResult:
         iterations=own.iterations, seconds=prepared.choices.fit.seconds, decrease=1e-6, window=50
     )
     with reporter.stage("fit") as note:
+        mesh = make_mesh(prepared.model.devices)
         found = minimise(
-            loss, arrays, (prepared.model, training), optimiser=LBFGS(history=own.history),
-            stopping=stopping, callback=callback,
+            loss, arrays, replicated((prepared.model, training), mesh),
+            optimiser=LBFGS(history=own.history), stopping=stopping, callback=callback, mesh=mesh,
         )  # fmt: skip
         note.text = f"{found.iterations:,} iterations, {found.stop_reason}"
     history = {

@@ -169,7 +169,10 @@ class LayeredRows(GramRows):
         return total.reshape(-1)
 
     def columns(self, numbers: Array) -> Array:
-        other = self.chosen(numbers)
+        return self.columns_of(self.chosen(numbers))
+
+    def columns_of(self, other: LayeredRows) -> Array:
+        """J J′ᵀ (N, N′) in blocks of rows."""
         return by_blocks(lambda part: part.gram(other), self, ROW_BLOCK)
 
     @property

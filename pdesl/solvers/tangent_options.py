@@ -57,6 +57,7 @@ class TangentOptions:
     )
     iterations: int = option(1000, "most iterations of conjugate gradients", least=1)
     memory: float = option(2.0, "most memory of one solve, GiB", above=0.0)
+    devices: int = option(1, "devices that the rows are divided among", least=1)
 
 
 @dataclass(frozen=True, slots=True)

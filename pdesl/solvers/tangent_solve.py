@@ -21,8 +21,10 @@ import jax.numpy as jnp
 from jax import Array
 from jax.flatten_util import ravel_pytree
 
+from pdesl.lowering.devices import make_mesh, whole
 from pdesl.solvers.networks import Network
 from pdesl.solvers.tangent import DenseRows, GramRows, Rows, StackedRows, layered_rows
+from pdesl.solvers.tangent_devices import divided_rows
 from pdesl.solvers.tangent_direct import solve_dense, solve_gram
 from pdesl.solvers.tangent_iterative import solve_gaussian, solve_landmarks, solve_plain
 from pdesl.solvers.tangent_options import TangentChoice, TangentOptions, choose_tangent_solver
@@ -119,13 +121,18 @@ def solve_tangent(
     points = features.shape[0]
     root = jnp.sqrt(jnp.asarray(points, features.dtype))
     factor = jnp.broadcast_to(scale, (points, network.fields)) / root
-    rows: GramRows = layered_rows(network, features, factor)
+    mesh = make_mesh(options.devices)
+    rows: GramRows = (
+        layered_rows(network, features, factor)
+        if mesh is None
+        else divided_rows(network, features, factor, mesh)
+    )
     right = (right_hand_side / root).reshape(-1)
     if extra_rows is not None:
         weight = jnp.sqrt(extra_rows.weights)
         rows = StackedRows(rows, DenseRows(weight[:, None] * extra_rows.jacobian))
         right = jnp.concatenate([right, weight * extra_rows.right])
-    direction, report = solve_rows(rows, right, choice, options, key)
+    direction, report = whole(solve_rows(rows, right, choice, options, key), mesh)
     _, shape = ravel_pytree(network)
     return TangentSolution(shape(direction), report)
 

@@ -107,9 +107,9 @@ def train(
 ) -> SolverResult:
     """Minimise the loss and put the result together.
 
-    `residuals` are what the loss sums the squares of; `mesh` holds the data. `floor` gives, for a network, the loss
-    below which training fits the error of the discretisation and not the solution; training
-    ends there.
+    `residuals` are what the loss sums the squares of; `mesh` holds the data. `floor` gives, for a
+    network, the loss below which training fits the error of the discretisation and not the
+    solution; training ends there.
 
     Raises:
         ProblemError: an unknown optimiser option (E502 to E504).

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any
 
 import equinox as eqx
@@ -71,13 +72,13 @@ def pack(networks: Sequence[Network]) -> tuple[np.ndarray, Any]:
 @eqx.filter_jit
 def values_at(system: NeuralSystem, networks: Any, points: Array, t: Array) -> Array:
     """u (fields, n)."""
-    return system.values(networks, points, t)
+    return system.over(NeuralSystem.values, networks, points, t)
 
 
 @eqx.filter_jit
 def right_at(system: NeuralSystem, networks: Any, points: Array, t: Array) -> Array:
     """L[u] (fields, n)."""
-    return system.right_hand_side(networks, points, t)
+    return system.over(NeuralSystem.right_hand_side, networks, points, t)
 
 
 @eqx.filter_jit
@@ -92,7 +93,7 @@ def jets_at(
     jets: tuple[tuple[int, MultiIndex], ...],
 ) -> Array:  # fmt: skip
     """Derivatives in space (k, n), each of a field by number."""
-    return _jets(system, networks, points, t, jets)
+    return system.over(partial(_jets, jets=jets), networks, points, t)
 
 
 @eqx.filter_jit
@@ -101,11 +102,14 @@ def rates_at(
     jets: tuple[tuple[int, MultiIndex], ...],
 ) -> Array:  # fmt: skip
     """Their rates of change (k, n) when the parameters move along directions."""
-    _, rate = jax.jvp(
-        lambda n, s: _jets(system, n, points, s, jets),
-        (networks, t), (directions, jnp.ones_like(t)),
-    )  # fmt: skip
-    return rate
+
+    def rate(system: NeuralSystem, both: Any, points: Array, t: Array) -> Array:
+        return jax.jvp(
+            lambda n, s: _jets(system, n, points, s, jets),
+            (both[0], t), (both[1], jnp.ones_like(t)),
+        )[1]  # fmt: skip
+
+    return system.over(rate, (networks, directions), points, t)
 
 
 def _jets(
@@ -122,8 +126,12 @@ def residual_of(
     system: NeuralSystem, networks: Any, directions: Any, points: Array, t: Array
 ) -> tuple[Array, Array]:
     """Σ_i r² and Σ_i (∂t u)² of every field, (fields,) each, with r = ∂t u − L[u]."""
-    rates = system.rates(networks, directions, points, t)
-    r = rates - system.right_hand_side(networks, points, t)
+
+    def both(system: NeuralSystem, states: Any, points: Array, t: Array) -> tuple[Array, Array]:
+        rates = system.rates(*states, points, t)
+        return rates, rates - system.right_hand_side(states[0], points, t)
+
+    rates, r = system.over(both, (networks, directions), points, t)
     return jnp.sum(r * r, axis=1), jnp.sum(rates * rates, axis=1)
 
 
@@ -141,7 +149,8 @@ def _solved(
     """θ̇ (p,) and the report of every field."""
     own = replace(options, regularisation=regularisation)  # pyright: ignore[reportArgumentType]
     points = sample.points
-    right = system.right_hand_side(networks, points, t) - system.lifts(points, t, 1)
+    right = system.over(NeuralSystem.right_hand_side, networks, points, t)
+    right = right - system.lifts(points, t, 1)
     scale, features = system.factors(points), system.features(points)
     if sample.weights is not None:
         root = jnp.sqrt(sample.weights)
