@@ -142,5 +142,8 @@ def to_discrete(nodal: NodalSystem, dtype: Any = np.float64) -> DiscreteSystem:
             row.kind == "initial" and row.forcing.ndim == 2,
         )
 
-    groups = (nodal.interior, nodal.boundary, nodal.initial)
-    return DiscreteSystem(*(tuple(stencil_row(r) for r in rows) for rows in groups))
+    interior, boundary, initial = (
+        tuple(stencil_row(row) for row in rows)
+        for rows in (nodal.interior, nodal.boundary, nodal.initial)
+    )
+    return DiscreteSystem(interior, boundary, initial)

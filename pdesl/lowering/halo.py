@@ -143,7 +143,7 @@ def to_discrete_parts(nodal: NodalSystem, parts: NodeParts, dtype: Any) -> Discr
     shifts, widths = parts.shifts, parts.widths
     starts = dict(zip(shifts, size + np.cumsum([0, *widths])[:-1], strict=True))
     places = np.zeros((devices, len(nodal.points)), np.int64)
-    sends = [np.zeros((devices, width), np.int32) for width in widths]
+    sends: list[Any] = [np.zeros((devices, width), np.int32) for width in widths]
     for d, own in enumerate(parts.halo):
         mine = parts.owner == d
         places[d, mine] = parts.slot[mine]
@@ -165,13 +165,15 @@ def to_discrete_parts(nodal: NodalSystem, parts: NodeParts, dtype: Any) -> Discr
         return made
 
     def product(term: NodalTerm, row: NodalRow, number: int) -> Product:
-        chosen, coefficient = parts.rows[number], term.coefficient
+        chosen = parts.rows[number]
+        coefficient: Any = term.coefficient
         if isinstance(coefficient, np.ndarray):
             shape = (len(row.nodes), *coefficient.shape[1:])
             coefficient = np.broadcast_to(coefficient, shape)[chosen].astype(dtype)
         if term.matrix is None:
             centres = row.nodes[chosen]
-            operator: Any = Selection(np.take_along_axis(places, centres, 1).astype(np.int32))
+            found: Any = np.take_along_axis(places, centres, 1).astype(np.int32)
+            operator: Any = Selection(found)
         else:
             key = id(term.matrix), number
             if key not in built:
@@ -181,19 +183,23 @@ def to_discrete_parts(nodal: NodalSystem, parts: NodeParts, dtype: Any) -> Discr
 
     def stencil_row(row: NodalRow, number: int) -> StencilRow:
         chosen = parts.rows[number]
-        table = np.moveaxis(np.asarray(row.columns)[:, chosen], 0, 1)
+        table: Any = np.moveaxis(np.asarray(row.columns)[:, chosen], 0, 1).astype(dtype)
+        forcing: Any = np.asarray(row.forcing)[chosen].astype(dtype)
+        kept: Any = parts.kept[number]
         return StencilRow(
             row.name,
             tuple(product(t, row, number) for t in row.linear),
             tuple(product(t, row, number) for t in row.jets),
             row.nonlinear,
-            table.astype(dtype),
-            np.asarray(row.forcing)[chosen].astype(dtype),
+            table,
+            forcing,
             row.kind == "initial" and row.forcing.ndim == 2,
-            parts.kept[number],
+            kept,
         )
 
     numbers = iter(range(len(parts.rows)))
-    groups = (nodal.interior, nodal.boundary, nodal.initial)
-    found = [tuple(stencil_row(row, next(numbers)) for row in rows) for rows in groups]
-    return DiscreteSystem(*found, Halo(tuple(sends), shifts, devices))
+    interior, boundary, initial = (
+        tuple(stencil_row(row, next(numbers)) for row in rows)
+        for rows in (nodal.interior, nodal.boundary, nodal.initial)
+    )
+    return DiscreteSystem(interior, boundary, initial, Halo(tuple(sends), shifts, devices))

@@ -13,6 +13,7 @@ from __future__ import annotations
 import functools
 from collections.abc import Sequence
 from operator import add
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -84,15 +85,18 @@ class _Ellpack(Module):
         width = max(_best_width(np.diff(matrix.indptr)) for matrix in matrices)
         made = [jax.tree.map(np.asarray, cls.make(matrix, dtype, width)) for matrix in matrices]
         longest = max(one.tail_values.size for one in made)
-        last = max(matrices[0].shape[0] - 1, 0)
+        last = max(len(matrices[0].indptr) - 2, 0)
 
-        def filled(array: np.ndarray, value: int) -> np.ndarray:
-            return np.pad(array, (0, longest - array.size), constant_values=value)
+        def stack(name: str, value: int | None = None) -> Any:
+            arrays = [getattr(one, name) for one in made]
+            if value is not None:
+                arrays = [np.pad(a, (0, longest - a.size), constant_values=value) for a in arrays]
+            return np.stack(arrays)
 
-        return cls(*(np.stack(arrays) for arrays in zip(*(
-            (one.values, one.indices, filled(one.tail_values, 0), filled(one.tail_rows, last),
-             filled(one.tail_columns, 0)) for one in made
-        ), strict=True)))  # fmt: skip
+        return cls(
+            stack("values"), stack("indices"), stack("tail_values", 0),
+            stack("tail_rows", last), stack("tail_columns", 0),
+        )  # fmt: skip
 
     def product(self, vector: jax.Array) -> jax.Array:
         """(rows,) or (rows, B) from (columns,) or (columns, B)."""
@@ -177,10 +181,8 @@ class SparseOperator(Module):
     ) -> SparseOperator:
         """Operators of equal shape as one pytree with a first axis, for one block a device."""
         columns = [csr_matrix(matrix.T) for matrix in matrices]
-        count, width = matrices[0].shape
-        return cls(
-            _Ellpack.stacked(matrices, dtype), _Ellpack.stacked(columns, dtype), (count, width)
-        )
+        shape = (len(matrices[0].indptr) - 1, len(columns[0].indptr) - 1)
+        return cls(_Ellpack.stacked(matrices, dtype), _Ellpack.stacked(columns, dtype), shape)
 
     @classmethod
     def from_stencils(

@@ -162,16 +162,16 @@ def solve(task: Task, reporter: Reporter) -> SolverResult:
         terms = make_terms(task, placed)
         words = (operator_words(nodal, options.order), describe_weights(terms))
         note.text = "; ".join(filter(None, words))
-    orders, inputs, matrices = 1, cloud.points, None
+    places, orders, matrices = cloud.points, 1, None
     if times is not None:
         jets = (j for row in system.all_rows for j in row.jets(system.space))
         orders = 1 + max(system.time_order(jet) for jet in jets)
-        inputs = on_slices(cloud.points, None, times).inputs(system)
+        places = on_slices(cloud.points, None, times).inputs(system)
         if options.time_derivative == "stencils":
             # Two orders more than in space: between slices little is gained by fewer.
             matrices = np.asarray(time_matrices(times, orders - 1, options.order + 2), dtype)
     slices = 1 if times is None else len(times)
-    inputs = np.asarray(inputs, dtype)
+    inputs: Any = np.asarray(places, dtype)
     if cut is not None:
         inputs = inputs[on_all_slices(cut.nodes, slices)]
         matrices = None if matrices is None else np.stack([matrices] * cut.devices)

@@ -232,7 +232,7 @@ class _Program:
         if key not in self.compiled:
             clock = Clock()
             # The state is donated: its large arrays are updated in place.
-            out = {} if self.mesh is None else {"out_shardings": everywhere(self.mesh)}
+            out: Any = {} if self.mesh is None else {"out_shardings": everywhere(self.mesh)}
             jitted = jax.jit(self.block, donate_argnums=0, **out)
             self.compiled[key] = jitted.lower(state, self.data, end).compile()
             self.seconds += clock.seconds()

@@ -128,7 +128,7 @@ def residual_of(
     """Σ_i r² and Σ_i (∂t u)² of every field, (fields,) each, with r = ∂t u − L[u]."""
 
     def both(system: NeuralSystem, states: Any, points: Array, t: Array) -> tuple[Array, Array]:
-        rates = system.rates(*states, points, t)
+        rates = system.rates(states[0], states[1], points, t)
         return rates, rates - system.right_hand_side(states[0], points, t)
 
     rates, r = system.over(both, (networks, directions), points, t)
