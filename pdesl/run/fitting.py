@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 
 from pdesl.run.checkpoint import CheckpointFile, Started
+from pdesl.run.compilations import compilations
 from pdesl.run.fit_picture import draw_fit
 from pdesl.run.folder import OutputFolder, default_folder
 from pdesl.run.metrics import make_metrics
@@ -80,13 +81,14 @@ def run_fit(
             data = read_data(problem, task.values)
             count = sum(m.count for m in data.values())
             note.text = f"{count:,} measurements in {len(data)} data set{'s'[: len(data) > 1]}"
-        result = fit(
-            task,
-            data,
-            make_reporter(observer, timings),
-            resume=(lambda s: load_checkpoint(checkpoint, s, mark)) if resume else None,
-            keep=lambda state, _: kept.consider(state),
-        )
+        with compilations() as compiled:
+            result = fit(
+                task,
+                data,
+                make_reporter(observer, timings),
+                resume=(lambda s: load_checkpoint(checkpoint, s, mark)) if resume else None,
+                keep=lambda state, _: kept.consider(state),
+            )
         last = result.descent
         with observed(observer, "files", timings):
             title, text, seed = problem.name, problem.to_pde(), task.options.seed
@@ -96,6 +98,7 @@ def run_fit(
                 folder.write(CHECKPOINT, lambda path: save_checkpoint(path, last, mark))
                 begun.save({})
         metrics = _metrics(task, settings, result, timings, data)
+        metrics |= {"compilation": compiled(), "devices": task.devices}
         files = folder.commit(metrics)
     return RunReport(folder.path, metrics, files, _lines(result), result.interrupted)
 

@@ -37,6 +37,7 @@ from pdesl.ir.text import format_expression, format_system, latex_system
 from pdesl.language.names import suggest
 from pdesl.language.parser import parse, read_source
 from pdesl.resources import problems_folder
+from pdesl.run.compilations import compilations
 from pdesl.run.estimate import estimate_errors
 from pdesl.run.known import Known, known_solution, reference_mistakes
 from pdesl.run.outputs import output_targets
@@ -428,7 +429,9 @@ def solve(
 def _solve(ready: Ready, observer: Observer, timings: dict[str, float]) -> SolverResult:
     from pdesl.run.reporting import make_reporter
 
-    result = ready.method.solve(ready.task, make_reporter(observer, timings))
+    with compilations() as compiled:
+        result = ready.method.solve(ready.task, make_reporter(observer, timings))
+    result = replace(result, compilation=compiled())
     if result.interrupted and result.reached is None:
         raise KeyboardInterrupt
     return result

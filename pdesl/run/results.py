@@ -350,6 +350,8 @@ def collect_metrics(
         notes=result.notes,
     )
     metrics["compile_seconds"] = result.compile_seconds
+    metrics["compilation"] = dict(result.compilation)
+    metrics["devices"] = task.devices
     metrics["quality"] = dict(result.quality)
     origin = result.cloud.origin
     metrics["inputs"] = (

@@ -174,6 +174,7 @@ class SolverResult:
         quality: numbers by which the discretisation may be judged, `stencil_condition`.
         reached: the time at which an evolution ended before the last time of the problem, by
             Ctrl-C or by a limit of its method; the solution is valid up to it. None else.
+        compilation: what JAX traced and compiled; see `run.compilations`.
     """
 
     method: str
@@ -192,6 +193,7 @@ class SolverResult:
     notes: tuple[str, ...] = field(default=())
     quality: Mapping[str, float] = field(default_factory=dict)
     reached: float | None = None
+    compilation: Mapping[str, float] = field(default_factory=dict)
 
 
 def input_box(task: Task) -> tuple[list[float], list[float]]:
