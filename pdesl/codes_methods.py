@@ -249,6 +249,11 @@ _CAPABILITIES = (
          "Convolutions, and derivatives of closures, need the neighbours that a periodic grid "
          "gives; a closure takes fields and coordinates, and no other closure.",
          "Choose mlp(…), with the derivatives that it needs as inputs."),
+    Code("E647", "a size beyond the memory",
+         "What a run holds at a time is counted before it starts: values of networks at all nodes, "
+         "operators, Jacobians and Gram matrices, the optimiser's matrix.",
+         "Take the number of the message, a smaller network, an optimiser or a linear solver that "
+         "keeps less, or more devices: what scales with points is divided among them."),
     Code("E646", "something that a method does not give",
          "A method that fits gives a model in a folder; checkpoints belong to fits by adam; only "
          "methods with arrays of points, samples or windows divide them among devices.",

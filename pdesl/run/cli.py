@@ -32,6 +32,10 @@ from pdesl.diagnostics import (
     Source,
 )
 from pdesl.run.cli_catalogue import explain, list_
+from pdesl.run.cli_devices import MemorySize, free_memory, processes_of
+from pdesl.run.cli_devices import coordinator as coordinator_option
+from pdesl.run.cli_devices import devices as devices_option
+from pdesl.run.cli_devices import process as process_option
 from pdesl.run.cli_editor import lsp
 from pdesl.run.cli_options import (
     JSON,
@@ -42,7 +46,6 @@ from pdesl.run.cli_options import (
     settings,
 )
 from pdesl.run.cli_options import as_json as as_json_flag
-from pdesl.run.cli_options import devices as devices_option
 from pdesl.run.cli_options import problem as problem_argument
 from pdesl.run.cli_options import profile as profile_option
 from pdesl.run.cli_options import solver as solver_option
@@ -53,8 +56,6 @@ from pdesl.run.cli_studies import compare, verify
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
-
-    from pdesl.run.accelerator import Processes
 
 __all__ = ["Status", "commands", "main"]
 
@@ -189,6 +190,9 @@ def commands() -> None:
 @click.argument("problems", metavar="NAME_OR_FILE...", nargs=-1, required=True)
 @settings
 @profile_option
+@click.option("--memory", is_flag=True, help="What a run needs, and whether that is free here.")
+@click.option("--memory-limit", type=MemorySize(), metavar="SIZE", help="Fit into SIZE, as 16GB.")
+@devices_option
 @as_json_flag
 @click.pass_context
 def check(
@@ -196,6 +200,9 @@ def check(
     problems: tuple[str, ...],
     overrides: tuple[str, ...],
     profile: str | None,
+    memory: bool,
+    memory_limit: float | None,
+    devices: int | None,
     as_json: bool,
 ) -> None:
     """Find every mistake in a problem, and say what kind of problem it is.
@@ -206,14 +213,20 @@ def check(
     \b
     pdesl check heat.pde
     pdesl check problems/*.pde --json
+    pdesl check heat.pde --memory-limit 16GB --devices 4
     """
     from pdesl.run import pipeline
 
     ctx.meta[JSON] = as_json
+    if memory and memory_limit is None:
+        memory_limit = free_memory()
     found = []
     for name in problems:
         try:
-            report = pipeline.check(pipeline.load_source(name), overrides, profile)
+            report = pipeline.check(
+                pipeline.load_source(name), overrides, profile, memory=memory_limit,
+                devices=devices or 1,
+            )  # fmt: skip
             diagnostics, summary = tuple(report.diagnostics), tuple(report.summary)
         except ProblemError as error:
             diagnostics, summary = error.diagnostics, ()
@@ -271,10 +284,8 @@ def _show_check(
     help="Go on with the interrupted or killed run in this folder, as it was started.",
 )  # fmt: skip
 @devices_option
-@click.option(
-    "--coordinator", metavar="HOST:PORT", help="Where the first of several processes listens."
-)
-@click.option("--process", metavar="I/N", help="This is process I of N, the first is 0.")
+@coordinator_option
+@process_option
 @as_json_flag
 @click.pass_context
 def run(
@@ -313,7 +324,7 @@ def run(
     from pdesl.run.terminal import wants_colour
 
     ctx.meta[JSON] = as_json
-    processes = _processes(coordinator, process)
+    processes = processes_of(coordinator, process)
     count = 1 if processes is None else processes.count
     devices = count if devices is None else devices
     if devices % count:
@@ -352,20 +363,6 @@ def run(
         answer(report, as_json=as_json, quiet=quiet, verbose=verbose)
     if report.stopped or report.interrupted:
         ctx.exit(Status.INTERRUPTED if report.interrupted else Status.NUMERICS)
-
-
-def _processes(coordinator: str | None, process: str | None) -> Processes | None:
-    """The processes of a run; None for one."""
-    from pdesl.run.accelerator import Processes
-
-    if coordinator is None and process is None:
-        return None
-    if coordinator is None or process is None:
-        raise click.UsageError("several processes need both --coordinator and --process")
-    try:
-        return Processes.parse(coordinator, process)
-    except ValueError as error:
-        raise click.UsageError(str(error)) from None
 
 
 @commands.command(short_help="Print what the compiler makes of a problem.")

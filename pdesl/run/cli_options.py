@@ -136,9 +136,3 @@ solver = click.option(
     shell_complete=_methods,
     help="Another method than the file's, such as pinn.",
 )
-devices = click.option(
-    "--devices",
-    type=click.IntRange(1, 65_536),
-    metavar="N",
-    help="Divide the work among N devices.  [default: one of each process]",
-)

@@ -34,12 +34,14 @@ def compilations() -> Iterator[Callable[[], dict[str, float]]]:
         **dict.fromkeys(_SECONDS.values(), 0.0), "programs": 0, "from_cache": 0,
     }  # fmt: skip
 
-    def lasted(event: str, duration: float, **_: Any) -> None:
+    def lasted(event: str, duration_secs: float, **kwargs: Any) -> None:
+        del kwargs
         if name := _SECONDS.get(event):
-            found[name] += duration
+            found[name] += duration_secs
             found["programs"] += name == "compile_seconds"
 
-    def happened(event: str, **_: Any) -> None:
+    def happened(event: str, **kwargs: Any) -> None:
+        del kwargs
         if name := _COUNTS.get(event):
             found[name] += 1
 

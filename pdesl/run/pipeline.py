@@ -47,6 +47,7 @@ from pdesl.run.progress import stage as observed
 from pdesl.run.refusals import no_checkpoints, only_fits
 from pdesl.run.solution import Solution
 from pdesl.run.words import describe
+from pdesl.solvers.memory_estimate import estimate_memory, memory_line, memory_mistake
 from pdesl.solvers.methods import (
     bind_options,
     choose_method,
@@ -176,10 +177,18 @@ def _with_metric(system: System, stated: Problem) -> System:
 # -- check and show ------------------------------------------------------------------------
 
 
-def check(source: Source, overrides: Sequence[str] = (), profile: str | None = None) -> CheckReport:
+def check(
+    source: Source,
+    overrides: Sequence[str] = (),
+    profile: str | None = None,
+    *,
+    memory: float | None = None,
+    devices: int = 1,
+) -> CheckReport:
     """Every mistake of a problem, and what kind it is; solves nothing.
 
-    What the chosen method cannot solve is a note, since another method may.
+    What the chosen method cannot solve is a note, since another method may. With `memory`, bytes
+    of each of the devices, a run that would need more is a mistake.
 
     Raises:
         ProblemError: a text or problem so wrong that there is no system.
@@ -215,6 +224,13 @@ def check(source: Source, overrides: Sequence[str] = (), profile: str | None = N
             notes = [*requirements(method, system, options), *refused]
             if not is_wrong(found):
                 summary = describe(system, method, options)
+                if memory is not None and not notes:
+                    own = method, system, choice, options, values
+                    parts = estimate_memory(*own, devices)
+                    line = memory_line(parts, devices) if parts else "memory: no estimate"
+                    summary = (*summary, f"  {line}")
+                    mistake = memory_mistake(*own, memory, devices)
+                    found += [] if mistake is None else [mistake]
                 found += [replace(d, severity=Severity.NOTE) for d in notes]
     except ProblemError as error:
         found += error.diagnostics

@@ -151,8 +151,8 @@ def _entries(
     base = float(points * sum(a + outputs * b for a, b in pairwise(sizes)) + extra * parameters)
     table = 0.0 if layered else float(rows * parameters)
     return {
-        "gram": base + table + 1.5 * rows**2,
-        "dense": base + table + 2.0 * parameters**2,
+        "gram": base + table + 4.25 * rows**2,
+        "dense": base + table + 3.25 * parameters**2,
         "landmark_nystrom_cg": base + table + 3.0 * rows * rank,
         "gaussian_nystrom_cg": base + 3.0 * parameters * 300,
         "cg": base + 6.0 * parameters,
