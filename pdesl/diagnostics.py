@@ -140,6 +140,10 @@ class ProblemError(PdeslError):
         self.diagnostics = tuple(diagnostics)
         super().__init__(render_all(self.diagnostics))
 
+    def __reduce__(self) -> tuple[type[ProblemError], tuple[tuple[Diagnostic, ...]]]:
+        """What another process makes the error from."""
+        return type(self), (self.diagnostics,)
+
 
 class CapabilityError(ProblemError):
     """A correct problem that the chosen method cannot solve."""

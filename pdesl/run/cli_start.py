@@ -84,6 +84,10 @@ def new(
 @settings
 @profile
 @click.option("--seed", type=click.IntRange(0, 2**32 - 1), help="Seed of every run.")
+@click.option(
+    "--processes", type=click.IntRange(1, 1024), default=1, show_default=True, metavar="N",
+    help="Runs at a time, each in a process with its share of cores and GPUs.",
+)  # fmt: skip
 @click.option("-q", "--quiet", is_flag=True, help="Only the table.")
 @as_json
 @click.pass_context
@@ -95,6 +99,7 @@ def sweep(
     overrides: tuple[str, ...],
     profile: str | None,
     seed: int | None,
+    processes: int,
     quiet: bool,
     as_json: bool,
 ) -> None:
@@ -110,6 +115,7 @@ def sweep(
     \b
     pdesl sweep heat.pde
     pdesl sweep heat.pde --set "sweep.κ=[1, 2]" -o out
+    pdesl sweep heat.pde --processes 4
     """
     from pdesl.run.accelerator import configure_jax
     from pdesl.run.progress import make_observer
@@ -130,6 +136,7 @@ def sweep(
             profile=profile,
             seed=seed,
             observer=observer,
+            processes=processes,
         )
     answer(report, as_json=as_json, quiet=quiet)
     ctx.exit(Status.DONE if report.met else Status.BOUND)

@@ -19,8 +19,8 @@ import sympy
 
 from pdesl.diagnostics import Diagnostic, ProblemError, Source
 from pdesl.run.folder import OutputFolder, default_folder
+from pdesl.run.members import Member, solve_member, solve_members
 from pdesl.run.metrics import versions
-from pdesl.run.pipeline import run
 from pdesl.run.progress import Observer
 from pdesl.run.studies import StudyReport
 from pdesl.symbolic.elaborate import elaborate_source
@@ -84,6 +84,7 @@ def sweep(
     profile: str | None = None,
     seed: int | None = None,
     observer: Observer | None = None,
+    processes: int = 1,
 ) -> StudyReport:
     """Solve a problem for every combination of the values of its block `sweep`.
 
@@ -92,6 +93,7 @@ def sweep(
         output: the folder; `results/NAME_sweep` by default. Run k has the folder `run_00k` in it.
         solver, overrides, profile, seed: for every run, as for `pipeline.run`.
         observer: hears of every run.
+        processes: how many runs are at work at a time; see `members.solve_members`.
 
     Raises:
         ProblemError: the problem or a combination is wrong; E523 where there is nothing to sweep.
@@ -99,25 +101,34 @@ def sweep(
     """
     problem = elaborate_source(source, overrides, profile)
     wanted = combinations(problem)
-    runs: list[_Run] = []
     digits = max(len(str(len(wanted))), 2)
     with OutputFolder(output or default_folder(f"{problem.name}_sweep")) as folder:
-        for number, values in enumerate(wanted, 1):
-            shown = {name: show_option(value) for name, value in values.items()}
-            label = ", ".join(f"{name} = {text}" for name, text in shown.items())
-            if observer is not None:
-                observer.say(f"run {number} of {len(wanted)}: {label}")
-            settings = [*overrides, *(f"{_setting(n)}={text}" for n, text in shown.items())]
-            report = run(
-                source,
-                output=folder.path / f"run_{number:0{digits}d}",
-                solver=solver,
-                overrides=settings,
-                profile=profile,
-                seed=seed,
-                observer=observer,
+        texts = [{n: show_option(v) for n, v in values.items()} for values in wanted]
+        members = [
+            Member(
+                source, folder.path / f"run_{number:0{digits}d}", solver,
+                (*overrides, *(f"{_setting(n)}={text}" for n, text in shown.items())),
+                profile, seed,
             )
-            runs.append(_Run(number, shown, report.metrics))
+            for number, shown in enumerate(texts, 1)
+        ]  # fmt: skip
+
+        def say(position: int, word: str = "") -> None:
+            label = ", ".join(f"{name} = {text}" for name, text in texts[position].items())
+            if observer is not None:
+                observer.say(f"run {position + 1} of {len(wanted)}{word}: {label}")
+
+        if processes > 1:
+            found = solve_members(members, processes, lambda k: say(k, " has ended"))
+        else:
+            found = []
+            for position, member in enumerate(members):
+                say(position)
+                found.append(solve_member(member, observer))
+        runs = [
+            _Run(number, shown, own)
+            for number, (shown, own) in enumerate(zip(texts, found, strict=True), 1)
+        ]
         columns = _columns(runs)
         folder.write("sweep.csv", lambda path: _write(path, _csv(columns)))
         numeric = [_numeric(value) for value in wanted[0].values()]

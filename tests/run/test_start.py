@@ -3,18 +3,30 @@
 import csv
 import json
 import os
+import pickle
 import subprocess
 import sys
 from pathlib import Path
 
 import matplotlib.image
+import numpy as np
 import pytest
 from click.testing import CliRunner
 
-from pdesl.diagnostics import ProblemError, Severity, Source
+from pdesl.diagnostics import (
+    CapabilityError,
+    Diagnostic,
+    OutputError,
+    PdeslError,
+    ProblemError,
+    Severity,
+    SolverError,
+    Source,
+)
 from pdesl.language.parser import parse_or_raise
 from pdesl.run.catalogue import KINDS, rows
 from pdesl.run.cli import Status, commands
+from pdesl.run.members import share_of_machine
 from pdesl.run.pipeline import check, compile
 from pdesl.run.sweeps import combinations
 from pdesl.run.templates import TEMPLATES
@@ -187,3 +199,46 @@ def test_verbose_shows_options_and_seconds(tmp_path: Path):
     assert result.exit_code == Status.DONE
     for words in ("option order = 4", "seconds solve", "count unknowns"):
         assert words in result.stdout
+
+
+def test_a_sweep_in_processes_is_the_same(tmp_path: Path):
+    path = tmp_path / "swept.pde"
+    few = SWEPT.replace("[1, 3]", "[2, 1]").replace("solver.order = [2, 4]", "solver.order = [4]")
+    path.write_text(few, encoding="utf-8")
+    tables = []
+    for processes in ("1", "2"):
+        folder = tmp_path / processes
+        result = invoke("sweep", str(path), "-o", str(folder), "-q", "--processes", processes)
+        assert result.exit_code in (Status.DONE, Status.BOUND), result.output
+        with (folder / "sweep.csv").open(encoding="utf-8", newline="") as stream:
+            tables.append(
+                [[float(v) for v in list(r.values())[:-1]] for r in csv.DictReader(stream)]
+            )
+        assert (folder / "run_02" / "metrics.json").exists()
+    # Errors of 1e-9 are rounding errors in part, which the number of threads changes.
+    assert np.allclose(tables[0], tables[1], rtol=1e-6, atol=1e-12)
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        ProblemError([Diagnostic("E501", "wrong", None, helps=("better",))]),
+        CapabilityError([Diagnostic("E646", "beyond")]),
+        SolverError("broken", code="E740", advice="less"),
+        OutputError("full", code="E815"),
+    ],
+)
+def test_errors_travel_between_processes(error: PdeslError):
+    found = pickle.loads(pickle.dumps(error))
+    assert type(found) is type(error)
+    assert vars(found) == vars(error)
+
+
+def test_processes_share_graphics_processors():
+    assert share_of_machine(3, 4, []) == {}
+    assert [share_of_machine(k, 2, ["0", "5"]) for k in range(2)] == [
+        {"CUDA_VISIBLE_DEVICES": "0"}, {"CUDA_VISIBLE_DEVICES": "5"}
+    ]  # fmt: skip
+    three = [share_of_machine(k, 3, ["0", "1"]) for k in range(3)]
+    assert [own["CUDA_VISIBLE_DEVICES"] for own in three] == ["0", "1", "0"]
+    assert {own["XLA_PYTHON_CLIENT_MEM_FRACTION"] for own in three} == {"0.450"}

@@ -1,0 +1,116 @@
+"""Members of a sweep in processes of their own, each with its share of the machine."""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import ProcessPoolExecutor, as_completed
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from pdesl.diagnostics import PdeslError, Source
+from pdesl.run.progress import Observer
+
+__all__ = ["Member", "share_of_machine", "solve_member", "solve_members"]
+
+
+@dataclass(frozen=True, slots=True)
+class Member:
+    """One run: the arguments of `pipeline.run` that a process needs."""
+
+    source: Source
+    output: Path
+    solver: str | None
+    overrides: tuple[str, ...]
+    profile: str | None
+    seed: int | None
+
+
+def solve_members(
+    members: Sequence[Member], processes: int, ended: Callable[[int], None]
+) -> list[Mapping[str, Any]]:
+    """The metrics of every member, in their order.
+
+    Args:
+        members: each with a folder of its own.
+        processes: how many work at a time. Of the graphics processors that are visible each has
+            one, in turn; of the processor's cores an equal share.
+        ended: hears the position of a member that has ended.
+
+    Raises:
+        PdeslError: that of the first member that failed; results before it stay.
+    """
+    context = multiprocessing.get_context("spawn")
+    numbers = context.Queue()
+    for number in range(processes):
+        numbers.put(number)
+    found: dict[int, Mapping[str, Any]] = {}
+    with ProcessPoolExecutor(
+        processes, mp_context=context, initializer=_settle, initargs=(numbers, processes)
+    ) as pool:
+        futures = {pool.submit(_solve, member): k for k, member in enumerate(members)}
+        try:
+            for future in as_completed(futures):
+                metrics, error = future.result()
+                if error is not None:
+                    raise error
+                found[futures[future]] = metrics
+                ended(futures[future])
+        except BaseException:
+            pool.shutdown(wait=False, cancel_futures=True)
+            raise
+    return [found[k] for k in range(len(members))]
+
+
+def _settle(numbers: Any, processes: int) -> None:
+    """Take a share of the machine, before JAX starts."""
+    from pdesl.run.accelerator import configure_jax
+
+    number = numbers.get()
+    for name, value in share_of_machine(number, processes, list(_graphics())).items():
+        os.environ[name] = value
+    if hasattr(os, "sched_setaffinity"):
+        cores = sorted(os.sched_getaffinity(0))
+        if len(cores) >= processes:
+            os.sched_setaffinity(0, cores[number::processes])
+    configure_jax()
+
+
+def _graphics() -> Iterator[str]:
+    """Names of the graphics processors that a program may use."""
+    visible = os.environ.get("CUDA_VISIBLE_DEVICES")
+    if visible is not None:
+        yield from (name for name in visible.split(",") if name.strip())
+        return
+    yield from (str(k) for k in range(64) if os.path.exists(f"/dev/nvidia{k}"))
+
+
+def share_of_machine(number: int, processes: int, graphics: Sequence[str]) -> dict[str, str]:
+    """What the environment of process `number` says: its graphics processor, and a part of it."""
+    if not graphics:
+        return {}
+    chosen = {"CUDA_VISIBLE_DEVICES": graphics[number % len(graphics)]}
+    sharing = -(-processes // len(graphics))
+    if sharing > 1:
+        chosen["XLA_PYTHON_CLIENT_MEM_FRACTION"] = f"{0.9 / sharing:.3f}"
+    return chosen
+
+
+def solve_member(member: Member, observer: Observer | None = None) -> Mapping[str, Any]:
+    """The metrics of a member, solved here; errors as for `pipeline.run`."""
+    from pdesl.run.pipeline import run
+
+    return run(
+        member.source, output=member.output, solver=member.solver, overrides=member.overrides,
+        profile=member.profile, seed=member.seed, observer=observer,
+    ).metrics  # fmt: skip
+
+
+def _solve(member: Member) -> tuple[Mapping[str, Any], PdeslError | None]:
+    # An error is a result, so that one process cannot break the pool of the others.
+    try:
+        return solve_member(member), None
+    except PdeslError as error:
+        return {}, error
