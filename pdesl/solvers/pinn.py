@@ -30,7 +30,7 @@ from pdesl.solvers.trained import new_network, time_slices, train
 from pdesl.solvers.training import Residuals
 from pdesl.solvers.weights import Term, describe_weights, make_terms, row_places, weighted_sum
 
-__all__ = ["solve"]
+__all__ = ["row_parts", "solve"]
 
 
 class Data(eqx.Module):
@@ -99,7 +99,9 @@ def solve(task: Task, reporter: Reporter) -> SolverResult:
     mesh = make_mesh(task.devices)
     data = Data(rows, terms, options.chunk)
     if mesh is not None:
-        data = divided(Data(tuple(_parts(r, mesh.size) for r in rows), terms, options.chunk), mesh)
+        data = divided(
+            Data(tuple(row_parts(r, mesh.size) for r in rows), terms, options.chunk), mesh
+        )
     return train(
         task,
         network,
@@ -116,6 +118,7 @@ def solve(task: Task, reporter: Reporter) -> SolverResult:
     )
 
 
-def _parts(row: PointRow, devices: int) -> PointRow:
+def row_parts(row: PointRow, devices: int) -> PointRow:
+    """The points of a row for each device."""
     count = len(row.data.forcing)
     return row.parts(parts(np.arange(count), devices), kept(count, devices))

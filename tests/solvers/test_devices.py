@@ -17,12 +17,20 @@ CASES += [(name, 8) for name in (*EVERYWHERE, "dt_pinn_slices", "sinode_damped")
 FLAGS = "--xla_backend_optimization_level=0 --xla_llvm_disable_expensive_passes=true"
 
 
-def start(folder: Path, *arguments: str) -> subprocess.Popen[str]:
-    environment = {**os.environ, "JAX_PLATFORMS": "cpu", "XLA_FLAGS": FLAGS}
+def start(folder: Path, *arguments: str, platform: str = "cpu") -> subprocess.Popen[str]:
+    environment = {**os.environ, "JAX_PLATFORMS": platform, "XLA_FLAGS": FLAGS}
     return subprocess.Popen(
         [sys.executable, str(WORKER), str(folder), *arguments],
         env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
     )  # fmt: skip
+
+
+def write_courses(folder: Path) -> None:
+    """The data of the fits."""
+    times = np.linspace(0.0, 4.0, 38)
+    table = np.column_stack([times, 1.5 + np.sin(times), 1.0 + 0.5 * np.cos(times)])
+    names = {"header": "t,hare,lynx", "comments": ""}
+    np.savetxt(folder / "courses.csv", table, delimiter=",", fmt="%.6f", **names)
 
 
 def finish(process: subprocess.Popen[str]) -> None:
@@ -34,11 +42,7 @@ def finish(process: subprocess.Popen[str]) -> None:
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The solutions on one and eight virtual devices, and those of two processes."""
     found = tmp_path_factory.mktemp("devices")
-    times = np.linspace(0.0, 4.0, 38)
-    table = np.column_stack([times, 1.5 + np.sin(times), 1.0 + 0.5 * np.cos(times)])
-    np.savetxt(
-        found / "courses.csv", table, delimiter=",", header="t,hare,lynx", comments="", fmt="%.6f"
-    )
+    write_courses(found)
     finish(start(found, "virtual", "1,8"))
     with socket.socket() as listener:
         listener.bind(("127.0.0.1", 0))
@@ -54,3 +58,14 @@ def test_devices_change_nothing(folder: Path, case: str, devices: int) -> None:
     one = np.load(folder / f"{case}-1.npy")
     several = np.load(folder / f"{case}-{devices}.npy")
     assert np.max(np.abs(several - one)) <= 1e-10 * np.max(np.abs(one))
+
+
+@pytest.mark.gpu
+def test_a_gpu_finds_what_the_processor_finds(tmp_path: Path) -> None:
+    for platform in ("cpu", "cuda"):
+        (tmp_path / platform).mkdir()
+        write_courses(tmp_path / platform)
+        finish(start(tmp_path / platform, "virtual", "1", platform=platform))
+    for case in {name for name, _ in CASES}:
+        found = [np.load(tmp_path / p / f"{case}-1.npy") for p in ("cpu", "cuda")]
+        assert np.max(np.abs(found[1] - found[0])) <= 1e-8 * np.max(np.abs(found[0]))
