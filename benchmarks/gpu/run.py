@@ -237,8 +237,8 @@ def overhead(tiny: bool) -> Figures:
     calls.append(compiled_gradient(summed(pinn.loss, mesh), there, line)[1])
     times: list[list[float]] = [[], []]
     for _ in range(40 if tiny else 60):
-        for call, own in zip(calls, times, strict=True):
-            own.append(seconds_of(call, 1))
+        for call, taken in zip(calls, times, strict=True):
+            taken.append(seconds_of(call, 1))
     ratios = [b / a for a, b in zip(*times, strict=True)]
     found: Figures = {"one_device_over_none": statistics.median(ratios), "devices": {}}
     count = 1
