@@ -8,6 +8,15 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from scipy.sparse import csr_matrix
+from scipy.spatial import KDTree
+
+from pdesl.diagnostics import CapabilityError, SolverError
+from pdesl.lowering.devices import kept, make_mesh, parts
+from pdesl.lowering.halo import divide_nodes
+from pdesl.lowering.nodal import NodalRow, NodalSystem, NodalTerm
+from pdesl.run import pipeline
+from pdesl.run.accelerator import Processes, configure_jax
 
 WORKER = Path(__file__).with_name("devices_worker.py")
 EVERYWHERE = ("dt_pinn", "pinn", "neural_ivp", "sinode")
@@ -58,6 +67,62 @@ def test_devices_change_nothing(folder: Path, case: str, devices: int) -> None:
     one = np.load(folder / f"{case}-1.npy")
     several = np.load(folder / f"{case}-{devices}.npy")
     assert np.max(np.abs(several - one)) <= 1e-10 * np.max(np.abs(one))
+
+
+def test_more_devices_than_there_are() -> None:
+    with pytest.raises(SolverError, match="are asked for") as caught:
+        make_mesh(4096)
+    assert caught.value.code == "E780"
+    assert "XLA_FLAGS" in caught.value.advice or "JAX_PLATFORMS=cpu" in caught.value.advice
+
+
+def test_a_method_with_nothing_to_divide() -> None:
+    with pytest.raises(CapabilityError, match="nothing to divide") as caught:
+        pipeline.solve(pipeline.load_source("linear_poisson_disk"), solver="rbf_fd", devices=2)
+    assert caught.value.diagnostics[0].code == "E646"
+
+
+def test_processes_are_read() -> None:
+    assert Processes.parse("host:9911", "1/4") == Processes("host:9911", 1, 4)
+    for coordinator, process in (("host", "0/2"), ("host:x", "0/2"), ("h:1", "2/2"), ("h:1", "2")):
+        with pytest.raises(ValueError, match="such as"):
+            Processes.parse(coordinator, process)
+
+
+def test_virtual_devices_are_asked_for_once() -> None:
+    environment = {"JAX_COMPILATION_CACHE_DIR": "", "XLA_FLAGS": "--xla_dump_to=x"}
+    configure_jax(environment, devices=8)
+    first = environment["XLA_FLAGS"]
+    assert first == "--xla_dump_to=x --xla_force_host_platform_device_count=8"
+    configure_jax(environment, devices=4)
+    assert environment["XLA_FLAGS"] == first
+
+
+def test_parts_hold_every_row_once() -> None:
+    table = np.arange(22.0).reshape(11, 2)
+    found, flags = parts(table, 4), kept(11, 4)
+    assert found.shape == (4, 3, 2)
+    assert np.array_equal(found[flags], table)
+
+
+def test_nodes_are_divided_along_a_curve() -> None:
+    points = np.random.default_rng(0).uniform(0, 1, (403, 2))
+    near = np.asarray(KDTree(points).query(points, 9)[1])
+    matrix = csr_matrix((np.ones(near.size), near.ravel(), np.arange(0, near.size + 1, 9)))
+    term = NodalTerm(matrix, 0, 0)
+    row = NodalRow(
+        "row", "interior", np.arange(403), (term,), (), None, None, np.zeros((0, 403)),
+        np.zeros(403),
+    )  # fmt: skip
+    found = divide_nodes(NodalSystem(points, (row,), (), ()), 5)
+    own = np.concatenate([found.rows[0][d][found.kept[0][d]] for d in range(5)])
+    assert np.array_equal(np.sort(own), np.arange(403))
+    for device, received in enumerate(found.halo):
+        needed = np.unique(near[found.owner == device])
+        outside = needed[found.owner[needed] != device]
+        assert np.array_equal(np.sort(np.concatenate(list(received.values()))), outside)
+        # A compact part of 80 nodes has a rim of a stencil's width.
+        assert len(outside) < 80
 
 
 @pytest.mark.gpu
