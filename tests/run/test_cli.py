@@ -59,7 +59,11 @@ class Pipeline:
         path = Path(name)
         return Source(name, path.read_text(encoding="utf-8") if path.exists() else TEXT)
 
-    def check(self, source: Source, overrides: tuple[str, ...], profile: str | None = None) -> Any:
+    def check(
+        self, source: Source, overrides: tuple[str, ...], profile: str | None = None, *,
+        memory: float | None = None, devices: int = 1,
+    ) -> Any:  # fmt: skip
+        del memory, devices
         self.calls.append(("check", (source.name, overrides)))
         self.action()
         return SimpleNamespace(diagnostics=self.diagnostics, summary=("steady", "second order"))
@@ -89,7 +93,7 @@ def pipeline(monkeypatch: pytest.MonkeyPatch) -> Pipeline:
     fake = Pipeline()
     monkeypatch.setitem(sys.modules, "pdesl.run.pipeline", fake)  # type: ignore[arg-type]
     monkeypatch.setattr(pdesl.run, "pipeline", fake, raising=False)
-    monkeypatch.setattr(accelerator, "configure_jax", lambda: None)
+    monkeypatch.setattr(accelerator, "configure_jax", lambda **_: None)
     monkeypatch.delenv("PDESL_TRACEBACK", raising=False)
     return fake
 
@@ -101,7 +105,7 @@ def invoke(*arguments: str, **options: Any) -> Result:
 def test_run_passes_every_option(pipeline: Pipeline):
     result = invoke(
         "run", "heat.pde", "-o", "out", "--solver", "pinn", "--set", "solver.order=5",
-        "--set", "parameters.κ=2", "--profile", "quick", "--seed", "3",
+        "--set", "parameters.κ=2", "--profile", "quick", "--seed", "3", "--devices", "4",
     )  # fmt: skip
     assert result.exit_code == Status.DONE, result.stderr
     name, options = pipeline.calls[0][1]
@@ -113,6 +117,8 @@ def test_run_passes_every_option(pipeline: Pipeline):
         "profile": "quick",
         "seed": 3,
         "resume": False,
+        "devices": 4,
+        "writes": True,
     }
     assert result.stderr.startswith("nodes: 0.00 s (1,663 nodes)")
     assert result.stdout.splitlines() == [
@@ -322,6 +328,7 @@ def test_the_fake_has_the_signatures_of_the_pipeline():
         wanted = list(inspect.signature(getattr(real, name)).parameters)
         if name == "run":
             options = ["output", "solver", "overrides", "profile", "seed", "observer", "resume"]
+            options += ["devices", "writes"]
             assert wanted == ["source", *options]
         else:
             assert wanted == fake
