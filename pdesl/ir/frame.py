@@ -35,6 +35,7 @@ def frame_of(problem: Problem) -> Frame:
         tuple(i for i, c in enumerate(problem.coordinates) if c.kind == "space"),
         time,
         metric_of(problem),
+        is_graph=problem.shape is not None and problem.shape.kind == "graph",
     )
 
 

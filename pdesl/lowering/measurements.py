@@ -24,7 +24,7 @@ import numpy as np
 
 from pdesl.diagnostics import Diagnostic, ProblemError, Span
 from pdesl.language.names import suggest
-from pdesl.lowering.data_file import DataFile, data_mistake, read_data_file
+from pdesl.symbolic.data_file import DataFile, data_mistake, read_data_file
 from pdesl.symbolic.problem import DataSet, Problem
 
 __all__ = ["Measurements", "read_measurements"]

@@ -1,7 +1,7 @@
 """Where a semi-discrete system lives: nodes, matrices of spatial operators, interpolation.
 
-A `NodalSpace` is an RBF-FD cloud (any region, up to three dimensions), a tensor grid (a box), or
-one node without coordinates (a problem in time alone). Its nodes are in the order interior,
+A `NodalSpace` is an RBF-FD cloud (any region, up to three dimensions), a tensor grid (a box), a
+graph, or one node without coordinates (a problem in time alone). Its nodes are in the order interior,
 boundary, ghost; a field is an array (M,).
 """
 
@@ -20,14 +20,16 @@ from pdesl.lowering.differences import derivative_matrix
 from pdesl.lowering.rbffd import make_weights, to_csr
 
 if TYPE_CHECKING:
-    from pdesl.symbolic.geometry import Region
+    from pdesl.symbolic.geometry import Graph, Region
 
 __all__ = [
+    "GraphSpace",
     "GridSpace",
     "NodalSpace",
     "PointSpace",
     "RbfSpace",
     "SpaceOperator",
+    "make_graph",
     "make_grid",
     "make_point",
 ]
@@ -136,6 +138,60 @@ def make_point() -> PointSpace:
     """The space of a problem in time alone."""
     none, place = np.zeros((0, 0)), np.zeros((1, 0))
     return PointSpace(Cloud(place, none, none, none, np.zeros(0, int), (), np.ones(1), ()))
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class GraphSpace:
+    """The nodes of a graph, at which jets of order 2k are powers of its Laplacian."""
+
+    cloud: Cloud
+    graph: Graph
+
+    @property
+    def points(self) -> np.ndarray:
+        return self.cloud.evaluation
+
+    def without_ghosts(self) -> GraphSpace:
+        return self
+
+    def operators(
+        self, centres: np.ndarray, terms: Sequence[SpaceOperator]
+    ) -> list[scipy.sparse.csr_matrix]:
+        found = []
+        for operator in terms:
+            total: Any = scipy.sparse.csr_matrix((len(centres), len(self.points)))
+            for index, coefficient in operator.items():
+                scale = np.broadcast_to(np.asarray(coefficient, float), (len(centres),))
+                total = total + scipy.sparse.diags_array(scale) @ self._matrix(index)[centres]
+            found.append(scipy.sparse.csr_matrix(total))
+        return found
+
+    def _matrix(self, index: tuple[int, ...]) -> scipy.sparse.csr_matrix:
+        """The operator that the jet of an order stands for (see `symbolic.operators.Frame`)."""
+        (order,) = index
+        if order == 1:
+            return self.graph.weights
+        assert order % 2 == 0, index
+        total: Any = scipy.sparse.identity(self.graph.nodes, format="csr")
+        laplacian = self.graph.laplacian()
+        for _ in range(order // 2):
+            total = laplacian @ total
+        return total
+
+    def interpolation(self, places: np.ndarray) -> scipy.sparse.csr_matrix:
+        """Values at the nodes that are named; a place between numbers means the nearer one."""
+        nodes = np.clip(np.round(places[:, 0]), 0, self.graph.nodes - 1).astype(int)
+        entries = np.ones(len(nodes)), (np.arange(len(nodes)), nodes)
+        return scipy.sparse.csr_matrix(entries, (len(nodes), self.graph.nodes))
+
+
+def make_graph(graph: Graph) -> GraphSpace:
+    """The space of a graph's nodes, each at its number."""
+    numbers, none = np.arange(float(graph.nodes))[:, None], np.zeros((0, 1))
+    cloud = Cloud(
+        numbers, none, none, none, np.zeros(0, int), (), np.ones(graph.nodes), graph.periods
+    )
+    return GraphSpace(cloud, graph)
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -30,7 +30,7 @@ from pdesl.lowering.learned_space import (
 from pdesl.lowering.learned_system import BoundaryData, LearnedSystem, Lift, Observation, RowGroup
 from pdesl.lowering.learned_terms import TermFunction, make_terms
 from pdesl.lowering.places import Places
-from pdesl.lowering.space import GridSpace, NodalSpace
+from pdesl.lowering.space import GraphSpace, GridSpace, NodalSpace
 
 __all__ = ["Lowered", "StiffTables", "on_grid", "on_nodes", "without_space"]
 
@@ -400,6 +400,8 @@ def on_nodes(
     order = None
     if isinstance(space, GridSpace):
         order = np.asarray(space.place)
+    elif isinstance(space, GraphSpace):
+        order = own
     return Lowered(system, learned, stiff, points, values, None, space, order)
 
 

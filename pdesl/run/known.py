@@ -20,7 +20,7 @@ from pdesl.ir.system import System
 from pdesl.run.progress import Observer
 from pdesl.run.progress import stage as observed
 from pdesl.solvers.binding import bind_nested
-from pdesl.solvers.line_choices import NO_SPACE, line_choices
+from pdesl.solvers.line_choices import line_choices
 from pdesl.solvers.methods import (
     Method,
     bind_options,
@@ -28,7 +28,7 @@ from pdesl.solvers.methods import (
     requirements,
     size_mistakes,
 )
-from pdesl.solvers.options import NESTED, MethodOfLinesOptions
+from pdesl.solvers.options import NESTED, SPACE_OPTIONS, MethodOfLinesOptions
 from pdesl.symbolic.options import Loaded, show_option
 from pdesl.symbolic.problem import Choice, OptionValue, Problem
 
@@ -233,7 +233,7 @@ def coarser(method: Method, choice: Choice, task: Task) -> Choice:
 def _coarser_inner(name: str, value: Choice, options: Any, task: Task) -> Choice:
     if name == "space" and value.name == "automatic" and isinstance(options, MethodOfLinesOptions):
         found = line_choices(options, to_evolution(task.system), task.values).space
-        value = value if found == NO_SPACE else Choice(found)
+        value = Choice(found) if found in SPACE_OPTIONS else value
     inner = bind_nested(name, value, task.values)
     known = dict(value.options)
     for entry in dataclasses.fields(inner):

@@ -17,7 +17,7 @@ from pdesl.diagnostics import OutputError, SolverError, Source
 from pdesl.ir.evolution import to_evolution
 from pdesl.ir.normalise import normalise
 from pdesl.ir.system import System
-from pdesl.lowering.data_file import read_data_file
+from pdesl.symbolic.data_file import read_data_file
 from pdesl.lowering.learned import Learned
 from pdesl.lowering.to_learned import Lowered
 from pdesl.run.folder import OutputFolder

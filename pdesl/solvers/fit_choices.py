@@ -230,6 +230,7 @@ def _closure_mistakes(
 ) -> list[Diagnostic]:
     found = []
     spectral = lines is not None and lines.spectral
+    neighbours = spectral or system.frame.is_graph
     for closure in system.problem.closures:
         kind, network = choices.networks[closure.name]
         grid = kind != "mlp" and not spectral
@@ -245,7 +246,7 @@ def _closure_mistakes(
         for jet in row.jets(system.space):
             if jet.field not in system.closures:
                 continue
-            if system.time_order(jet) or (system.space_order(jet) and not spectral):
+            if system.time_order(jet) or (system.space_order(jet) and not neighbours):
                 found.append(
                     Diagnostic(
                         "E645", f"a derivative of the closure `{jet.field}` needs a periodic grid",

@@ -19,7 +19,7 @@ from pdesl.lowering.conditions_at_nodes import assign_conditions
 from pdesl.lowering.imex_spectral import degree_of_nonlinearity, make_periodic_grid
 from pdesl.lowering.learned import Learned
 from pdesl.lowering.learned_system import LearnedSystem
-from pdesl.lowering.space import NodalSpace, RbfSpace, make_grid
+from pdesl.lowering.space import GraphSpace, NodalSpace, RbfSpace, make_graph, make_grid
 from pdesl.lowering.to_learned import Lowered, StiffTables, on_grid, on_nodes, without_space
 from pdesl.lowering.to_nodal_imex import to_nodal_imex
 from pdesl.solvers.base import Reporter, Task
@@ -31,7 +31,7 @@ from pdesl.solvers.implicit_operators import (
     ImplicitOperator,
 )
 from pdesl.solvers.implicit_sparse import operator_of_matrix
-from pdesl.solvers.line_choices import LineChoices
+from pdesl.solvers.line_choices import GRAPH, LineChoices
 from pdesl.solvers.nodes import make_nodes
 
 __all__ = ["discretise", "first_networks", "implicit_operator"]
@@ -64,7 +64,11 @@ def discretise(
         assignment = assign_conditions(system, cloud, task.region, task.values, ghosts=ghosts)
         space = RbfSpace(cloud, own.order, task.periods, assignment.ghosts)
     else:
-        space = make_grid(task.region, lines.points, lines.space_options.order)
+        space = (
+            make_graph(task.region)
+            if lines.space == GRAPH
+            else make_grid(task.region, lines.points, lines.space_options.order)
+        )
         assignment = assign_conditions(
             system, space.cloud, task.region, task.values, ghosts=False
         )  # fmt: skip
@@ -72,7 +76,9 @@ def discretise(
         bare = _without_learning(rows)
         nodal = to_nodal_imex(system, bare, space, assignment, task.values, start)
         lowered = on_nodes(system, rows, space, assignment, nodal, task.values, start)
-        note.text = f"{lowered.learned.size:,} values, {lines.space} of order {space.order}"  # pyright: ignore[reportAttributeAccessIssue]
+        note.text = f"{lowered.learned.size:,} values, {lines.space}"
+        if not isinstance(space, GraphSpace):
+            note.text += f" of order {space.order}"  # pyright: ignore[reportAttributeAccessIssue]
     return lowered
 
 

@@ -29,6 +29,7 @@ from pdesl.solvers.options import (
 from pdesl.symbolic.domain import make_region, numeric_value
 
 __all__ = [
+    "GRAPH",
     "NO_SPACE",
     "LineChoices",
     "line_choices",
@@ -41,6 +42,8 @@ __all__ = [
 BOXES = ("box", "interval", "rectangle")
 #: What stands for the discretisation in space of a problem in time alone.
 NO_SPACE = "none"
+#: What stands for it on a graph, which is discrete as it is.
+GRAPH = "graph"
 EXPONENTIAL_NAMES = ("etd1", "etdrk2", "etdrk4")
 
 
@@ -49,7 +52,8 @@ class LineChoices:
     """The choices, bound: names and their options; `points` along every coordinate of a grid.
 
     `spectral` tells whether the state lives in Fourier space: on a periodic box, where every
-    stiff coefficient is constant. `space` is `NO_SPACE` for a problem in time alone.
+    stiff coefficient is constant. `space` is `NO_SPACE` for a problem in time alone, `GRAPH` on a
+    graph.
     """
 
     space: str
@@ -75,12 +79,14 @@ def line_choices(
     own = bind_nested("space", options.space, values)
     if not system.frame.space_axes:
         name = NO_SPACE  # `line_mistakes` refuses any other choice
+    elif system.frame.is_graph:
+        name = GRAPH  # the same
     elif name == "automatic":
         name = _suited(system)
         own = SPACE_OPTIONS[name]()
     dimension = len(system.frame.space_axes)
     points: tuple[int, ...] = ()
-    if name != NO_SPACE and isinstance(own, GridOptions | FourierOptions):
+    if name not in (NO_SPACE, GRAPH) and isinstance(own, GridOptions | FourierOptions):
         given = own.points
         points = given if isinstance(given, tuple) else (given,) * dimension
         if len(points) != dimension:
@@ -181,6 +187,9 @@ def line_mistakes(
     if choices.space == NO_SPACE and options.space.name != "automatic":
         message = f"`{options.space.name}` discretises space, and this problem has time alone"
         found.append(Diagnostic("E633", message, span, helps=("remove `space = …`",)))
+    if choices.space == GRAPH and options.space.name != "automatic":
+        message = f"`{options.space.name}` discretises space, and the nodes of a graph are given"
+        found.append(Diagnostic("E633", message, span, helps=("remove `space = …`",)))
     if choices.space == "fourier" and not _is_periodic_box(system):
         found.append(_domain("`fourier` needs a box that is periodic in every direction", span))
     if choices.space == "finite_difference":
@@ -259,6 +268,10 @@ def stiff_estimate(
     lower, upper = region.bounding_box()
     if choices.space == NO_SPACE:
         steps = []
+    elif choices.space == GRAPH:
+        # The Laplacian's eigenvalues reach to twice the largest degree (F. R. K. Chung, 1997).
+        degree = float(np.max(region.weights.sum(axis=1)))  # pyright: ignore[reportAttributeAccessIssue]
+        steps = [np.pi / np.sqrt(2 * degree)]
     elif choices.points:
         steps = [float(b - a) / n for a, b, n in zip(lower, upper, choices.points, strict=True)]
     else:

@@ -4,7 +4,7 @@
 
 A holds the stiff linear terms (marked in the file, else chosen by `ir.split`), E all others, and
 B u = g the boundary conditions. In space: RBF-FD on scattered nodes, finite differences on a
-box, Fourier's method on a periodic box, nothing for a problem in time alone; in time:
+box, Fourier's method on a periodic box, nothing for a problem in time alone or on a graph; in time:
 `integrators`.
 """
 
@@ -32,12 +32,12 @@ from pdesl.lowering.imex_spectral import (
     make_periodic_grid,
     to_spectral_imex,
 )
-from pdesl.lowering.space import NodalSpace, RbfSpace, make_grid, make_point
+from pdesl.lowering.space import NodalSpace, RbfSpace, make_graph, make_grid, make_point
 from pdesl.lowering.to_nodal_imex import to_nodal_imex
 from pdesl.solvers.base import Evaluate, Reporter, SolverResult, Task, TrainingReport
 from pdesl.solvers.dense_output import DenseOutput
 from pdesl.solvers.integrators import make_integrator
-from pdesl.solvers.line_choices import NO_SPACE, LineChoices, line_choices
+from pdesl.solvers.line_choices import GRAPH, NO_SPACE, LineChoices, line_choices
 from pdesl.solvers.marching import Control, march
 from pdesl.solvers.nodes import make_nodes
 from pdesl.solvers.options import AdaptiveOptions, MethodOfLinesOptions, ScatteredOptions
@@ -165,6 +165,11 @@ def _discretise(
     if choices.space == NO_SPACE:
         known = make_point()
         cloud = known.cloud
+    elif choices.space == GRAPH:
+        with reporter.stage("nodes") as note:
+            known = make_graph(task.region)
+            cloud = known.cloud
+            note.text = f"{known.graph.nodes:,}, {known.graph.weights.nnz // 2:,} edges"
     elif choices.space == "rbf_fd":
         own: ScatteredOptions = choices.space_options
         cloud = make_nodes(task, ghost=own.ghost, reporter=reporter, options=own)
@@ -187,7 +192,7 @@ def _discretise(
                 choices.space_options.hyperviscosity,
             )  # fmt: skip
         words, note.text = "", f"{nodal.stiff.nnz:,} nonzeros in the stiff part"
-        if choices.space != NO_SPACE:
+        if choices.space not in (NO_SPACE, GRAPH):
             order = choices.space_options.order
             words = f"in space: {choices.space} of order {order}" + (damping and f"; {damping}")
             note.text += f", order {order}"

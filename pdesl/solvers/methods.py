@@ -434,6 +434,15 @@ def requirements(method: Method, system: System, options: Any = None) -> tuple[D
         )
         return tuple(found)
     dimension = len(system.frame.space_axes)
+    if system.frame.is_graph and not isinstance(options, MethodOfLinesOptions):
+        name = problem.space[0].name
+        refuse(
+            "E633",
+            f"solves equations in a continuous space, and `{name}` numbers the nodes of a graph",
+            problem.space[0].span,
+            "choose `method_of_lines`, or `sinode` to learn from data",
+        )
+        return tuple(found)
     if method.stencils and dimension > HIGHEST_STENCIL_DIMENSION:
         span = problem.space[-1].span
         refuse(

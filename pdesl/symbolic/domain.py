@@ -22,7 +22,8 @@ if TYPE_CHECKING:
 
 __all__ = ["SHAPES", "Shape", "ShapeKind", "make_region", "numeric_value"]
 
-Value = sympy.Expr | tuple["Value", ...]
+#: A number, several of them, or (a shape that is read) the name of a file.
+Value = sympy.Expr | str | tuple["Value", ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +42,7 @@ class ShapeKind:
 
     `arguments` maps a name to what it holds: `number`, `point` (one number a dimension),
     `points` (a list of points), `interval` (a pair), `curve` (expressions in one variable) or
-    `level` (an expression in the coordinates). `optional` are those with a default.
+    `level` (an expression in the coordinates) or `file` (its name). `optional` are those with a default.
     """
 
     name: str
@@ -138,6 +139,10 @@ SHAPES: dict[str, ShapeKind] = {
             "level_set", {"function": "level", "lower": "point", "upper": "point"},
             lambda function, lower, upper: _geometry().LevelSet(function, lower, upper, None),
             words="where a function of the coordinates is negative, inside a box",
+        ),
+        ShapeKind(
+            "graph", {"file": "file"}, lambda file: file, dimensions=(1,),
+            words="the nodes of a graph, numbered from 0, with its weighted edges from a file",
         ),
         ShapeKind(
             "union", {}, lambda regions: _geometry().Union(regions), compound=True,
@@ -262,6 +267,9 @@ def _make_region(
             elif sort == "level":
                 inner = _function_of(value, coordinates, values, shape.span)
                 arguments[name] = lambda x, f=inner: f(*np.asarray(x).T)
+            elif sort == "file":
+                folder = shape.span.source.folder if shape.span is not None else ""
+                arguments[name] = geometry.read_graph(str(value), folder, shape.span)
             elif sort == "flags":
                 arguments[name] = tuple(bool(flag) for flag in value)  # type: ignore[union-attr]
             else:

@@ -342,6 +342,11 @@ class Domains:
                     node.span, "function = x² + y² - 1",
                 )  # fmt: skip
             return value
+        if sort == "file":
+            if not isinstance(node, ast.String):
+                raise mistake("E414", f"`{name}` is the name of a file, in quotes", node.span,
+                              f'{shape}("edges.csv")')  # fmt: skip
+            return node.value
         if sort == "number":
             return translator.number(node, f"`{name}`")
         if sort == "points":

@@ -20,7 +20,7 @@ import sympy
 from sympy.core.function import AppliedUndef, UndefinedFunction
 
 from pdesl.diagnostics import PdeslError
-from pdesl.symbolic.jets import JetSpace, NotDifferentiable, TooLarge
+from pdesl.symbolic.jets import Jet, JetSpace, NotDifferentiable, TooLarge
 from pdesl.symbolic.metric import Metric
 from pdesl.symbolic.tensor_components import christoffel_of, component_value
 from pdesl.symbolic.tensors import UP, Symbols, Tensor, curl, lowered, volume_factor
@@ -59,7 +59,9 @@ class Frame:
 
     `metric` gives g_{μν} over all coordinates when the file has a metric (rows in the order of
     `space.coordinates`), None in flat space with Cartesian coordinates; `spatial` is the metric
-    that it induces on space.
+    that it induces on space. On a graph (`is_graph`) the one axis of space numbers nodes: a jet
+    whose order along it is 2k stands for the k-th power of the graph's Laplacian, one of order 1
+    for the sum over neighbours, and there are no derivatives.
     """
 
     space: JetSpace
@@ -67,13 +69,15 @@ class Frame:
     time_axis: int | None = None
     metric: Metric | None = None
     spatial: Metric | None = None
+    is_graph: bool = False
 
     @staticmethod
     def over(
-        space: JetSpace, space_axes: tuple[int, ...], time_axis: int | None, metric: Metric | None
-    ) -> Frame:
+        space: JetSpace, space_axes: tuple[int, ...], time_axis: int | None, metric: Metric | None,
+        *, is_graph: bool = False,
+    ) -> Frame:  # fmt: skip
         spatial = None if metric is None else metric.restricted(space_axes)
-        return Frame(space, space_axes, time_axis, metric, spatial)
+        return Frame(space, space_axes, time_axis, metric, spatial, is_graph)
 
     @property
     def dimension(self) -> int:
@@ -85,6 +89,11 @@ class Frame:
 
     def along(self, expression: Scalar, position: int) -> Scalar:
         """The derivative along the spatial axis at a position among the spatial axes."""
+        if self.is_graph:
+            raise ErasureError(
+                expression, "a graph has no directions to differentiate along",
+                help="`∇²u` is the graph's Laplacian, `neighbours(u)` the sum over neighbours",
+            )  # fmt: skip
         return self.space.total_derivative(expression, self.space_axes[position])
 
 
@@ -192,8 +201,47 @@ def _curl(frame: Frame, node: sympy.Basic, arguments: tuple[Scalar, ...]) -> Sca
     raise ErasureError(node, "a curl needs a vector in two or three dimensions")
 
 
+def _on_graph(frame: Frame, node: sympy.Basic, e: Scalar, order: int) -> Scalar:
+    """A linear operator of a graph on Σ c_k u_k, whose c_k are the same at all nodes.
+
+    There is no rule of products: what multiplies fields must stand outside.
+    """
+    (axis,) = frame.space_axes
+    jets = frame.space.jets(e)
+    symbols = [frame.space.symbol(jet) for jet in jets]
+    moving = {*symbols, frame.space.coordinates[axis]}
+    parts = [(jet, sympy.diff(e, symbol)) for jet, symbol in zip(jets, symbols, strict=True)]
+    rest = sympy.expand(e - sympy.Add(*(c * s for (_, c), s in zip(parts, symbols, strict=True))))
+    if any(c.free_symbols & moving for _, c in parts) or rest.free_symbols & moving:
+        raise ErasureError(
+            node, "on a graph this acts on sums of fields alone, since it has no rule of products",
+            help="give the product a field of its own, with its rate of change as equation",
+        )  # fmt: skip
+    if order == 1 and (rest != 0 or any(jet.orders[axis] for jet in jets)):
+        raise ErasureError(node, "neighbours are summed over for fields themselves",
+                           help="write `neighbours(u)`")  # fmt: skip
+    total: Scalar = sympy.S.Zero
+    for jet, coefficient in parts:
+        if jet.orders[axis] == 1:
+            raise ErasureError(node, "`∇²` of a sum over neighbours is not at hand",
+                               help="write `neighbours` and `∇²` of fields")  # fmt: skip
+        orders = list(jet.orders)
+        orders[axis] += order
+        total += coefficient * frame.space.symbol(Jet(jet.field, tuple(orders)))
+    return total
+
+
+def _neighbours(frame: Frame, node: sympy.Basic, arguments: tuple[Scalar, ...]) -> Scalar:
+    if not frame.is_graph:
+        raise ErasureError(node, "`neighbours` sums over the neighbours of a node, and this domain "
+                           "is no graph", help='declare `i ∈ graph("edges.csv")`')  # fmt: skip
+    return _on_graph(frame, node, arguments[0], 1)
+
+
 def _lap(frame: Frame, node: sympy.Basic, arguments: tuple[Scalar, ...]) -> Scalar:
     count = len(arguments)
+    if frame.is_graph and count == 1:
+        return _on_graph(frame, node, arguments[0], 2)
     if count > 1:
         *vector, component = arguments
         metric, symbols = _space(frame)
@@ -276,6 +324,10 @@ OPERATORS: dict[str, Operator] = {
         Operator(
             "advect", ("vector", "scalar"), "scalar", _advect, "(v·∇)", r"(\mathbf{v}\cdot\nabla)",
             "derivative along a velocity",
+        ),
+        Operator(
+            "neighbours", ("scalar",), "scalar", _neighbours, words="weighted sum over the "
+            "neighbours of a graph's node",
         ),
         Operator("stiff", ("scalar",), "scalar", _same, words="a part to be treated implicitly"),
         Operator("nonstiff", ("scalar",), "scalar", _same, words="a part treated explicitly"),
@@ -374,6 +426,8 @@ def erase(
             result = visit(node.expr)
             for variable, count in node.variable_count:  # type: ignore[misc]
                 axis = _axis(node, variable, frame.space)
+                if frame.is_graph and axis in frame.space_axes:
+                    result = frame.along(result, frame.space_axes.index(axis))
                 for _ in range(int(count)):
                     result = frame.space.total_derivative(result, axis)
             return result

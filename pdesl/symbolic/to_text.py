@@ -318,6 +318,8 @@ def _shape(shape: Shape, syntax) -> ast.Expression:
 
 
 def _point(value, syntax) -> ast.Expression:
+    if isinstance(value, str):
+        return ast.String(value)
     if isinstance(value, tuple):
         return ast.ListLiteral(tuple(_point(v, syntax) for v in value))
     return syntax(value)

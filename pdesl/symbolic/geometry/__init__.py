@@ -2,6 +2,7 @@
 
 from pdesl.symbolic.geometry.combine import Difference, Intersection, Product, Union
 from pdesl.symbolic.geometry.curves import Curve, Polygon
+from pdesl.symbolic.geometry.graph import Graph, read_graph
 from pdesl.symbolic.geometry.levelset import LevelSet
 from pdesl.symbolic.geometry.pieces import BoundarySample, GeometryError, Spacing
 from pdesl.symbolic.geometry.point import Point
@@ -18,6 +19,7 @@ __all__ = [
     "Disk",
     "Ellipse",
     "GeometryError",
+    "Graph",
     "Intersection",
     "Interval",
     "LevelSet",
@@ -27,4 +29,5 @@ __all__ = [
     "Region",
     "Spacing",
     "Union",
+    "read_graph",
 ]
