@@ -194,7 +194,40 @@ def burgers_paper() -> None:
         write(HERE / f"burgers_paper_{points}.h5", t=t, x=x, u=u)
 
 
+# -- graph diffusion -----------------------------------------------------------------------
+
+CLASSES, NODES, FEATURES = 4, 240, 16
+
+
+def graph_diffusion() -> None:
+    """A stochastic block model: 10 neighbours within the class on average, 3 outside.
+
+    Features of norm one, as the citation graphs have them; the classes of an eighth of the nodes
+    are measured, one quantity for each, and all of them kept beside.
+    """
+    rng = np.random.default_rng(0)
+    classes = np.arange(NODES) % CLASSES
+    same = classes[:, None] == classes[None, :]
+    chance = np.where(same, 10 * CLASSES / NODES, 3 * CLASSES / (NODES * (CLASSES - 1)))
+    upper = np.triu(rng.random((NODES, NODES)) < chance, 1)
+    means = rng.normal(size=(CLASSES, FEATURES))
+    features = means[classes] + 3.0 * rng.normal(size=(NODES, FEATURES))
+    features /= np.linalg.norm(features, axis=1, keepdims=True)
+    labelled = rng.permutation(NODES) < NODES // 8
+    shares = {
+        f"y{k + 1}": np.where(labelled, (classes == k).astype(float), np.nan)[None]
+        for k in range(CLASSES)
+    }
+    path = problems_folder() / "graph_diffusion.h5"
+    edges = np.argwhere(upper).astype(np.int32)
+    write(
+        path, edges=edges, nodes=np.array([NODES]), features=features.astype(np.float32),
+        classes=classes.astype(np.int32), t=np.array([4.0]), **shares,
+    )  # fmt: skip
+
+
 MADE = {
+    "graph_diffusion": graph_diffusion,
     "advection_diffusion": advection_diffusion,
     "lotka_volterra": lotka_volterra,
     "ks": ks,

@@ -7,8 +7,8 @@ The paper's network and optimiser (profile `paper`) with steps of 0.2 (0.05 for 
 implicit and exponential schemes, and of 0.001 for explicit RK4. By default on a part of the paper's
 data, 512 snapshots or 2 courses, since some schemes take a minute for an epoch on all of them: the
 loss over time compares schemes on the same data. Schemes that are explicit in the stiff part, or
-implicit in the network, train three times as long as the others. Seconds are those of the processor,
-the first epoch, which compiles, counted as the second. Written to results/: the figure, the losses,
+implicit in the network, train three times as long as the others. Seconds are the processor's, the
+first epoch, which compiles, counted as the second. Written to results/: the figure, the losses,
 when each scheme first fell to the loss that all of them reached, and how much later than IMEX-RK2.
 """
 
@@ -45,9 +45,7 @@ def first_rows(name: str, rows: int) -> str:
     return own.stem
 
 
-def train(
-    experiment: str, scheme: str, data: str, seconds: float
-) -> tuple[np.ndarray, np.ndarray]:
+def train(experiment: str, scheme: str, data: str, seconds: float) -> tuple[np.ndarray, np.ndarray]:
     """Processor seconds and training losses after every epoch, from the end of the first one on."""
     problem, _, _, span, step = EXPERIMENTS[experiment]
     text = f"dt={EXPLICIT_STEP if scheme == 'rk4' else step}"

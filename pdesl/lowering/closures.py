@@ -23,6 +23,7 @@ import numpy as np
 from jax import Array
 
 from pdesl.lowering.activations import activation_named
+from pdesl.lowering.attention import Edges
 
 __all__ = ["ClosureNetwork", "make_closure_network"]
 
@@ -46,8 +47,9 @@ class ClosureNetwork(eqx.Module):
     shape: tuple[int, ...] = eqx.field(static=True)
     width: int = eqx.field(static=True)
 
-    def __call__(self, inputs: Array) -> Array:
-        """Values (batch, places) of inputs (batch, places, channels)."""
+    def __call__(self, inputs: Array, edges: Edges | None = None) -> Array:
+        """Values (batch, places) of inputs (batch, places, channels); `edges` serve attention."""
+        del edges
         dtype = self.weights[0].dtype
         h = inputs / np.asarray(self.scale[:-1], dtype)
         if self.kind == "grid":

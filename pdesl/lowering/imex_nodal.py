@@ -58,7 +58,8 @@ class NodalImex:
 
     `differential` (F·M,) flags the values that obey an equation; `stiff` is the part of A that
     does not change, `moving` the rest, as matrices with a coefficient for each of their rows;
-    `constraints` is B and `data` gives g(t), both with rows at the algebraic values.
+    `constraints` is B and `data` gives g(t), both with rows at the algebraic values; `given`
+    (tables, M) are known values at the nodes, counted after the fields.
     """
 
     space: NodalSpace
@@ -71,6 +72,7 @@ class NodalImex:
     constraints: csr_matrix
     data: tuple[tuple[np.ndarray, TimeFunction], ...]
     start: np.ndarray
+    given: np.ndarray
 
     @property
     def size(self) -> int:
@@ -87,6 +89,10 @@ class NodalImex:
     def table(self, state: np.ndarray) -> np.ndarray:
         """The state as (fields, nodes)."""
         return state.reshape(len(self.fields), -1)
+
+    def _with_given(self, state: np.ndarray) -> np.ndarray:
+        table = self.table(state)
+        return np.concatenate([table, self.given]) if len(self.given) else table
 
     def stiff_at(self, t: float) -> csr_matrix:
         """A(t)."""
@@ -109,7 +115,7 @@ class NodalImex:
         return found
 
     def _jet_values(self, state: np.ndarray) -> list[list[np.ndarray]]:
-        table = self.table(state)
+        table = self._with_given(state)
         return [
             [
                 table[f][g.centres] if m is None else m @ table[f]
@@ -121,7 +127,7 @@ class NodalImex:
     def explicit(self, t: float, state: np.ndarray) -> np.ndarray:
         """E(t, u), zero at algebraic values."""
         found = np.zeros(self.size)
-        out, table = self.table(found), self.table(state)
+        out, table = self.table(found), self._with_given(state)
         jets = self._jet_values(state)
         for row in self.explicit_rows:
             total: Any = 0.0
@@ -149,11 +155,15 @@ class NodalImex:
         blocks: list[tuple[int, int, Any]] = []
         for row in self.explicit_rows:
             group = self.groups[row.group]
-            blocks += [(row.field, f, (row.nodes, m)) for f, m in row.linear]
+            blocks += [
+                (row.field, f, (row.nodes, m)) for f, m in row.linear if f < len(self.fields)
+            ]
             own = [jets[row.group][j] for j in row.jets]
             parts = [(p, c(t)) for p, c in row.moving]
             parts += [(j, s(t, *own)) for j, s in zip(row.jets, row.slopes, strict=True)]
             for position, slope in parts:
+                if group.fields[position] >= len(self.fields):
+                    continue
                 matrix = group.matrices[position]
                 if matrix is None:
                     matrix = selection(group.centres, self.nodes)
@@ -167,7 +177,7 @@ class NodalImex:
     def largest_part(self, t: float, state: np.ndarray) -> str:
         """The row and the part of it, explicit, that is not finite or largest at a state."""
         with np.errstate(all="ignore"):
-            table, jets = self.table(state), self._jet_values(state)
+            table, jets = self._with_given(state), self._jet_values(state)
             sizes: dict[str, float] = {}
             for row in self.explicit_rows:
                 own = jets[row.group]

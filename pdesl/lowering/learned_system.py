@@ -16,6 +16,7 @@ import equinox as eqx
 import jax.numpy as jnp
 from jax import Array
 
+from pdesl.lowering.attention import Edges
 from pdesl.lowering.learned import Learned, Unknowns
 from pdesl.lowering.learned_space import GridJets, JetProvider, multiply
 from pdesl.lowering.learned_terms import TermFunction
@@ -88,6 +89,8 @@ class LearnedSystem(eqx.Module):
         provider: spatial jets.
         groups: the explicit right-hand sides.
         inputs: one function for each closure, with its columns.
+        edges: those of a graph; None elsewhere.
+        given: values (1, places) of closures with nothing to learn, by name.
         closures_at: how many places a closure is evaluated at.
         lift: how boundary conditions give the other values; None on grids and without space.
         moving_data: A acting on boundary data, for each term of A: (n, a).
@@ -101,6 +104,8 @@ class LearnedSystem(eqx.Module):
     provider: JetProvider
     groups: tuple[RowGroup, ...]
     inputs: tuple[tuple[TermFunction, Array], ...]
+    given: dict[str, Array]
+    edges: Edges | None
     lift: Lift | None
     keep: Array | None
     factors: TermFunction | None = eqx.field(static=True)
@@ -130,14 +135,14 @@ class LearnedSystem(eqx.Module):
     def _networks(
         self, tables: Array, time: Any, learned: Learned, unknowns: Array
     ) -> dict[str, Array]:
-        found: dict[str, Array] = {}
+        found = dict(self.given)
         for name, (function, columns), network in zip(
             self.closures, self.inputs, learned.networks, strict=True
         ):
-            jets = self.jets(tables, function.jets, {})
+            jets = self.jets(tables, function.jets, self.given)
             shape = (len(tables), self.places)
             channels = function(jets, list(columns), time, unknowns, shape)
-            found[name] = network(jnp.moveaxis(channels, 0, -1))
+            found[name] = network(jnp.moveaxis(channels, 0, -1), self.edges)
         return found
 
     def jets(
@@ -201,12 +206,21 @@ class LearnedSystem(eqx.Module):
                 total = total + factor * multiply(matrix, data)
         return total
 
+    @property
+    def start_is_learned(self) -> bool:
+        """Whether closures stand in the initial conditions."""
+        return any(jet.field in self.closures for f, _ in self.start for jet in f.jets)
+
     def initial(self, learned: Learned) -> Array:
         """The state (1, n) at the first time, from the initial conditions."""
         unknowns = self.values_of_unknowns(learned)
-        parts = []
+        parts, closures = [], self.given
+        empty = jnp.zeros((1, len(self.fields), self.places))
+        if self.start_is_learned:
+            closures = self._networks(empty, self.first_time, learned, unknowns)
         for function, columns in self.start:
-            (own,) = function((), list(columns), self.first_time, unknowns, (1, columns.shape[1]))
+            jets = self.jets(empty, function.jets, closures)
+            (own,) = function(jets, list(columns), self.first_time, unknowns, (1, self.places))
             parts.append(own)
         flat = jnp.concatenate(parts, axis=1)
         return flat if self.keep is None else flat[:, self.keep]
@@ -219,7 +233,7 @@ class LearnedSystem(eqx.Module):
         clock = times[:, None]
         tables = self.tables(states, clock, learned)
         function = observation.function
-        closures: dict[str, Array] = {}
+        closures = self.given
         if any(jet.field in self.closures for jet in function.jets):
             closures = self._networks(tables, clock, learned, unknowns)
         jets = self.jets(tables, function.jets, closures)

@@ -1,8 +1,8 @@
 """Where a semi-discrete system lives: nodes, matrices of spatial operators, interpolation.
 
 A `NodalSpace` is an RBF-FD cloud (any region, up to three dimensions), a tensor grid (a box), a
-graph, or one node without coordinates (a problem in time alone). Its nodes are in the order interior,
-boundary, ghost; a field is an array (M,).
+graph, or one node without coordinates (a problem in time alone). Its nodes are in the order
+interior, boundary, ghost; a field is an array (M,).
 """
 
 from __future__ import annotations

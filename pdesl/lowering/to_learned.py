@@ -15,6 +15,7 @@ from pdesl.diagnostics import SolverError, Span
 from pdesl.ir.fitting import StiffPart, evolved_expression, stiff_parts
 from pdesl.ir.imex import ImexRow
 from pdesl.ir.system import System
+from pdesl.lowering.attention import Edges
 from pdesl.lowering.conditions_at_nodes import GHOST, VALUE, Assignment
 from pdesl.lowering.emit import evaluate_at
 from pdesl.lowering.imex_nodal import NodalImex
@@ -29,6 +30,7 @@ from pdesl.lowering.learned_space import (
 )
 from pdesl.lowering.learned_system import BoundaryData, LearnedSystem, Lift, Observation, RowGroup
 from pdesl.lowering.learned_terms import TermFunction, make_terms
+from pdesl.lowering.node_tables import read_tables
 from pdesl.lowering.places import Places
 from pdesl.lowering.space import GraphSpace, GridSpace, NodalSpace
 
@@ -130,13 +132,14 @@ class _Lowering:
 
     def __init__(
         self, system: System, rows: Sequence[ImexRow], values: Mapping[sympy.Symbol, float],
-        start: float,
+        start: float, nodes: int | None = None,
     ) -> None:  # fmt: skip
         self.system, self.rows, self.values, self.start = system, tuple(rows), values, start
         self.parts = stiff_parts(system, self.rows)
+        self.given = read_tables(system.problem, nodes)
         self.inputs = [
             [evolved_expression(e, system, c.span, "the input of a closure") for e in c.inputs]
-            for c in system.problem.closures
+            for c in system.problem.learned_closures
         ]
 
     def explicit(self, row: ImexRow) -> list[sympy.Expr]:
@@ -167,7 +170,8 @@ class _Lowering:
         count = 1 if points is None else len(points)
         places = Places(np.zeros((1, 0)) if points is None else points)
         inputs = []
-        for closure, own in zip(system.problem.closures, self.inputs, strict=True):
+        closures = system.problem.learned_closures
+        for closure, own in zip(closures, self.inputs, strict=True):
             function = make_terms(own, system, self.values, closure.span)
             inputs.append((function, _columns(function, system, places)))
         factors = self.factors()
@@ -178,16 +182,17 @@ class _Lowering:
         autonomous = autonomous and not any(time in r.forcing.free_symbols for r in system.boundary)
         options: dict[str, Any] = {
             "lift": None, "keep": None, "moving_data": (), "fixed_data": None,
-            "size": len(system.fields) * count,
+            "size": len(system.fields) * count, "edges": None,
         } | nodal  # fmt: skip
         assert system.frame.time_axis is not None
         return LearnedSystem(
             fields=system.fields,
-            closures=system.closures,
+            closures=tuple(c.name for c in closures),
             unknowns=unknowns_of(system.problem),
             provider=provider,
             groups=tuple(groups),
             inputs=tuple(inputs),
+            given={n: jnp.asarray(v[None]) for n, v in self.given.items()},
             factors=make_terms(factors, system, self.values) if factors else None,
             start=self.initial(places),
             places=count,
@@ -202,8 +207,10 @@ class _Lowering:
         found: dict[str, tuple[TermFunction, Any]] = {}
         system = self.system
         for row in system.initial:
-            (term,) = (*row.mass, *row.linear)
-            formula = -row.forcing / term.coefficient
+            terms = (*row.mass, *row.linear)
+            (term,) = (t for t in terms if t.jet.field not in system.closures)
+            rest = (t.expression(system.space) for t in terms if t is not term)
+            formula = -sympy.Add(row.nonlinear, row.forcing, *rest) / term.coefficient
             if system.time_symbol is not None:
                 formula = formula.subs(system.time_symbol, self.start)
             function = make_terms([formula], system, self.values, row.equation.span)
@@ -348,7 +355,9 @@ def on_nodes(
         SolverError: E743, conditions that do not fix the values at the boundary.
         ProblemError: see `ir.fitting`, and a part without numerical form (E327).
     """
-    lowering = _Lowering(system, rows, values, start)
+    graph = space.graph if isinstance(space, GraphSpace) else None
+    edges = None if graph is None else Edges.of(graph)
+    lowering = _Lowering(system, rows, values, start, None if graph is None else graph.nodes)
     evaluated, total = len(space.cloud.evaluation), len(space.points)
     own = np.arange(evaluated)
     indices = sorted(lowering.indices())
@@ -392,7 +401,7 @@ def on_nodes(
     has_data = bool(lift.data)
     learned = lowering.build(
         provider, [group], points,
-        lift=lift, keep=jnp.asarray(keep), size=len(held),
+        lift=lift, keep=jnp.asarray(keep), size=len(held), edges=edges,
         fixed_data=on_data(tables.fixed) if has_data else None,
         moving_data=tuple(on_data(m) for m in tables.terms) if has_data else (),
     )  # fmt: skip

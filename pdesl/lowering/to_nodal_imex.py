@@ -20,9 +20,11 @@ from pdesl.ir.system import LinearTerm, System
 from pdesl.lowering.conditions_at_nodes import GHOST, VALUE, Assignment
 from pdesl.lowering.emit import evaluate_at
 from pdesl.lowering.imex_nodal import ExplicitRow, Jets, NodalImex, assemble, selection
+from pdesl.lowering.node_tables import read_tables
 from pdesl.lowering.places import Places
-from pdesl.lowering.space import NodalSpace, SpaceOperator
+from pdesl.lowering.space import GraphSpace, NodalSpace, SpaceOperator
 from pdesl.lowering.time_functions import TimeFunction, make_time_function
+from pdesl.symbolic.jets import Jet
 
 if TYPE_CHECKING:
     from scipy.sparse import csr_matrix
@@ -52,7 +54,9 @@ def to_nodal_imex(
         ProblemError: a coefficient or data that are not finite at a node (E326).
         SolverError: stencils that cannot be made.
     """
-    lowering = _Lowering(system, space, values)
+    graph = space.graph.nodes if isinstance(space, GraphSpace) else None
+    given = read_tables(system.problem, graph)
+    lowering = _Lowering(system, space, values, given)
     first = len(space.cloud.interior)
     nodes = [np.concatenate([np.arange(first), first + free]) for free in assignment.free]
     differential = np.zeros((len(system.fields), len(space.points)), dtype=bool)
@@ -90,6 +94,7 @@ def to_nodal_imex(
         constraints,
         data,
         lowering.initial(start),
+        np.array(list(given.values())).reshape(len(given), len(space.points)),
     )
 
 
@@ -156,12 +161,14 @@ class _Lowering:
     """Rows to requests, requests to matrices."""
 
     def __init__(
-        self, system: System, space: NodalSpace, values: Mapping[sympy.Symbol, float]
-    ) -> None:
+        self, system: System, space: NodalSpace, values: Mapping[sympy.Symbol, float],
+        given: Mapping[str, np.ndarray],
+    ) -> None:  # fmt: skip
         self.system = system
+        self.given = given
         self.space = space
         self.values = values
-        self.number = {name: i for i, name in enumerate(system.fields)}
+        self.number = {name: i for i, name in enumerate((*system.fields, *given))}
         self.groups: dict[bytes, _Group] = {}
 
     def _group(self, nodes: np.ndarray) -> _Group:
@@ -317,12 +324,14 @@ class _Lowering:
         points = self.space.points
         places = Places(points, None, np.full(len(points), start))
         for row in system.initial:
-            (term,) = (*row.mass, *row.linear)
-            scale, forcing = evaluate_at(
-                [term.coefficient, row.forcing], system, places, self.values, row
-            )
-            with np.errstate(all="ignore"):
-                found[self.number[term.jet.field]] = -np.asarray(forcing) / scale
+            terms = (*row.mass, *row.linear)
+            (term,) = (t for t in terms if t.jet.field not in self.given)
+            rest = sympy.Add(*(t.expression(system.space) for t in terms if t is not term))
+            formula = -(rest + row.nonlinear + row.forcing) / term.coefficient
+            jets = system.space.jets(formula)
+            symbols = [system.space.symbol(jet) for jet in jets]
+            function = make_time_function(formula, system, places, self.values, symbols, row)
+            found[self.number[term.jet.field]] = function(start, *map(self._known, jets))
         if not np.all(np.isfinite(found)):
             raise SolverError(
                 "the initial data are not finite at some nodes",
@@ -330,6 +339,14 @@ class _Lowering:
                 advice="check what the initial conditions are divided by",
             )
         return found.ravel()
+
+    def _known(self, jet: Jet) -> np.ndarray:
+        """A jet of given values at all nodes."""
+        index, own = self.system.space_orders(jet), self.given[jet.field]
+        if not any(index):
+            return own
+        (matrix,) = self.space.operators(np.arange(len(own)), [{index: 1.0}])
+        return matrix @ own
 
 
 def _with_values(

@@ -92,7 +92,9 @@ def run_fit(
         last = result.descent
         with observed(observer, "files", timings):
             title, text, seed = problem.name, problem.to_pde(), task.options.seed
-            folder.write(MODEL, lambda path: save_model(path, result, text, title, seed))
+            place = problem.source.folder if problem.source is not None else ""
+            place = str(Path(place).resolve())
+            folder.write(MODEL, lambda path: save_model(path, result, text, title, seed, place))
             folder.write(f"{problem.name}.png", lambda path: draw_fit(path, title, result))
             if last is not None:
                 folder.write(CHECKPOINT, lambda path: save_checkpoint(path, last, mark))

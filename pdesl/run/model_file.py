@@ -32,15 +32,15 @@ __all__ = ["CHECKPOINT", "MODEL", "SavedModel", "load_checkpoint", "load_model",
 
 MODEL = "model.h5"
 CHECKPOINT = "checkpoint.h5"
-LAYOUT = 1
+LAYOUT = 2
 
 
 class SavedModel:
     """What `model.h5` holds, as plain arrays."""
 
     __slots__ = (
-        "free", "last_state", "last_time", "names", "networks", "rtol", "scales", "scheme",
-        "seed", "step", "text", "title",
+        "folder", "free", "last_state", "last_time", "names", "networks", "rtol", "scales",
+        "scheme", "seed", "step", "text", "title",
     )  # fmt: skip
 
     def __init__(self, file: h5py.File) -> None:
@@ -49,6 +49,7 @@ class SavedModel:
 
         self.text = str(attribute("problem"))
         self.title = str(attribute("title"))
+        self.folder = str(attribute("folder"))
         self.scheme = str(attribute("scheme"))
         self.step = float(attribute("step"))
         self.rtol = float(attribute("rtol"))
@@ -79,14 +80,17 @@ def _written(path: Path, fill: Any) -> None:
     path.write_bytes(image)
 
 
-def save_model(path: Path, result: FitResult, text: str, title: str, seed: int) -> None:
-    """Write a fit; `text` is the problem with all settings applied."""
+def save_model(
+    path: Path, result: FitResult, text: str, title: str, seed: int, folder: str
+) -> None:
+    """Write a fit; `text` is the problem with all settings, whose paths start in `folder`."""
 
     def fill(file: h5py.File) -> None:
         fitted, learned = result.fitted, result.fitted.learned
         unknowns = fitted.lowered.learned.unknowns
         attributes: dict[str, Any] = {
             "title": title,
+            "folder": folder,
             "source": f"pdesl {__version__}",
             "pdesl_layout": LAYOUT,
             "versions": json.dumps(versions()),

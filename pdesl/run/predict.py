@@ -17,7 +17,6 @@ from pdesl.diagnostics import OutputError, SolverError, Source
 from pdesl.ir.evolution import to_evolution
 from pdesl.ir.normalise import normalise
 from pdesl.ir.system import System
-from pdesl.symbolic.data_file import read_data_file
 from pdesl.lowering.learned import Learned
 from pdesl.lowering.to_learned import Lowered
 from pdesl.run.folder import OutputFolder
@@ -35,6 +34,7 @@ from pdesl.solvers.fit_prepare import build_model
 from pdesl.solvers.fit_states import at_points, state_of_tables
 from pdesl.solvers.learned_lines import discretise, first_networks
 from pdesl.solvers.methods import bind_options, method_named
+from pdesl.symbolic.data_file import read_data_file
 from pdesl.symbolic.domain import make_region
 from pdesl.symbolic.elaborate import elaborate_source
 from pdesl.symbolic.problem import Problem
@@ -102,7 +102,7 @@ def predict(
     with observed(observer, "model", timings) as note:
         saved = load_model(model)
         folder = model if model.is_dir() else model.parent
-        source = Source(f"{saved.title}.pde", saved.text, str(folder))
+        source = Source(f"{saved.title}.pde", saved.text, saved.folder)
         problem = elaborate_source(source, tuple(overrides))
         system = to_evolution(normalise(problem))
         lowered, task = _rebuilt(problem, system, saved, observer, timings)

@@ -35,8 +35,8 @@ def describe(system: System, method: Method, options: Any) -> tuple[str, ...]:
     lines += [f"  {line}" for line in character_lines(system)]
     if found.nonlinear_terms:
         lines.append(f"  nonlinear: {'; '.join(found.nonlinear_terms)}")
-    if problem.closures:
-        own = (f"{c.name} = {show_option(c.network)}" for c in problem.closures)
+    if problem.learned_closures:
+        own = (f"{c.name} = {show_option(c.network)}" for c in problem.learned_closures)
         lines.append(f"  learned: {', '.join(own)}")
     unknown = [p.name for p in problem.parameters if isinstance(p.value, Unknown)]
     if unknown:

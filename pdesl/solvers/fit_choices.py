@@ -15,12 +15,13 @@ from pdesl.ir.fitting import evolved_expression, stiff_parts, unknown_symbols
 from pdesl.ir.imex import imex_mistakes, to_imex
 from pdesl.ir.system import System
 from pdesl.lowering.measurements import Measurements, read_measurements
+from pdesl.lowering.node_tables import table_mistakes
 from pdesl.solvers.binding import bind_nested
 from pdesl.solvers.fit_options import FitOptions
 from pdesl.solvers.line_choices import LineChoices, line_choices, line_mistakes
 from pdesl.solvers.options import MethodOfLinesOptions, SinodeOptions
 from pdesl.solvers.rollout_names import SCHEMES
-from pdesl.symbolic.domain import numeric_value
+from pdesl.symbolic.domain import make_region, numeric_value
 from pdesl.symbolic.options import bind
 from pdesl.symbolic.problem import Choice, DataSet, Problem
 
@@ -67,13 +68,13 @@ def fit_choices(problem: Problem, values: Mapping[sympy.Symbol, float]) -> FitCh
         fit = bind(FitOptions, Choice("fit", given, span=span), values=values, what="block")
         name = fit.optimizer.name
         if name == "automatic":
-            name = "adam" if problem.closures else "levenberg_marquardt"
+            name = "adam" if problem.learned_closures else "levenberg_marquardt"
         place = fit.optimizer.span or span
         own = bind_nested("optimizer", replace(fit.optimizer, name=name), values, place)
     except ProblemError as error:
         found += _located(error, span)
     networks = {}
-    for closure in problem.closures:
+    for closure in problem.learned_closures:
         try:
             network = bind_nested("closure", closure.network, values, closure.span)
             networks[closure.name] = closure.network.name, network
@@ -155,7 +156,7 @@ def fit_mistakes(system: System, options: SinodeOptions) -> list[Diagnostic]:
             Diagnostic("E640", "`sinode` fits a model to data, and this problem states no fit",
                        first, helps=("add `data:` and `fit:`, `obs.u ≈ u`",))
         )  # fmt: skip
-    if not problem.closures and not unknown_symbols(problem):
+    if not problem.learned_closures and not unknown_symbols(problem):
         found.append(
             Diagnostic("E640", "there is nothing to learn: no closure and no unknown number", first,
                        helps=("declare one, `parameters:` with `κ = unknown(start=1)`",))
@@ -173,10 +174,11 @@ def fit_mistakes(system: System, options: SinodeOptions) -> list[Diagnostic]:
                 Diagnostic("E636", f"`{options.time.name}` needs a stiff part", options.time.span,
                            helps=("mark one, `stiff(…)`, or choose `time = rk4`",))
             )  # fmt: skip
-        for closure in problem.closures:
+        learned = {c.name for c in problem.learned_closures}
+        for closure in problem.learned_closures:
             for own in closure.inputs:
                 inner = evolved_expression(own, evolved, closure.span, "the input of a closure")
-                if any(j.field in evolved.closures for j in evolved.space.jets(inner)):
+                if any(j.field in learned for j in evolved.space.jets(inner)):
                     found.append(
                         Diagnostic("E645", f"the input of `{closure.name}` holds another closure",
                                    closure.span, helps=("let one network take all the inputs",))
@@ -231,8 +233,18 @@ def _closure_mistakes(
     found = []
     spectral = lines is not None and lines.spectral
     neighbours = spectral or system.frame.is_graph
-    for closure in system.problem.closures:
+    for closure in system.problem.learned_closures:
         kind, network = choices.networks[closure.name]
+        if kind == "attention":
+            if not system.frame.is_graph:
+                found.append(
+                    Diagnostic(
+                        "E645", f"`{closure.name}` is attention over the neighbours of a node, and "
+                        "there is no graph", closure.span,
+                        helps=('declare `i ∈ graph("edges.csv")`', "or choose `mlp(…)`"),
+                    )
+                )  # fmt: skip
+            continue
         grid = kind != "mlp" and not spectral
         if grid or (lines is None and getattr(network, "scope", "point") == "grid"):
             what = "a convolution" if grid else "a network on a grid"
@@ -317,6 +329,9 @@ def data_mistakes(problem: Problem) -> list[Diagnostic]:
         found = read_data(problem, values)
     except ProblemError as error:
         return list(error.diagnostics)
+    wrong = table_mistakes(problem)
+    if wrong:
+        return list(wrong)
     return [m for data in problem.data if data.name in found
             for m in _place_mistakes(problem, data, found[data.name], values)]  # fmt: skip
 
@@ -324,8 +339,6 @@ def data_mistakes(problem: Problem) -> list[Diagnostic]:
 def _place_mistakes(
     problem: Problem, data: DataSet, own: Measurements, values: Mapping[sympy.Symbol, float]
 ) -> list[Diagnostic]:
-    from pdesl.symbolic.domain import make_region
-
     if own.places is None or problem.shape is None:
         return []
     symbols = tuple(c.symbol for c in problem.space)

@@ -11,6 +11,7 @@ __all__ = [
     "CLOSURE_OPTIONS",
     "FIT_OPTIMISERS",
     "AdamFitOptions",
+    "AttentionOptions",
     "ConvolutionOptions",
     "FitOptions",
     "LbfgsFitOptions",
@@ -64,11 +65,26 @@ class ConvolutionOptions:
     )  # fmt: skip
 
 
+@dataclass(frozen=True, slots=True)
+class AttentionOptions:
+    """Options of a closure `attention(…)` on a graph."""
+
+    size: int = option(8, "numbers that a node is compared with its neighbours by", least=1)
+    heads: int = option(1, "comparisons whose results are averaged", least=1, most=1_000)
+    deviation: float | None = option(
+        None, "standard deviation of the first weights; none: by the number of inputs", above=0.0
+    )
+    normalise: bool = option(
+        True, "whether inputs are divided by their root mean square over the data"
+    )  # fmt: skip
+
+
 #: Kinds of networks that a closure may be.
 CLOSURE_OPTIONS: dict[str, type] = {
     "mlp": MlpOptions,
     "convolution": ConvolutionOptions,
     "conv": ConvolutionOptions,
+    "attention": AttentionOptions,
 }
 
 

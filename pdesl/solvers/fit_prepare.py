@@ -179,7 +179,8 @@ def prepare(task: Task, data: Mapping[str, Measurements], reporter: Reporter) ->
     )
     found = Prepared(
         task, system, choices, lowered, model, learned, windows, steps, terms, pairs, sets, own,
-        scales, dt is not None or bool(problem.closures) or is_adaptive(scheme), time_options.rtol,
+        scales, dt is not None or bool(problem.learned_closures) or is_adaptive(scheme),
+        time_options.rtol,
     )  # fmt: skip
     if not found.is_step_given:
         found, _ = with_right_steps(found, learned)
@@ -276,7 +277,10 @@ def _scales(
         return {}
     empty = Learned(jnp.asarray(system.unknowns.to_free(system.unknowns.start)))
     if windows.states is None:
-        states, times = system.initial(empty), jnp.full((1, 1), system.first_time)
+        # What networks start from is not known before they are.
+        learned = system.start_is_learned
+        states = jnp.zeros((1, system.size)) if learned else system.initial(empty)
+        times = jnp.full((1, 1), system.first_time)
     else:
         chosen = np.flatnonzero(~windows.held_out)
         chosen = np.random.default_rng(seed).permutation(chosen)[:512]
@@ -286,7 +290,7 @@ def _scales(
     tables = system.tables(states, times, empty)
     found = {}
     for name, (function, columns) in zip(system.closures, system.inputs, strict=True):
-        jets = system.jets(tables, function.jets, {})
+        jets = system.jets(tables, function.jets, system.given)
         shape = (len(states), system.places)
         values = np.asarray(function(jets, list(columns), times, unknowns, shape))
         size = np.sqrt(np.mean(values**2, axis=(1, 2)))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 import equinox as eqx
@@ -14,6 +15,7 @@ import sympy
 from pdesl.diagnostics import SolverError
 from pdesl.ir.imex import ImexRow, to_imex
 from pdesl.ir.system import System
+from pdesl.lowering.attention import AttentionNetwork, make_attention
 from pdesl.lowering.closures import ClosureNetwork, make_closure_network
 from pdesl.lowering.conditions_at_nodes import assign_conditions
 from pdesl.lowering.imex_spectral import degree_of_nonlinearity, make_periodic_grid
@@ -24,15 +26,18 @@ from pdesl.lowering.to_learned import Lowered, StiffTables, on_grid, on_nodes, w
 from pdesl.lowering.to_nodal_imex import to_nodal_imex
 from pdesl.solvers.base import Reporter, Task
 from pdesl.solvers.fit_choices import FitChoices
+from pdesl.solvers.fit_options import AttentionOptions
 from pdesl.solvers.implicit_operators import (
     Combination,
     DenseOperator,
+    DiagonalOperator,
     FourierOperator,
     ImplicitOperator,
 )
 from pdesl.solvers.implicit_sparse import operator_of_matrix
-from pdesl.solvers.line_choices import GRAPH, LineChoices
+from pdesl.solvers.line_choices import LineChoices
 from pdesl.solvers.nodes import make_nodes
+from pdesl.symbolic.geometry import Graph
 
 __all__ = ["discretise", "first_networks", "implicit_operator"]
 
@@ -66,7 +71,7 @@ def discretise(
     else:
         space = (
             make_graph(task.region)
-            if lines.space == GRAPH
+            if isinstance(task.region, Graph)
             else make_grid(task.region, lines.points, lines.space_options.order)
         )
         assignment = assign_conditions(
@@ -74,7 +79,8 @@ def discretise(
         )  # fmt: skip
     with reporter.stage("operators") as note:
         bare = _without_learning(rows)
-        nodal = to_nodal_imex(system, bare, space, assignment, task.values, start)
+        plain = replace(system, initial=()) if system.closures else system
+        nodal = to_nodal_imex(plain, bare, space, assignment, task.values, start)
         lowered = on_nodes(system, rows, space, assignment, nodal, task.values, start)
         note.text = f"{lowered.learned.size:,} values, {lines.space}"
         if not isinstance(space, GraphSpace):
@@ -129,6 +135,8 @@ def implicit_operator(lowered: Lowered) -> ImplicitOperator | None:
         )  # fmt: skip
     if not tables.terms:
         return operator_of_matrix(tables.fixed)
+    if all(_is_diagonal(t) for t in (tables.fixed, *tables.terms)):
+        return DiagonalOperator(_values(tables, lowered.learned, lambda m: m.diagonal()))
     size = lowered.learned.size
     if size > MOST_DENSE:
         raise SolverError(
@@ -138,6 +146,14 @@ def implicit_operator(lowered: Lowered) -> ImplicitOperator | None:
             advice="take fewer nodes, or a periodic grid",
         )
     return DenseOperator(_values(tables, lowered.learned, _full))
+
+
+def _is_diagonal(matrix: Any) -> bool:
+    """Whether a SciPy matrix (None: zero) has entries on its diagonal alone."""
+    if matrix is None:
+        return True
+    own = matrix.tocoo()
+    return not np.any((own.row != own.col) & (own.data != 0))
 
 
 def _full(matrix: Any) -> np.ndarray:
@@ -157,14 +173,23 @@ def first_networks(
     choices: FitChoices,
     seed: int,
     scales: Mapping[str, tuple[float, ...]],
-) -> tuple[ClosureNetwork, ...]:
+) -> tuple[ClosureNetwork | AttentionNetwork, ...]:
     """The networks of all closures with random weights; `scales` divide their inputs."""
     found = []
     learned = lowered.learned
     shape = lowered.grid.counts if lowered.grid is not None else (learned.places,)
-    closures = lowered.system.problem.closures
+    closures = lowered.system.problem.learned_closures
     for number, closure in enumerate(closures):
         kind, own = choices.networks[closure.name]
+        scale = scales.get(closure.name) if own.normalise else None
+        if isinstance(own, AttentionOptions):
+            found.append(
+                make_attention(
+                    len(closure.inputs), size=own.size, heads=own.heads, deviation=own.deviation,
+                    scale=scale, seed=seed + 1000 * number,
+                )
+            )  # fmt: skip
+            continue
         hidden = own.hidden if isinstance(own.hidden, tuple) else (own.hidden,)
         grid = getattr(own, "scope", "") == "grid"
         found.append(
@@ -176,7 +201,7 @@ def first_networks(
                 shape=shape,
                 width=getattr(own, "width", 1),
                 deviation=own.deviation,
-                scale=scales.get(closure.name) if own.normalise else None,
+                scale=scale,
                 seed=seed + 1000 * number,
             )
         )

@@ -45,6 +45,7 @@ from pdesl.solvers.schedule import output_times
 from pdesl.solvers.spectrum import Spectrum, stiff_spectrum
 from pdesl.solvers.stepping import NodalStepping, SpectralStepping, Stepping
 from pdesl.symbolic.functions import make_function, numpy_namespace
+from pdesl.symbolic.geometry import Graph
 
 __all__ = ["solve"]
 
@@ -165,7 +166,7 @@ def _discretise(
     if choices.space == NO_SPACE:
         known = make_point()
         cloud = known.cloud
-    elif choices.space == GRAPH:
+    elif isinstance(task.region, Graph):
         with reporter.stage("nodes") as note:
             known = make_graph(task.region)
             cloud = known.cloud

@@ -16,6 +16,7 @@ import sympy
 from pdesl.diagnostics import Diagnostic, ProblemError, Span
 from pdesl.ir.system import Row, System
 from pdesl.language.names import suggest
+from pdesl.lowering.node_tables import table_mistakes
 from pdesl.solvers.binding import bind_nested
 from pdesl.solvers.fit_choices import data_mistakes, fit_choices, fit_mistakes
 from pdesl.solvers.line_choices import line_mistakes, scattered
@@ -401,7 +402,8 @@ def requirements(method: Method, system: System, options: Any = None) -> tuple[D
                 parameter.span,
                 f"give it a value, `--set parameters.{parameter.name}=…`",
             )
-    for closure in problem.closures:
+    found += table_mistakes(problem)
+    for closure in problem.learned_closures:
         refuse(
             "E612",
             f"does not learn closures, and `{closure.name}` is one",

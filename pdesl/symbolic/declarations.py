@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from graphlib import CycleError, TopologicalSorter
+from typing import Any
 
 import sympy
 
@@ -45,6 +46,7 @@ from pdesl.symbolic.scope import (
     components,
     mistake,
 )  # fmt: skip
+from pdesl.symbolic.tables import read_table, table_members
 from pdesl.symbolic.tensor_components import Geometry
 from pdesl.symbolic.tensor_fields import (
     declared_symmetry,
@@ -412,7 +414,9 @@ class Declarations:
                 if not isinstance(relation.right, ast.Call):
                     raise mistake("E320", "a closure is a network", relation.right.span,
                                   f"{name} = mlp(u, hidden=(64, 64))")  # fmt: skip
-                applied: sympy.Expr = sympy.Function(name)(*symbols)  # type: ignore[assignment]
+                members = table_members(name, relation.right)
+                own = [sympy.Function(m)(*symbols) for m in members]
+                applied: Any = own[0] if members == (name,) else sympy.ImmutableDenseMatrix(own)
                 self.scope.declare(name, "closure", relation.left.span, applied)
                 found.append((name, relation))
         return found
@@ -423,6 +427,9 @@ class Declarations:
             with self.guarded():
                 call = relation.right
                 assert isinstance(call, ast.Call)
+                if call.function == "load":
+                    closures += read_table(name, relation, call)
+                    continue
                 translator = self.translator()
                 inputs = [e for a in call.arguments for e in components(translator.value(a))]
                 options = []

@@ -41,8 +41,9 @@ class ShapeKind:
     """One entry of `SHAPES`.
 
     `arguments` maps a name to what it holds: `number`, `point` (one number a dimension),
-    `points` (a list of points), `interval` (a pair), `curve` (expressions in one variable) or
-    `level` (an expression in the coordinates) or `file` (its name). `optional` are those with a default.
+    `points` (a list of points), `interval` (a pair), `curve` (expressions in one variable),
+    `level` (an expression in the coordinates) or `file` (its name). `optional` are those with a
+    default.
     """
 
     name: str
@@ -170,6 +171,7 @@ def numeric_value(
     """Floats of a symbolic number or tuple, parameters replaced by their values."""
     if isinstance(value, tuple):
         return tuple(numeric_value(item, values, span, what) for item in value)
+    assert not isinstance(value, str), "the name of a file stands for no number"
     try:
         symbols = sorted(values, key=lambda s: s.name)
         (number,) = make_function([value], symbols, numpy_namespace())(

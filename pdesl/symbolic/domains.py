@@ -195,6 +195,15 @@ class Domains:
                     self._named(ast.Name(name, span=relation.left.span), None)
         if len(found) != len(self.spatial) or not found:
             return None
+        for _, shape in found:
+            if _holds_graph(shape) and (len(found) > 1 or shape.shapes):
+                with self.guarded():
+                    raise mistake(
+                        "E414", "a graph is a space of its own, and no part of a product",
+                        shape.span,
+                        "give every place of the other domain a field, or unite both in one graph",
+                    )  # fmt: skip
+                return None
         if all(shape.kind == "box" for _, shape in found):
             return _merged([shape for _, shape in found])
         if len(found) == 1:
@@ -441,6 +450,10 @@ def _family(node: ast.Expression) -> tuple[ast.Expression, int | None]:
 def _count(shape: Shape) -> int:
     """How many elementary shapes a shape is made of, each as often as it occurs."""
     return sum(_count(part) for part in shape.shapes) if shape.shapes else 1
+
+
+def _holds_graph(shape: Shape) -> bool:
+    return shape.kind == "graph" or any(_holds_graph(part) for part in shape.shapes)
 
 
 def _box(

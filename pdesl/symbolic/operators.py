@@ -90,10 +90,7 @@ class Frame:
     def along(self, expression: Scalar, position: int) -> Scalar:
         """The derivative along the spatial axis at a position among the spatial axes."""
         if self.is_graph:
-            raise ErasureError(
-                expression, "a graph has no directions to differentiate along",
-                help="`∇²u` is the graph's Laplacian, `neighbours(u)` the sum over neighbours",
-            )  # fmt: skip
+            raise _no_direction(expression)
         return self.space.total_derivative(expression, self.space_axes[position])
 
 
@@ -116,6 +113,13 @@ class Operator:
     symbol: str = ""
     latex: str = ""
     words: str = ""
+
+
+def _no_direction(part: sympy.Basic) -> ErasureError:
+    return ErasureError(
+        part, "a graph has no directions to differentiate along",
+        help="`∇²u` is the graph's Laplacian, `neighbours(u)` the sum over neighbours",
+    )  # fmt: skip
 
 
 def marker(name: str) -> UndefinedFunction:
@@ -427,7 +431,7 @@ def erase(
             for variable, count in node.variable_count:  # type: ignore[misc]
                 axis = _axis(node, variable, frame.space)
                 if frame.is_graph and axis in frame.space_axes:
-                    result = frame.along(result, frame.space_axes.index(axis))
+                    raise _no_direction(node)
                 for _ in range(int(count)):
                     result = frame.space.total_derivative(result, axis)
             return result

@@ -214,11 +214,16 @@ OptionValue = int | float | bool | str | sympy.Expr | Choice | tuple["OptionValu
 
 @dataclass(frozen=True, slots=True)
 class Closure(Stated):
-    """A learned term: its name, its kind of network, inputs and options."""
+    """A learned term, or given values: its name, its kind of network, inputs and options."""
 
     name: str
     network: Choice
     inputs: tuple[sympy.Expr, ...]
+
+    @property
+    def is_table(self) -> bool:
+        """Whether it is values at the nodes of a graph, read from a file: nothing to learn."""
+        return self.network.name == "load"
 
 
 @dataclass(frozen=True, slots=True)
@@ -298,6 +303,11 @@ class Problem:
     name: str = field(default="problem", compare=False)
     source: Source | None = field(default=None, compare=False, repr=False)
     warnings: tuple[Diagnostic, ...] = field(default=(), compare=False, repr=False)
+
+    @property
+    def learned_closures(self) -> tuple[Closure, ...]:
+        """The closures that are networks."""
+        return tuple(c for c in self.closures if not c.is_table)
 
     def __eq__(self, other: object) -> bool:
         """Whether two problems state the same thing."""

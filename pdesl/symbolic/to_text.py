@@ -13,6 +13,7 @@ from pdesl.symbolic.domain import SHAPES, Shape, shape_dimension
 from pdesl.symbolic.expression_text import expression_to_syntax
 from pdesl.symbolic.problem import (
     Choice,
+    Closure,
     Condition,
     Coordinate,
     Equation,
@@ -89,12 +90,7 @@ def to_module(problem: Problem, definitions: bool = True) -> ast.Module:
         for f in problem.fields
     ]))  # fmt: skip
     blocks.append(("closure", [
-        ast.Relation(
-            ast.Name(c.name), "=",
-            ast.Call(c.network.name, tuple(syntax(i) for i in c.inputs),
-                     tuple(ast.Keyword(n, option(v)) for n, v in c.network.options)),
-        )
-        for c in problem.closures
+        ast.Relation(ast.Name(c.name), "=", _closure(c, syntax, option)) for c in problem.closures
     ]))  # fmt: skip
     blocks.append(("equations", [equation(e) for e in problem.equations]))
     blocks.append(("reduce", [given(g) for g in problem.reduction]))
@@ -304,6 +300,18 @@ def _interval(coordinate: Coordinate, count: int, syntax) -> ast.Statement:
         name = coordinate.family
         where = ast.Binary("^", where, ast.Number(str(count)))
     return ast.Membership((ast.Name(name),), where)
+
+
+def _closure(closure: Closure, syntax, option) -> ast.Call:
+    network = closure.network
+    if closure.is_table:
+        given = dict(network.options)
+        keywords = [ast.Keyword("name", ast.String(str(given["name"])))]
+        if given["column"] != 1:
+            keywords.append(ast.Keyword("column", ast.Number(str(given["column"]))))
+        return ast.Call("load", (ast.String(str(given["file"])),), tuple(keywords))
+    keywords = [ast.Keyword(n, option(v)) for n, v in network.options]
+    return ast.Call(network.name, tuple(syntax(i) for i in closure.inputs), tuple(keywords))
 
 
 def _shape(shape: Shape, syntax) -> ast.Expression:

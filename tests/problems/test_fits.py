@@ -7,6 +7,7 @@ import h5py
 import numpy as np
 import pytest
 
+from pdesl.resources import problems_folder
 from pdesl.run.pipeline import check, load_source, run
 from pdesl.run.predict import predict
 
@@ -67,3 +68,17 @@ def test_a_learned_term_of_burgers(tmp_path: Path):
     metrics = json.loads((tmp_path / "metrics.json").read_text(encoding="utf-8"))
     assert metrics["terms"]["runs.u"]["relative"] < 0.1
     assert metrics["losses"]["validation"] < 5 * metrics["losses"]["training"]
+
+
+def test_the_classes_of_a_graph(tmp_path: Path):
+    """Nine in ten of the nodes whose class is not told are given their class."""
+    source = load_source("graph_diffusion")
+    assert not check(source).diagnostics
+    report = run(source, output=tmp_path)
+    assert report.metrics["counts"]["function_evaluations_per_epoch"] == 16  # type: ignore[index]
+    found = predict(tmp_path, until=4.0, every=4.0).prediction.values
+    with h5py.File(problems_folder() / "graph_diffusion.h5") as file:
+        classes, told = np.asarray(file["classes"]), np.isfinite(np.asarray(file["y1"])[0])
+    scores = np.stack([found[f"p{k}"][-1] for k in range(1, 5)])
+    right = scores.argmax(axis=0) == classes
+    assert right[~told].mean() > 0.9

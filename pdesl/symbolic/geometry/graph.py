@@ -41,7 +41,8 @@ class Graph(Region):
 
     @property
     def nodes(self) -> int:
-        return self.weights.shape[0]
+        (count, _) = self.weights.get_shape()
+        return count
 
     @property
     def dimension(self) -> int:
@@ -124,10 +125,10 @@ def read_graph(path: str, folder: str, span: Span | None = None) -> Graph:
     single[place] = weight[own]
     if np.any(single[place] != weight[own]):
         pair = pairs[place[int(np.argmax(single[place] != weight[own]))]]
-        raise data_mistake("E542", path, f"the edge between {pair // count} and {pair % count} has "
-                           "two weights", span, "edges go both ways: state one of them")  # fmt: skip
+        what = f"the edge between {pair // count} and {pair % count} has two weights"
+        raise data_mistake("E542", path, what, span, "edges go both ways: state one of them")
     a, b = pairs // count, pairs % count
-    table = scipy.sparse.coo_matrix(
+    table: Any = scipy.sparse.coo_matrix(
         (np.concatenate([single, single]), (np.concatenate([a, b]), np.concatenate([b, a]))),
         (count, count),
     )
@@ -143,7 +144,9 @@ def _ends(file: DataFile, span: Span | None) -> np.ndarray:
             ends = ends.T
         if ends.ndim != 2 or ends.shape[1] != 2:
             shape = " × ".join(map(str, ends.shape))
-            raise data_mistake("E541", file.path, f"its `edges` have the shape {shape}", span, _FORM)
+            raise data_mistake(
+                "E541", file.path, f"its `edges` have the shape {shape}", span, _FORM
+            )
     elif "source" in known and "target" in known and known["source"].shape == known["target"].shape:
         ends = np.stack([known["source"].ravel(), known["target"].ravel()], axis=1)
     else:
