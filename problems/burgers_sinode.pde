@@ -1,8 +1,9 @@
 pdesl 1
 # Decaying turbulence of the viscous Burgers equation with a learned advection term (H. Zhang, Y.
 # Liu and R. Maulik, "Semi-implicit neural ordinary differential equations", 2024, section 5.3): a
-# convolution wide enough for how far waves travel in a step; the profile `paper` has the network
-# and the training of the paper. The data, every 0.1 on 512 points, are of a fine Fourier run
+# convolution wide enough for how far waves travel in a step; the profiles `paper` and `paper_1024`
+# have the network and the training of the paper. The data, every 0.1 on 512 points, are of a fine
+# Fourier run
 domain:
     x ∈ periodic(0, 1)
     t ∈ [0.5, 5]
@@ -31,6 +32,27 @@ solver:
     method = sinode(space=finite_difference(512, order=2), time=imex_rk3(dt=0.05))
 
 profile "paper":
-    closure.N = mlp(u, scope="grid", hidden=(576, 576, 576, 576), activation="relu", deviation=0.1, normalise=false)
+    closure.N = mlp(
+        u,
+        scope="grid",
+        hidden=(576, 576, 576, 576),
+        activation="relu",
+        deviation=0.1,
+        normalise=false,
+    )
     fit.loss = absolute
     fit.optimizer = adamw(rate=1e-3, decay=0.01, epochs=20, batch=200)
+
+profile "paper_1024":
+    closure.N = mlp(
+        u,
+        scope="grid",
+        hidden=(1152, 1152, 1152, 1152),
+        activation="relu",
+        deviation=0.1,
+        normalise=false,
+    )
+    fit.loss = absolute
+    fit.optimizer = adamw(rate=1e-3, decay=0.01, epochs=20, batch=200)
+    solver.space = finite_difference(1024, order=2)
+    solver.precision = float32

@@ -36,7 +36,8 @@ SPACE_TIME = Frame(
 
 
 def read(path: Path) -> Problem:
-    return elaborate_source(Source(path.name, path.read_text(encoding="utf-8")))
+    text = path.read_text(encoding="utf-8")
+    return elaborate_source(Source(path.name, text, str(path.parent)))
 
 
 def from_text(text: str, name: str = "t") -> Problem:

@@ -13,7 +13,8 @@ multiplied by that of the rates of change.
 
 from __future__ import annotations
 
-from itertools import pairwise, product
+import itertools
+from itertools import pairwise
 from typing import Any
 
 import equinox as eqx
@@ -24,6 +25,7 @@ from jax import Array
 
 from pdesl.lowering.activations import activation_named
 from pdesl.lowering.attention import Edges
+from pdesl.lowering.products import product
 
 __all__ = ["ClosureNetwork", "make_closure_network"]
 
@@ -55,7 +57,9 @@ class ClosureNetwork(eqx.Module):
         if self.kind == "grid":
             h = jnp.swapaxes(h, 1, 2).reshape(len(h), -1)
         for number, (weight, bias) in enumerate(zip(self.weights, self.biases, strict=True)):
-            if self.kind != "convolution":
+            if self.kind == "grid":
+                h = product(h, weight) + bias
+            elif self.kind != "convolution":
                 h = h @ weight + bias
             elif self.width ** len(self.shape) <= WIDEST_SUM:
                 h = self._windows(h) @ weight + bias
@@ -67,7 +71,7 @@ class ClosureNetwork(eqx.Module):
 
     def _offsets(self) -> list[tuple[int, ...]]:
         reach = self.width // 2
-        return list(product(range(-reach, reach + 1), repeat=len(self.shape)))
+        return list(itertools.product(range(-reach, reach + 1), repeat=len(self.shape)))
 
     def _in_fourier_space(self, h: Array, weight: Array) -> Array:
         """Σ_o h_{i + o} W_o as a product of transforms, for wide windows."""

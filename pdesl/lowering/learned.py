@@ -70,14 +70,15 @@ class Unknowns:
         return np.where(low & high, both, np.where(low | high, one, value / self.scale))
 
     def to_values(self, free: Array) -> Array:
-        """The values (p,) of free numbers."""
+        """The values (p,) of free numbers, in their precision."""
         low, high = self._kinds()
         a = np.where(low, self.lower, 0.0)
         b = np.where(high, self.upper, 1.0)
         both = a + (b - a) * jax.nn.sigmoid(free)
         reach = self.scale * jax.nn.softplus(free)
         one = jnp.where(low, a + reach, b - reach)
-        return jnp.where(low & high, both, jnp.where(low | high, one, self.scale * free))
+        found = jnp.where(low & high, both, jnp.where(low | high, one, self.scale * free))
+        return found.astype(free.dtype)
 
 
 def unknowns_of(problem: Problem) -> Unknowns:

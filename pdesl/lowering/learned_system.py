@@ -49,7 +49,7 @@ class Lift(eqx.Module):
         """B g(t), (batch, a); None where there are no data."""
         if not self.data:
             return None
-        total = jnp.zeros((batch, self.count))
+        total = jnp.zeros((batch, self.count), unknowns.dtype)
         for entry in self.data:
             shape = (batch, entry.places.shape[0])
             (own,) = entry.function((), list(entry.columns), time, unknowns, shape)
@@ -175,7 +175,7 @@ class LearnedSystem(eqx.Module):
         unknowns = self.values_of_unknowns(learned)
         tables = self.tables(state, time, learned)
         closures = self._networks(tables, time, learned, unknowns)
-        total = jnp.zeros((len(self.fields), len(state), self.places))
+        total = jnp.zeros((len(self.fields), len(state), self.places), state.dtype)
         for group in self.groups:
             jets = self.jets(tables, group.function.jets, closures, group.on_fine)
             shape = (len(state), group.columns.shape[1])
@@ -196,7 +196,7 @@ class LearnedSystem(eqx.Module):
         """b(t; p), (1, n): A acting on the boundary data."""
         unknowns = self.values_of_unknowns(learned)
         data = None if self.lift is None else self.lift.algebraic(time, unknowns, 1)
-        total = jnp.zeros((1, self.size))
+        total = jnp.zeros((1, self.size), unknowns.dtype)
         if data is None:
             return total
         if self.fixed_data is not None:
@@ -215,7 +215,7 @@ class LearnedSystem(eqx.Module):
         """The state (1, n) at the first time, from the initial conditions."""
         unknowns = self.values_of_unknowns(learned)
         parts, closures = [], self.given
-        empty = jnp.zeros((1, len(self.fields), self.places))
+        empty = jnp.zeros((1, len(self.fields), self.places), unknowns.dtype)
         if self.start_is_learned:
             closures = self._networks(empty, self.first_time, learned, unknowns)
         for function, columns in self.start:

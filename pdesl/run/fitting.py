@@ -138,7 +138,7 @@ def _metrics(
         overrides=settings,
         seed=task.options.seed,
         device=f"{device.platform}: {device.device_kind}",
-        precision="float64",
+        precision=task.options.precision,
         errors={},
         losses=result.losses,
         counts=result.counts,

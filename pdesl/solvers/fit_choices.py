@@ -165,6 +165,12 @@ def fit_mistakes(system: System, options: SinodeOptions) -> list[Diagnostic]:
         return found
     values = problem.parameter_values()
     choices = fit_choices(problem, values)
+    if options.precision == "float32" and choices.optimiser == "levenberg_marquardt":
+        found.append(
+            Diagnostic("E545", "`levenberg_marquardt` works in float64",
+                       problem.solver.span if problem.solver else first,
+                       helps=("choose `optimizer = adam(…)` or `lbfgs(…)` for float32",))
+        )  # fmt: skip
     try:
         evolved = to_evolution(system)
         rows = to_imex(evolved)

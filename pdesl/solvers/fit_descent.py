@@ -148,7 +148,8 @@ def descend(
         while state.epoch < options.epochs:
             random = np.random.default_rng([seed, state.epoch])
             order = random.permutation(len(training.starts))[: count * size].reshape(count, size)
-            rates = _rates(options, state, count)
+            # Rates of float64 would take weights of float32 along.
+            rates = _rates(options, state, count).astype(training.starts.dtype)
             learned, moments, losses, norms = epoch(
                 state.learned, state.moments, jnp.asarray(order), jnp.asarray(rates), model,
                 training,

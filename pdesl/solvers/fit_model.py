@@ -23,7 +23,7 @@ from pdesl.solvers.fit_windows import Steps, WindowSet
 from pdesl.solvers.implicit_operators import ImplicitOperator
 from pdesl.solvers.rollout import rollout
 
-__all__ = ["Batch", "FitModel", "Priors", "make_batch"]
+__all__ = ["Batch", "FitModel", "Priors", "in_precision", "make_batch"]
 
 
 class Batch(eqx.Module):
@@ -82,6 +82,29 @@ def make_batch(
     )
 
 
+def in_precision(tree: Any, precision: str) -> Any:
+    """A pytree with its numbers in a precision, `float32` or `float64`.
+
+    The operator of a `FitModel` stays in float64: its factors are rounded where they are used,
+    since rounding the large numbers of a stencil itself would spoil small wave numbers.
+    """
+    if isinstance(tree, FitModel):
+        operator = tree.operator
+        rest = eqx.tree_at(lambda m: m.operator, tree, None, is_leaf=lambda x: x is None)
+        moved = in_precision((rest,), precision)[0]
+        return eqx.tree_at(lambda m: m.operator, moved, operator, is_leaf=lambda x: x is None)
+    real = jnp.dtype(precision)
+
+    def cast(leaf: Any) -> Any:
+        if not eqx.is_inexact_array(leaf):
+            return leaf
+        return jnp.asarray(leaf).astype(
+            jnp.result_type(real, jnp.complex64) if jnp.iscomplexobj(leaf) else real
+        )
+
+    return jax.tree.map(cast, tree)
+
+
 class Priors(eqx.Module):
     """What is known of unknowns beforehand: θ_i = mean ± deviation."""
 
@@ -102,6 +125,7 @@ class FitModel(eqx.Module):
         deviations: σ of each term, 1 where none is given.
         jump: size of a jump between windows that counts as one, (n,).
         devices: those that windows with measured states are divided among.
+        checkpoints: as those of `rollout`.
     """
 
     system: LearnedSystem
@@ -120,6 +144,7 @@ class FitModel(eqx.Module):
     penalty: float = eqx.field(static=True)
     tolerances: tuple[float, float] = eqx.field(static=True)
     devices: int = eqx.field(static=True, default=1)
+    checkpoints: str | None = eqx.field(static=True, default=None)
 
     # -- courses ---------------------------------------------------------------------------
 
@@ -128,13 +153,15 @@ class FitModel(eqx.Module):
     ) -> Array:
         """States (steps + 1, W, n) of every window."""
         together = self.system.autonomous or len(states) == 1
+        # What is not differentiated needs no checkpoints.
+        kept = self.checkpoints if gradient is None else None
 
         def run(rows: Array, start: Any) -> Array:
             forcing = self.system.forcing if self.system.has_forcing else None
             return rollout(
                 self.system.explicit, self.operator, rows, learned, self.count, self.dt,
                 self.scheme, forcing=forcing, start=start, gradient=gradient or self.gradient,
-                tolerances=self.tolerances,
+                checkpoints=kept, tolerances=self.tolerances,
             ).states  # fmt: skip
 
         if together:

@@ -51,6 +51,8 @@ __all__ = [
 
 # Halvings of the step before a course counts as one that cannot be stepped through.
 MOST_HALVINGS = 14
+# Bytes of the stages of a batch's steps, beyond which some are computed again.
+MOST_BYTES = 256 * 2**20
 # Windows that the step is chosen on.
 PROBES = 8
 
@@ -184,6 +186,7 @@ def prepare(task: Task, data: Mapping[str, Measurements], reporter: Reporter) ->
     )  # fmt: skip
     if not found.is_step_given:
         found, _ = with_right_steps(found, learned)
+    found = _replaced(found, model=_with(found.model, checkpoints=_checkpoints(found)))
     if fit.windows > 1:
         start = states_at_cuts(found.lowered, terms, own, windows)
         if start is None:
@@ -197,6 +200,22 @@ def prepare(task: Task, data: Mapping[str, Measurements], reporter: Reporter) ->
         operator = prefactored(operator, scheme, found.model.dt)
         found = _replaced(found, model=_with(found.model, operator=operator))
     return found
+
+
+def _checkpoints(prepared: Prepared) -> str | None:
+    """What the gradient of a batch keeps of its steps, for `rollout`."""
+    model, options = prepared.model, prepared.task.options
+    if model.gradient == "continuous_adjoint" or options.checkpoints == "none":
+        return None
+    if is_adaptive(model.scheme) and model.gradient == "backpropagation":
+        return None
+    if options.checkpoints == "sqrt":
+        return "sqrt"
+    windows = int((~prepared.windows.held_out).sum())
+    batch = min(getattr(prepared.choices.optimiser_options, "batch", None) or windows, windows)
+    stages = SCHEMES[model.scheme].stages or 1
+    size = np.dtype(options.precision).itemsize * model.system.size
+    return "sqrt" if stages * model.count * batch * size > MOST_BYTES else None
 
 
 def _replaced(prepared: Prepared, **changes: Any) -> Prepared:

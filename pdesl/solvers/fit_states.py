@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 
 import numpy as np
 from scipy.spatial import KDTree
 
 from pdesl.diagnostics import Diagnostic, ProblemError
 from pdesl.ir.fitting import evolved_expression
+from pdesl.lowering.imex_spectral import PeriodicGrid
 from pdesl.lowering.measurements import Measurements
-from pdesl.lowering.to_learned import Lowered
+from pdesl.lowering.to_learned import Lowered, trigonometric_interpolation
 from pdesl.solvers.fit_windows import WindowSet
 from pdesl.symbolic.problem import FitTerm
 
@@ -54,8 +56,32 @@ def at_points(lowered: Lowered, values: np.ndarray, places: np.ndarray | None) -
     else:
         distance, index = KDTree(places).query(points)
     if np.max(distance) > SAME_PLACE * max(spacing, 1e-300) + 1e-12:
-        return None
+        return None if lowered.grid is None else _from_coarser(lowered.grid, points, values, places)
     return values[..., index]
+
+
+def _from_coarser(
+    grid: PeriodicGrid, points: np.ndarray, values: np.ndarray, places: np.ndarray
+) -> np.ndarray | None:
+    """The trigonometric interpolant at points, where the places are a periodic grid of their own.
+
+    A grid of fewer points, so that the interpolant has no wave that was not measured; else None.
+    """
+    lower, periods = places.min(axis=0), np.asarray(grid.periods, float)
+    counts = tuple(
+        len(np.unique(np.round(p / b, 9))) for p, b in zip(places.T, periods, strict=True)
+    )
+    if int(np.prod(counts)) != len(places) or any(
+        own > n for own, n in zip(counts, grid.counts, strict=True)
+    ):
+        return None
+    shares = (places - lower) / periods * counts
+    number = np.round(shares)
+    if np.max(np.abs(shares - number)) > 1e-6 or np.max(np.ptp(places, axis=0) / periods) >= 1:
+        return None
+    order = np.lexsort(tuple(number.T[::-1]))  # last axis fastest
+    own = replace(grid, counts=counts, lower=lower)
+    return values[..., order] @ trigonometric_interpolation(own, points).T
 
 
 def state_of_tables(lowered: Lowered, tables: np.ndarray) -> np.ndarray:

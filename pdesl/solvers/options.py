@@ -362,6 +362,18 @@ class SinodeOptions:
         "the continuous adjoint",
         choices=GRADIENTS,
     )
+    checkpoints: str = option(
+        "automatic",
+        "what is kept of a batch's steps for their gradient: the stages of all (`none`), or a "
+        "state in √steps, from which the others are computed again (`sqrt`); automatic: `sqrt` "
+        "where the stages take more than 256 MB",
+        choices=("automatic", "none", "sqrt"),
+    )
+    precision: str = option(
+        "float64",
+        "numbers of a fit by `adam` or `lbfgs`; the stiff part is factored in float64 either way",
+        choices=("float64", "float32"),
+    )
     seed: int = option(
         0, "seed of nodes, networks and the order of windows", least=0, most=2**32 - 1
     )  # fmt: skip

@@ -32,7 +32,7 @@ from pdesl.solvers.fit_descent import (
     descend,
     first_state,
 )
-from pdesl.solvers.fit_model import Batch, FitModel, make_batch
+from pdesl.solvers.fit_model import Batch, FitModel, in_precision, make_batch
 from pdesl.solvers.fit_prepare import (
     Prepared,
     course_of,
@@ -44,6 +44,7 @@ from pdesl.solvers.fit_prepare import (
 )
 from pdesl.solvers.lbfgs import LBFGS
 from pdesl.solvers.rollout import count_evaluations
+from pdesl.solvers.rollout_reverse import make_plan
 from pdesl.solvers.training import Progress, Stopping, StopReason, minimise
 
 __all__ = ["FitResult", "Fitted", "TermResult", "fit"]
@@ -205,7 +206,8 @@ def _fit_damped(prepared: Prepared, reporter: Reporter) -> FitResult:
 
 def _fit_lbfgs(prepared: Prepared, reporter: Reporter) -> FitResult:
     own = prepared.choices.optimiser_options
-    training, _ = _batches(prepared)
+    precision = prepared.task.options.precision
+    training = in_precision(_batches(prepared)[0], precision)
 
     def callback(progress: Progress) -> None:
         reporter.train(
@@ -215,7 +217,8 @@ def _fit_lbfgs(prepared: Prepared, reporter: Reporter) -> FitResult:
             )
         )  # fmt: skip
 
-    arrays, static = eqx.partition(prepared.learned, eqx.is_inexact_array)
+    learned = in_precision(prepared.learned, precision)
+    arrays, static = eqx.partition(learned, eqx.is_inexact_array)
 
     def loss(changed: Any, parts: Any) -> tuple[Array, Any]:
         model, batch = parts
@@ -227,7 +230,8 @@ def _fit_lbfgs(prepared: Prepared, reporter: Reporter) -> FitResult:
     with reporter.stage("fit") as note:
         mesh = make_mesh(prepared.model.devices)
         found = minimise(
-            loss, arrays, replicated((prepared.model, training), mesh),
+            loss, arrays,
+            replicated((in_precision(prepared.model, precision), training), mesh),
             optimiser=LBFGS(history=own.history), stopping=stopping, callback=callback, mesh=mesh,
         )  # fmt: skip
         note.text = f"{found.iterations:,} iterations, {found.stop_reason}"
@@ -236,7 +240,8 @@ def _fit_lbfgs(prepared: Prepared, reporter: Reporter) -> FitResult:
         "loss": np.asarray(found.history.loss),
     }
     return _result(
-        prepared, eqx.combine(found.parameters, static), history, str(found.stop_reason),
+        prepared, in_precision(eqx.combine(found.parameters, static), "float64"), history,
+        str(found.stop_reason),
         found.stop_reason is StopReason.INTERRUPTED,
         {"iterations": found.iterations, "courses": found.evaluations},
     )  # fmt: skip
@@ -249,8 +254,9 @@ def _fit_adam(
     keep: Callable[[DescentState, Prepared], None] | None,
 ) -> FitResult:
     own, fit = prepared.choices.optimiser_options, prepared.choices.fit
-    training, held = _batches(prepared)
-    state = first_state(prepared.learned)
+    precision = prepared.task.options.precision
+    training, held = in_precision(_batches(prepared), precision)
+    state = first_state(in_precision(prepared.learned, precision))
     if resume is not None:
         state = resume(state)
         reporter.say(f"resumed after epoch {state.epoch:,}")
@@ -269,9 +275,9 @@ def _fit_adam(
 
     with reporter.stage("fit") as note:
         state, reason, interrupted = descend(
-            prepared.model, state, training, held, own, decay=decay, patience=fit.patience,
-            seconds=fit.seconds, seed=prepared.task.options.seed, report=report,
-            keep=(lambda s: None) if keep is None else (lambda s: keep(s, prepared)),
+            in_precision(prepared.model, precision), state, training, held, own, decay=decay,
+            patience=fit.patience, seconds=fit.seconds, seed=prepared.task.options.seed,
+            report=report, keep=(lambda s: None) if keep is None else (lambda s: keep(s, prepared)),
         )  # fmt: skip
         note.text = f"{state.epoch:,} epochs, {reason}"
     rows = np.array(state.history).reshape(-1, 4)
@@ -285,8 +291,9 @@ def _fit_adam(
         history["validation"] = rows[:, 1]
     batches, size = batches_of(len(training.starts), own.batch)
     per_epoch = count_evaluations(
-        prepared.model.scheme, prepared.model.count, prepared.model.gradient, batches=batches
-    )
+        prepared.model.scheme, prepared.model.count, prepared.model.gradient,
+        prepared.model.checkpoints, batches=batches,
+    )  # fmt: skip
     counts = {
         "iterations": state.epoch,
         "batches": batches,
@@ -296,7 +303,8 @@ def _fit_adam(
     if per_epoch.total >= 0:  # else only a run of the scheme knows
         counts["function_evaluations_per_epoch"] = per_epoch.total
     return _result(
-        prepared, state.best, history, reason, interrupted, counts, descent=state,
+        prepared, in_precision(state.best, "float64"), history, reason, interrupted, counts,
+        descent=state,
     )  # fmt: skip
 
 
@@ -375,7 +383,10 @@ def _words(prepared: Prepared) -> str:
     part = "no implicit part" if model.operator is None else model.operator.words
     if is_adaptive(model.scheme):
         return f"{model.scheme} with steps by rtol = {model.tolerances[0]:.0e}, all explicit"
-    return f"{model.scheme} with steps of {model.dt:.4g}, {model.count:,} a window; {part}"
+    words = f"{model.scheme} with steps of {model.dt:.4g}, {model.count:,} a window; {part}"
+    if model.checkpoints is not None:
+        words += f"; {make_plan(model.count, 1, model.checkpoints).words}"
+    return words
 
 
 def _error_words(absolute: bool) -> str:

@@ -21,13 +21,14 @@ from pdesl.ir.imex import to_imex
 from pdesl.lowering.closures import make_closure_network
 from pdesl.lowering.imex_spectral import make_periodic_grid, to_spectral_imex
 from pdesl.lowering.learned import Learned, Unknowns
+from pdesl.lowering.products import product
 from pdesl.lowering.to_learned import trigonometric_interpolation
 from pdesl.run import pipeline
 from pdesl.run.reporting import silent_reporter
 from pdesl.solvers.base import Reporter, TrainingReport
 from pdesl.solvers.fit_choices import read_data
 from pdesl.solvers.fit_descent import batches_of
-from pdesl.solvers.fit_model import make_batch
+from pdesl.solvers.fit_model import in_precision, make_batch
 from pdesl.solvers.fit_prepare import Prepared
 from pdesl.solvers.fit_windows import make_steps
 from pdesl.solvers.rollout import count_evaluations
@@ -472,3 +473,71 @@ def test_data_without_places_are_at_the_points_of_the_grid(tmp_path: Path):
     assert np.asarray(prepared.windows.states[0]) == pytest.approx(data["u"][0])
     with pytest.raises(ProblemError, match="12 places, and the grid has 16 points"):
         prepared_of(source_of(text.replace("12", "16"), tmp_path, **data))
+
+
+def test_states_on_more_points_are_those_of_the_measured_waves(tmp_path: Path):
+    text = HEAD + "parameters:\n    a = unknown(start=1)\nequations:\n    ∂t u = a ∂x²u\n" + FIT
+    text += "solver:\n    method = sinode(space=fourier(30), time=imex_rk2(dt=0.05))\n"
+    data = waves(12)
+    order = np.random.default_rng(0).permutation(12)
+    mixed = {"t": data["t"], "x": data["x"][order], "u": data["u"][:, order]}
+    prepared = prepared_of(source_of(text, tmp_path, **mixed))
+    assert prepared.windows.states is not None
+    fine = waves(30)["u"]
+    assert np.asarray(prepared.windows.states) == pytest.approx(fine[:2], abs=1e-12)
+    with pytest.raises(ProblemError, match="not measured at all 30 points"):
+        short = {"t": data["t"], "x": data["x"][:11], "u": data["u"][:, :11]}
+        prepared_of(source_of(text, tmp_path, **short))
+
+
+def test_gradients_with_checkpoints_and_in_float32(tmp_path: Path):
+    text = HEAD + 'closure:\n    N = mlp(u, scope="grid", hidden=(20,))\nequations:\n'
+    text += "    ∂t u = stiff(-∂x⁴u) + N\n" + FIT + "    window = 4\n"
+    text += "solver:\n    method = sinode(space=finite_difference(32), time=imex_rk3(dt=0.01))\n"
+    prepared = prepared_of(source_of(text, tmp_path, **waves(32, 6)))
+    batch = make_batch(prepared.windows, prepared.steps, prepared.pairs, prepared.sets)
+
+    def gradient(precision: str, checkpoints: str | None) -> np.ndarray:
+        learned, own = in_precision((prepared.learned, batch), precision)
+        model = in_precision(
+            dataclasses.replace(prepared.model, checkpoints=checkpoints), precision
+        )
+        arrays, static = eqx.partition(learned, eqx.is_inexact_array)
+        slope = eqx.filter_jit(
+            jax.grad(lambda a, m, b: m.loss(eqx.combine(a, static), b))
+        )(arrays, model, own)  # fmt: skip
+        assert {str(leaf.dtype) for leaf in jax.tree.leaves(slope)} == {precision}
+        return np.asarray(ravel_pytree(slope)[0], float)
+
+    exact = gradient("float64", None)
+    size = float(np.linalg.norm(exact))
+    assert np.linalg.norm(gradient("float64", "sqrt") - exact) < 1e-12 * size
+    # A stencil rounded to float32 would spoil small waves; states are rounded in every step.
+    assert np.linalg.norm(gradient("float32", None) - exact) < 1e-4 * size
+
+
+def test_a_fit_in_float32_with_checkpoints_is_that_in_float64(tmp_path: Path):
+    source = decay(tmp_path)
+    exact = pipeline.run(source, output=tmp_path / "a")
+    own = ("solver.precision=float32", "solver.checkpoints=sqrt")
+    found = pipeline.run(source, overrides=own, output=tmp_path / "b")
+    assert found.metrics["precision"] == "float32"
+    assert found.metrics["losses"]["training"] == pytest.approx(  # type: ignore[index]
+        exact.metrics["losses"]["training"],
+        rel=1e-3,  # type: ignore[index]
+    )
+    damped = ("solver.precision=float32", "fit.optimizer=levenberg_marquardt(iterations=2)")
+    with pytest.raises(ProblemError, match="works in float64"):
+        pipeline.run(source, overrides=damped, output=tmp_path / "c")
+
+
+def test_the_product_with_weights_is_differentiated_both_ways():
+    random = np.random.default_rng(0)
+    h, w, dh, dw = (jnp.asarray(random.normal(size=s)) for s in ((5, 3), (3, 4), (5, 3), (3, 4)))
+    value, tangent = jax.jvp(product, (h, w), (dh, dw))
+    assert np.asarray(value) == pytest.approx(np.asarray(h @ w), rel=1e-14)
+    assert np.asarray(tangent) == pytest.approx(np.asarray(dh @ w + h @ dw), rel=1e-14)
+    back = jax.grad(lambda a, b: jnp.sum(product(a, b) ** 2), argnums=(0, 1))(h, w)
+    wanted = jax.grad(lambda a, b: jnp.sum((a @ b) ** 2), argnums=(0, 1))(h, w)
+    for own, other in zip(back, wanted, strict=True):
+        assert np.asarray(own) == pytest.approx(np.asarray(other), rel=1e-13)
