@@ -33,6 +33,7 @@ from pdesl.solvers.fit_descent import (
     first_state,
 )
 from pdesl.solvers.fit_model import Batch, FitModel, in_precision, make_batch
+from pdesl.solvers.fit_options import FitOptions
 from pdesl.solvers.fit_prepare import (
     Prepared,
     course_of,
@@ -51,6 +52,8 @@ __all__ = ["FitResult", "Fitted", "TermResult", "fit"]
 
 # Fits with steps that turned out too long for the result are repeated so often.
 MOST_REFITS = 4
+# Between the jumps that one stage of a fit with several windows allows, and the next.
+STAGE = 30.0
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -185,6 +188,7 @@ def _fit_damped(prepared: Prepared, reporter: Reporter) -> FitResult:
             result = minimise_damped(
                 prepared.model, learned, training, iterations=own.iterations, damping=own.damping,
                 tolerance=own.tolerance, seconds=limit, report=report,
+                loosened=() if losses else _loosened(prepared.choices.fit),
             )  # fmt: skip
             learned = result.learned
             losses += result.losses
@@ -202,6 +206,18 @@ def _fit_damped(prepared: Prepared, reporter: Reporter) -> FitResult:
         prepared, learned, history, result.stop_reason, result.interrupted,
         {"iterations": len(losses) - 1, "courses": evaluations}, damped=result, error=error,
     )  # fmt: skip
+
+
+def _loosened(fit: FitOptions) -> tuple[float, ...]:
+    """Jumps between windows are allowed first, and driven to zero in stages.
+
+    From the start on, nearly continuous windows are one course, with its many local minima.
+    """
+    if fit.windows == 1:
+        return ()
+    reach = 1.0 / fit.continuity
+    stages = int(np.ceil(np.log(max(reach, 1.0)) / np.log(STAGE)))
+    return tuple(reach ** (k / stages) for k in range(stages, 0, -1))
 
 
 def _fit_lbfgs(prepared: Prepared, reporter: Reporter) -> FitResult:
