@@ -9,19 +9,19 @@ from pdesl.symbolic.data_file import DataFile, data_mistake, read_data_file
 from pdesl.symbolic.domain import make_region
 from pdesl.symbolic.problem import Closure, Problem
 
-__all__ = ["read_tables", "table_mistakes"]
+__all__ = ["read_tables", "table_mistakes", "without_graph"]
 
 
-def read_tables(problem: Problem, nodes: int | None) -> dict[str, np.ndarray]:
+def read_tables(problem: Problem, nodes: int) -> dict[str, np.ndarray]:
     """The values (nodes,) of every closure `load(…)`, by its name.
 
     Args:
         problem: the folder of its file is where paths start.
-        nodes: of the graph; None where the domain is none.
+        nodes: of the graph.
 
     Raises:
-        ProblemError: E645, a domain that is no graph; E540, a file that cannot be read; E541, one
-            without the quantity; E542, numbers that are missing or do not fit the graph.
+        ProblemError: E540, a file that cannot be read; E541, one without the quantity; E542,
+            numbers that are missing or do not fit the graph.
     """
     folder = problem.source.folder if problem.source is not None else ""
     files: dict[str, DataFile] = {}
@@ -31,12 +31,6 @@ def read_tables(problem: Problem, nodes: int | None) -> dict[str, np.ndarray]:
         if not closure.is_table:
             continue
         try:
-            if nodes is None:
-                message = (
-                    f"`{closure.name}` is given at the nodes of a graph, and there is no graph"
-                )
-                helps = ("write it as a formula", 'or declare `i ∈ graph("edges.csv")`')
-                raise ProblemError([Diagnostic("E645", message, closure.span, helps=helps)])
             path = str(closure.network.get("file"))
             if path not in files:
                 files[path] = read_data_file(path, folder, closure.network.span)
@@ -50,16 +44,31 @@ def read_tables(problem: Problem, nodes: int | None) -> dict[str, np.ndarray]:
 
 
 def table_mistakes(problem: Problem) -> tuple[Diagnostic, ...]:
-    """What is wrong with the closures `load(…)` of a problem; reads their files."""
-    if not any(c.is_table for c in problem.closures):
+    """What is wrong with the files of the closures `load(…)` of a graph (E540 to E542)."""
+    if problem.shape is None or not any(c.is_table for c in problem.closures):
         return ()
     try:
         symbols = tuple(c.symbol for c in problem.space)
         region = make_region(problem.shape, symbols, problem.parameter_values())
-        read_tables(problem, getattr(region, "nodes", None))
+        if problem.shape.kind == "graph":
+            read_tables(problem, round(region.measure))
     except ProblemError as error:
         return error.diagnostics
     return ()
+
+
+def without_graph(problem: Problem) -> tuple[Diagnostic, ...]:
+    """The closures `load(…)` of a domain that is no graph (E645)."""
+    if problem.shape is not None and problem.shape.kind == "graph":
+        return ()
+    helps = ("write it as a formula", 'or declare `i ∈ graph("edges.csv")`')
+    return tuple(
+        Diagnostic(
+            "E645", f"`{c.name}` is given at the nodes of a graph, and there is no graph", c.span,
+            helps=helps,
+        )
+        for c in problem.closures if c.is_table
+    )  # fmt: skip
 
 
 def _column(file: DataFile, closure: Closure, coordinate: str, nodes: int) -> np.ndarray:

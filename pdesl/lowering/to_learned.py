@@ -136,7 +136,7 @@ class _Lowering:
     ) -> None:  # fmt: skip
         self.system, self.rows, self.values, self.start = system, tuple(rows), values, start
         self.parts = stiff_parts(system, self.rows)
-        self.given = read_tables(system.problem, nodes)
+        self.given = {} if nodes is None else read_tables(system.problem, nodes)
         self.inputs = [
             [evolved_expression(e, system, c.span, "the input of a closure") for e in c.inputs]
             for c in system.problem.learned_closures

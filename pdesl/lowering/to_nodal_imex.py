@@ -54,8 +54,8 @@ def to_nodal_imex(
         ProblemError: a coefficient or data that are not finite at a node (E326).
         SolverError: stencils that cannot be made.
     """
-    graph = space.graph.nodes if isinstance(space, GraphSpace) else None
-    given = read_tables(system.problem, graph)
+    graph = isinstance(space, GraphSpace)
+    given = read_tables(system.problem, space.graph.nodes) if graph else {}
     lowering = _Lowering(system, space, values, given)
     first = len(space.cloud.interior)
     nodes = [np.concatenate([np.arange(first), first + free]) for free in assignment.free]

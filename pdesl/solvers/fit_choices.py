@@ -15,7 +15,7 @@ from pdesl.ir.fitting import evolved_expression, stiff_parts, unknown_symbols
 from pdesl.ir.imex import imex_mistakes, to_imex
 from pdesl.ir.system import System
 from pdesl.lowering.measurements import Measurements, read_measurements
-from pdesl.lowering.node_tables import table_mistakes
+from pdesl.lowering.node_tables import table_mistakes, without_graph
 from pdesl.solvers.binding import bind_nested
 from pdesl.solvers.fit_options import FitOptions
 from pdesl.solvers.line_choices import LineChoices, line_choices, line_mistakes
@@ -236,7 +236,7 @@ def _condition_mistakes(system: System) -> list[Diagnostic]:
 def _closure_mistakes(
     system: System, choices: FitChoices, lines: LineChoices | None
 ) -> list[Diagnostic]:
-    found = []
+    found = [*without_graph(system.problem)]
     spectral = lines is not None and lines.spectral
     neighbours = spectral or system.frame.is_graph
     for closure in system.problem.learned_closures:

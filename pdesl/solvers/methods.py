@@ -16,7 +16,7 @@ import sympy
 from pdesl.diagnostics import Diagnostic, ProblemError, Span
 from pdesl.ir.system import Row, System
 from pdesl.language.names import suggest
-from pdesl.lowering.node_tables import table_mistakes
+from pdesl.lowering.node_tables import table_mistakes, without_graph
 from pdesl.solvers.binding import bind_nested
 from pdesl.solvers.fit_choices import data_mistakes, fit_choices, fit_mistakes
 from pdesl.solvers.line_choices import line_mistakes, scattered
@@ -292,6 +292,9 @@ def size_mistakes(
     at least 3 C(2 + d, d) + 1.
     """
     dimension = len(system.frame.space_axes)
+    wrong = table_mistakes(system.problem)
+    if wrong and not isinstance(options, SinodeOptions):
+        return wrong
     if isinstance(options, RandomFeaturesOptions):
         return tuple(_feature_mistakes(system, choice, options))
     if isinstance(options, SinodeOptions):
@@ -402,7 +405,7 @@ def requirements(method: Method, system: System, options: Any = None) -> tuple[D
                 parameter.span,
                 f"give it a value, `--set parameters.{parameter.name}=…`",
             )
-    found += table_mistakes(problem)
+    found += without_graph(problem)
     for closure in problem.learned_closures:
         refuse(
             "E612",

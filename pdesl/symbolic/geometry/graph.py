@@ -13,14 +13,16 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, final
 
 import numpy as np
-import scipy.sparse
 from numpy.typing import ArrayLike
 
 from pdesl.symbolic.data_file import DataFile, data_mistake, read_data_file
 from pdesl.symbolic.geometry.pieces import Array, Piece
 from pdesl.symbolic.geometry.region import Region
 
+# SciPy is imported where a graph is made: a check of any other problem starts without it.
 if TYPE_CHECKING:
+    import scipy.sparse
+
     from pdesl.diagnostics import Span
 
 __all__ = ["MOST_NODES", "Graph", "read_graph"]
@@ -86,6 +88,8 @@ class Graph(Region):
 
     def laplacian(self) -> scipy.sparse.csr_matrix:
         """W − diag(Σ_j w_ij)."""
+        import scipy.sparse
+
         degree: Any = np.asarray(self.weights.sum(axis=1)).ravel()
         return scipy.sparse.csr_matrix(self.weights - scipy.sparse.diags_array(degree))
 
@@ -106,6 +110,8 @@ def read_graph(path: str, folder: str, span: Span | None = None) -> Graph:
         ProblemError: E540, a file that cannot be read; E541, one without edges; E542, numbers that
             are no nodes, or weights that are not positive or differ both ways.
     """
+    import scipy.sparse
+
     file = read_data_file(path, folder, span)
     ends = _ends(file, span)
     first, second = ends.T
