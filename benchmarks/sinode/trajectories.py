@@ -3,6 +3,9 @@
     python benchmarks/sinode/trajectories.py ks [--paper]
     python benchmarks/sinode/trajectories.py burgers [--paper]
 
+About a minute of processor time each as they stand; `--paper` takes a minute for ks, and far longer
+for burgers.
+
 A fit of the problem as it stands, or with the paper's network and data, is run from a state that it
 has not seen: 100 units of time for KS, where spectrum and histogram are compared too, and the rest
 of a held-out course for Burgers.
