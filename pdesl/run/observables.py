@@ -11,11 +11,13 @@ from numpy.typing import NDArray
 
 from pdesl.diagnostics import SolverError
 from pdesl.lowering.places import join_time
+from pdesl.lowering.space import make_graph
 from pdesl.run.io import Number
 from pdesl.run.outputs import Measure, Quantity
 from pdesl.run.representation import Representation
 from pdesl.solvers.base import Evaluate, Task
 from pdesl.symbolic.functions import UnsupportedExpression, make_function, numpy_namespace
+from pdesl.symbolic.geometry import Graph
 from pdesl.symbolic.geometry.quadrature import Quadrature, make_quadrature
 from pdesl.symbolic.jets import Jet
 
@@ -127,7 +129,10 @@ class Observer:
         times = None if moments[0] is None else np.repeat(np.array(moments, float), count)
         inputs = join_time(system, np.tile(points, (len(moments), 1)), times)
         jets = system.space.jets(expression)
-        values = _jet_values(self.evaluate, self.function, system.fields, jets, inputs)
+        if isinstance(self.task.region, Graph):
+            values = [self._on_graph(self.task.region, jet, points, moments) for jet in jets]
+        else:
+            values = _jet_values(self.evaluate, self.function, system.fields, jets, inputs)
         symbols = [
             *system.space.coordinates,
             *self.task.values,
@@ -145,6 +150,26 @@ class Observer:
             (result,) = function(*inputs.T, *self.task.values.values(), *values, *repeated)
         whole = np.broadcast_to(np.asarray(result, float), (len(inputs),))
         return whole.reshape(len(moments), count).copy()
+
+    def _on_graph(
+        self, graph: Graph, jet: Jet, points: NDArray, moments: Sequence[float | None]
+    ) -> NDArray:
+        """A jet at nodes (n, 1) and T moments, (T n,): an operator on the values at all nodes."""
+        system = self.task.system
+        index = system.space_orders(jet)
+        orders = tuple(
+            n if axis == system.frame.time_axis else 0 for axis, n in enumerate(jet.orders)
+        )
+        everywhere = np.arange(float(graph.nodes))[:, None]
+        times = None
+        if moments[0] is not None:
+            times = np.repeat(np.array(moments, float), graph.nodes)
+        inputs = join_time(system, np.tile(everywhere, (len(moments), 1)), times)
+        plain = [Jet(jet.field, orders)]
+        (values,) = _jet_values(self.evaluate, self.function, system.fields, plain, inputs)
+        own = np.round(points[:, 0]).astype(int)
+        (matrix,) = make_graph(graph).operators(own, [{index: 1.0}])
+        return (matrix @ values.reshape(len(moments), -1).T).T.ravel()
 
 
 def _measured(kind: str, values: NDArray, volume: NDArray) -> NDArray:

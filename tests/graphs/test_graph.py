@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import h5py
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -151,8 +152,16 @@ initial:
     u = i
 solver:
     method = method_of_lines(time=imex_rk3(dt=0.1))
+output:
+    at end: ∫(u), u, ∇²u -> "d.h5"
 """
     )
+    report = run(Source("d.pde", problem, str(tmp_path)), output=tmp_path / "out")
+    total = report.metrics["numbers"]["∫(u)"]  # type: ignore[index]
+    assert total == pytest.approx(np.arange(NODES).sum(), rel=1e-10)
+    with h5py.File(tmp_path / "out" / "d.h5") as file:
+        u, change = (np.asarray(file[name]).ravel() for name in ("u", "lap_u"))
+    assert change == pytest.approx((table - np.diag(table.sum(axis=1))) @ u, abs=1e-10)
     found = solve(Source("d.pde", problem, str(tmp_path)))(t=1.0, i=np.arange(NODES))
     assert found.sum() == pytest.approx(np.arange(NODES).sum(), rel=1e-12)
     # The slowest mode has decayed by exp(−50 λ₂): what is left is the mean.

@@ -5,7 +5,7 @@ rules on their stretches. In the plane every horizontal line is cut where the le
 its sign, and Gauss-Legendre points lie on its pieces; the lines crowd towards the heights where the
 number of pieces changes, since the length of a piece has the slope of a square root there. Space is
 cut into such planes. In more dimensions, and in periodic ones that are no box, points of low
-discrepancy fill the region.
+discrepancy fill the region. A graph is summed over.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from itertools import pairwise
 import numpy as np
 from numpy.typing import NDArray
 
-from pdesl.symbolic.geometry import Box, Interval, Region
+from pdesl.symbolic.geometry import Box, Graph, Interval, Region
 from pdesl.symbolic.geometry.pieces import low_discrepancy
 from pdesl.symbolic.geometry.region import line_stretches
 
@@ -54,6 +54,8 @@ def _rule(region: Region, fineness: int) -> tuple[NDArray, NDArray]:
     dimension = region.dimension
     if not dimension:
         return np.zeros((1, 0)), np.ones(1)
+    if isinstance(region, Graph):
+        return np.arange(float(region.nodes))[:, None], np.ones(region.nodes)
     if isinstance(region, Box | Interval) and dimension in PANELS:
         lower, upper = region.bounding_box()
         return _product(
