@@ -440,13 +440,9 @@ def requirements(method: Method, system: System, options: Any = None) -> tuple[D
         return tuple(found)
     dimension = len(system.frame.space_axes)
     if system.frame.is_graph and not isinstance(options, MethodOfLinesOptions):
-        name = problem.space[0].name
-        refuse(
-            "E633",
-            f"solves equations in a continuous space, and `{name}` numbers the nodes of a graph",
-            problem.space[0].span,
-            "choose `method_of_lines`, or `sinode` to learn from data",
-        )
+        (node,) = problem.space
+        refuse("E633", f"works in continuous space, and `{node.name}` numbers a graph's nodes",
+               node.span, "choose `method_of_lines`, or `sinode` with data")  # fmt: skip
         return tuple(found)
     if method.stencils and dimension > HIGHEST_STENCIL_DIMENSION:
         span = problem.space[-1].span
