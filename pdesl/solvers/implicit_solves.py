@@ -110,6 +110,8 @@ class NodalSolves:
 
     @property
     def words(self) -> str:
+        if not self.factorisations:
+            return f"{self.system.size:,} unknowns, no linear solves"
         how = "sparse LU" if self._order is None else "sparse LU (nested dissection)"
         return (
             f"{how} on the host, {self.system.size:,} unknowns, {self.nonzeros:,} nonzeros in "

@@ -1,4 +1,4 @@
-"""One step of every time integrator: additive, implicit, exponential and multistep methods.
+"""One step of every time integrator: additive, implicit, explicit, exponential and multistep.
 
 An integrator advances a `Stepping` system; one-step methods with embedded weights also give an
 estimate of the step's error.
@@ -13,6 +13,7 @@ from typing import Any, Protocol
 import numpy as np
 import scipy.linalg
 
+from pdesl.solvers.explicit_pairs import PAIRS, ExplicitPair
 from pdesl.solvers.stepping import SpectralStepping, Stepping
 from pdesl.solvers.tableaux import ADDITIVE, IMPLICIT, AdditiveTableau
 
@@ -20,6 +21,7 @@ __all__ = [
     "EXPONENTIAL",
     "MULTISTEP",
     "AdditiveRungeKutta",
+    "ExplicitRungeKutta",
     "Exponential",
     "Integrator",
     "Multistep",
@@ -111,6 +113,53 @@ class AdditiveRungeKutta:
             error = error + (table.weights[j] - table.error[j]) * both
         new = system.complete(t + dt, state + dt * change)
         return Step(new, np.asarray(dt * error), slope)
+
+
+@dataclass(slots=True)
+class ExplicitRungeKutta:
+    """An embedded pair in which every term is explicit: no linear solves but for conditions."""
+
+    pair: ExplicitPair
+    # States whose slopes are known, by identity: a step that is refused starts from the same one,
+    # and the next step, where the last stage is the first, from the one that was reached.
+    _known: list[tuple[float, np.ndarray, np.ndarray]] = field(default_factory=list)
+
+    @property
+    def order(self) -> int:
+        return self.pair.order
+
+    @property
+    def adaptive(self) -> bool:
+        return True
+
+    def restart(self) -> None:
+        return None
+
+    def _slope(self, system: Stepping, t: float, state: np.ndarray) -> np.ndarray:
+        for clock, known, slope in self._known:
+            if known is state and clock == t:
+                return slope
+        return system.explicit(t, state) + system.implicit(t, state)
+
+    def step(self, system: Stepping, t: float, state: np.ndarray, dt: float) -> Step:
+        """k_i = f(t + c_i Δt, U_i), U_i = u + Δt Σ a_ij k_j with its algebraic values set."""
+        pair = self.pair
+        slopes = [self._slope(system, t, state)]
+        self._known = [(t, state, slopes[0])]
+        value = state
+        for row, node in zip(pair.matrix[1:], pair.nodes[1:], strict=True):
+            inner = sum(a * k for a, k in zip(row, slopes, strict=False) if a)
+            value = system.complete(t + node * dt, state + dt * inner)
+            slopes.append(self._slope(system, t + node * dt, value))
+        if pair.first_is_last:
+            new = value
+            self._known.append((t + dt, new, slopes[-1]))
+        else:
+            change = sum(b * k for b, k in zip(pair.weights, slopes, strict=True) if b)
+            new = system.complete(t + dt, state + dt * change)
+        gaps = pair.weights - pair.embedded
+        error = sum(gap * k for gap, k in zip(gaps, slopes, strict=True) if gap)
+        return Step(new, np.asarray(dt * error), slopes[0])
 
 
 # -- multistep -----------------------------------------------------------------------------
@@ -298,6 +347,8 @@ def make_integrator(name: str) -> Integrator:
         return AdditiveRungeKutta(ADDITIVE[name])
     if name in IMPLICIT:
         return AdditiveRungeKutta(IMPLICIT[name], fully=True)
+    if name in PAIRS:
+        return ExplicitRungeKutta(PAIRS[name])
     if name in MULTISTEP:
         return Multistep(MULTISTEP[name])
     return Exponential(name)

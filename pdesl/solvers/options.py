@@ -295,6 +295,7 @@ _ADAPTIVE = (
     *(f"imex_rk{order}" for order in (2, 3, 4, 5)),
     *(f"dirk{order}" for order in (2, 3, 4, 5)),
     "crank_nicolson",
+    *INTEGRATOR_OPTIONS,
 )
 _FIXED = ("sbdf2", "sbdf3", "sbdf4", "cnab2", "etd1", "etdrk2", "etdrk4", "backward_euler")
 #: Integrators in time of `method_of_lines`.
