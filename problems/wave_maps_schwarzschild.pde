@@ -3,10 +3,11 @@ pdesl 1
 parameters:
     M = 0.5
     c = (-2, 0, 0)
+    T = 0.36
 
 domain:
     x, y, z ∈ [-1, 1]
-    t ∈ [0, 0.5]
+    t ∈ [0, T]
 
 metric:
     g = schwarzschild(mass=M, center=c, chart="cartesian")
@@ -31,6 +32,7 @@ output:
     at end: φ -> "wave_maps.h5"
 
 profile "paper":
+    parameters.T = 0.5
     solver.width = 100
     solver.frequencies = 5
     solver.samples = 50000

@@ -58,12 +58,17 @@ def _start(method: NeuralMethod, reporter: Reporter) -> tuple[np.ndarray, list[F
         )  # fmt: skip
 
     with reporter.stage("initial fit") as note:
+        moving = [i for i, r in enumerate(method.neural.references) if r is None]
         networks, reports = method.fitted(
             tuple(new_networks(method.task, method.neural, 0)), initial_targets(method),
-            method.span[0], 0, head=True, progress=progress,
+            method.span[0], 0, head=True, fields=moving, progress=progress,
         )  # fmt: skip
+        networks, rates = method.at_rest(networks, progress)
         words = [f"{n} {r.error:.1e}" for n, r in zip(method.system.fields, reports, strict=True)]
         note.text = f"relative error of {', '.join(words)}"
+        if rates:
+            worst_rate = max(r.error for r in rates)
+            note.text += f"; of first rates of fields at rest {worst_rate:.1e}"
     worst = max(range(len(reports)), key=lambda i: reports[i].error)
     if not reports[worst].error <= options.fit_budget:
         raise SolverError(
@@ -110,6 +115,7 @@ def _solve(task: Task, reporter: Reporter) -> SolverResult:
     held = None if task.memory is None else task.memory.load()
     if held is None:
         state, reports = _start(method, reporter)
+        first_state = state
         method.tune(state, first, 0)
         size = control.fixed or 0.2 * (last - first) * control.rtol ** (1.0 / pair.power)
         course = Course(
@@ -119,7 +125,9 @@ def _solve(task: Task, reporter: Reporter) -> SolverResult:
     else:
         course = Course.from_arrays(held)
         reports = [FitReport(float(e), int(n)) for e, n in held["fits"]]
-        method.velocity_of.regularisation = float(held["regularisation"])
+        method.velocity_of.regularisation = held["regularisation"]
+        first_state = held["first"]
+        method.set_references(method.velocity_of.networks(first_state))
         reporter.say(f"resumed at t = {course.t:g}, after {course.step:,} steps")
     begin, since = time.perf_counter(), course.t
     written = -np.inf
@@ -129,8 +137,8 @@ def _solve(task: Task, reporter: Reporter) -> SolverResult:
         due = time.perf_counter() - written >= options.checkpoint
         if task.memory is not None and (must or due):
             fits = np.array([[r.error, r.iterations] for r in reports])
-            mu = np.array(method.velocity_of.regularisation)
-            task.memory.save({**now.to_arrays(), "fits": fits, "regularisation": mu})
+            own = {"regularisation": method.velocity_of.regularisation, "first": first_state}
+            task.memory.save({**now.to_arrays(), "fits": fits, **own})
             written = time.perf_counter()
 
     keep(course, True)
@@ -183,10 +191,11 @@ def _result(
         f"points: {residuals[0]:.1e} at first, {residuals.max():.1e} at most, "
         f"{residuals[-1]:.1e} at last"
     )
-    conditions, own = np.array(log.condition), method.velocity_of
+    conditions = np.array(log.condition)
+    own_words = ", ".join(f"{mu:.0e}" for mu in method.velocity_of.regularisation)
     notes.append(
         f"linear solves: {course.evaluations:,}, {course.cg_iterations:,} iterations, condition "
-        f"estimate {conditions[0]:.0e} to {conditions.max():.0e}, μ {own.regularisation:.0e} λmax; "
+        f"estimate {conditions[0]:.0e} to {conditions.max():.0e}, μ {own_words} λmax; "
         f"{len(log.restarts)} restarts"
     )
     notes += [STATUS_WORDS[s] for s in sorted(method.statuses) if s]

@@ -28,6 +28,8 @@ SMALLEST, LARGEST = 0.2, 4.0
 PROPORTIONAL, INTEGRAL = 0.7, 0.4
 # A step below this share of the time range is no step.
 NO_STEP = 1e-9
+# Steps between two looks at the regularisation, once the start is over.
+TUNE_EVERY = 8
 MOST_STEPS = 1_000_000
 
 
@@ -73,6 +75,10 @@ class Evolution(Protocol):
 
     def restarted(self, flat: np.ndarray, t: float, number: int) -> tuple[np.ndarray, float]:
         """Other parameters of nearly the same fields, and the relative error of the fit."""
+        ...
+
+    def tune(self, flat: np.ndarray, t: float, number: int, *, near: bool = False) -> None:
+        """Choose what the solves are regularised with; `near` what it is now."""
         ...
 
     def wants_restart(self, last: float, t: float, solve: Solve | None) -> str:
@@ -240,6 +246,8 @@ def _advance(
     if why:
         state, restarted_error = evolution.restarted(state, t, course.step)
         last_restart, carried = t, None
+    elif _tunes(course.step):
+        evolution.tune(state, t, course.step, near=True)
     sample = evolution.sample(course.step // control.redraw, state, t)
     evaluations = iterations = 0
 
@@ -338,6 +346,11 @@ def _advance(
             advice="raise `rtol`, or shorten the time range",
         )
     return ""
+
+
+def _tunes(step: int) -> bool:
+    """Whether the regularisation is looked at before this step: 1, 2, 4, 8, 16, 24, …"""
+    return step % TUNE_EVERY == 0 if step >= TUNE_EVERY else step in (1, 2, 4)
 
 
 def _finish(evolution: Evolution, control: StepControl, course: Course) -> None:

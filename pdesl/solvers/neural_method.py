@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
 import jax
 import jax.numpy as jnp
 import numpy as np
+from jax import Array
 
 from pdesl.diagnostics import SolverError
 from pdesl.ir.ansatz import Ansatz, make_ansatz
@@ -48,6 +49,8 @@ _SOLVES, _FITS = 11, 12
 CANDIDATES = 10
 # What μ is chosen from.
 REGULARISATIONS = (1e-12, 1e-11, 1e-10, 1e-9, 1e-8, 1e-7, 1e-6, 1e-5, 1e-4)
+# What is nearly as good as the best, in squares of residuals.
+NEARLY = 1.2
 # A field below this share of the largest one is zero.
 ZERO = 1e-9
 _DRAWS = {"fit": Purpose.FIT, "check": Purpose.CHECK}
@@ -146,15 +149,21 @@ class NeuralMethod:
             found = found * jnp.sqrt(sample.weights)
         return np.asarray(found, dtype=float)
 
-    def residual(self, flat: np.ndarray, slope: np.ndarray, t: float, step: int) -> float:
+    def residuals(
+        self, flat: np.ndarray, slope: np.ndarray, t: float, step: int
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """Σ r² and Σ (∂t u)² of every field on fresh points, (fields,) each."""
         points = self.draw(Purpose.RESIDUAL, step, self.options.residual_samples)
         own = self.velocity_of
         squares, rates = residual_of(
             self.neural, own.networks(flat), own.networks(slope),
             jnp.asarray(points, self.dtype), own.clock(t),
         )  # fmt: skip
-        whole = float(np.sum(np.asarray(rates, dtype=float)))
-        part = float(np.sum(np.asarray(squares, dtype=float)))
+        return np.asarray(squares, dtype=float), np.asarray(rates, dtype=float)
+
+    def residual(self, flat: np.ndarray, slope: np.ndarray, t: float, step: int) -> float:
+        squares, rates = self.residuals(flat, slope, t, step)
+        part, whole = float(np.sum(squares)), float(np.sum(rates))
         return float(np.sqrt(part / whole)) if whole > 0.0 else float(np.sqrt(part))
 
     def first_sizes(self, flat: np.ndarray, t: float) -> np.ndarray:
@@ -169,19 +178,50 @@ class NeuralMethod:
         zero = np.array([r is not None for r in self.neural.references])
         return np.where(zero, sizes * (self.span[1] - self.span[0]), 0.0)
 
-    def tune(self, flat: np.ndarray, t: float, number: int) -> None:
-        """Choose μ, unless the options say, by the residual on fresh points of one velocity."""
+    def tune(self, flat: np.ndarray, t: float, number: int, *, near: bool = False) -> None:
+        """Choose μ of every field, unless the options say, by residuals on fresh points.
+
+        Among all of `REGULARISATIONS`, or, with `near`, from the present one up or down for as
+        long as that is better. What is best changes as networks move: one that moves along its
+        own last layer, as at the start, needs no small μ.
+        """
         if self.given_regularisation:
             return
         sample = self.sample(number, flat, t)
-        found: list[tuple[float, float]] = []
-        for mu in REGULARISATIONS:
-            self.velocity_of.regularisation = mu
-            slope, _ = self.velocity(flat, t, sample, number)
-            found.append((self.residual(flat, slope, t, number), mu))
-        # A larger μ that does nearly as well makes better conditioned systems.
-        best = min(residual for residual, _ in found)
-        self.velocity_of.regularisation = max(mu for r, mu in found if r <= 1.1 * best)
+        residuals: dict[int, np.ndarray] = {}
+        own = self.velocity_of
+
+        def measure(places: np.ndarray) -> np.ndarray:
+            """Residuals (fields,) with μ of every field at its place in the table."""
+            for place in np.unique(places):
+                if place not in residuals:
+                    own.regularisation = np.full(len(places), REGULARISATIONS[place])
+                    slope, _ = self.velocity(flat, t, sample, number)
+                    residuals[place] = self.residuals(flat, slope, t, number)[0]
+            return np.array([residuals[k][f] for f, k in enumerate(places)])
+
+        last, every = len(REGULARISATIONS) - 1, np.arange(len(own.regularisation))
+        if not near:
+            for place in range(last + 1):
+                measure(np.full(len(every), place))
+            table = np.stack([residuals[place] for place in range(last + 1)])
+            # A larger μ that does nearly as well makes better conditioned systems.
+            fine = table <= NEARLY * table.min(axis=0)
+            chosen = last - np.argmax(fine[::-1], axis=0)
+        else:
+            chosen = np.searchsorted(REGULARISATIONS, 0.99 * own.regularisation)
+            known = measure(chosen)
+            up = np.minimum(chosen + 1, last)
+            rising = (measure(up) <= NEARLY * known) & (up > chosen)
+            chosen = np.where(rising, up, chosen)
+            falling = ~rising
+            while np.any(falling):
+                known = measure(chosen)
+                down = np.maximum(chosen - 1, 0)
+                falling &= measure(np.where(falling, down, chosen)) * NEARLY < known
+                falling &= down < chosen
+                chosen = np.where(falling, down, chosen)
+        own.regularisation = np.array(REGULARISATIONS)[chosen]
 
     def wants_restart(self, last: float, t: float, solve: Solve | None) -> str:
         own = self.restarts
@@ -225,6 +265,58 @@ class NeuralMethod:
         self.tune(state, t, number)
         return state, max(r.error for r in reports)
 
+    # -- fields that are zero at the start -------------------------------------------------
+
+    def set_references(self, networks: Sequence[Network]) -> None:
+        """Measure every field that is zero at the start from its network among these."""
+        known = self.neural.references
+        own = [None if r is None else n for r, n in zip(known, networks, strict=True)]
+        self.neural = self.velocity_of.system = self.neural.with_references(own)
+
+    def at_rest(
+        self, networks: tuple[Network, ...], progress: Callable[[int, float], None]
+    ) -> tuple[tuple[Network, ...], list[FitReport]]:
+        """First networks of fields that are zero at the start, fitted to how they set out.
+
+        With N₀ a multiple of ∂t u there, N − N₀ sets out by its last layer alone, and the other
+        layers have the features that the field needs. A random N₀ has them not: then θ̇ is large
+        and the field bends away from J θ̇ after a short while.
+
+        Returns:
+            The networks, those of other fields as they were, and the reports of these fits.
+        """
+        if all(r is None for r in self.neural.references):
+            return networks, []
+        t, length = self.span[0], self.span[1] - self.span[0]
+        clock, system = self.velocity_of.clock(t), self.neural
+
+        def rates(points: Array) -> np.ndarray:
+            whole = right_at(system, networks, points, clock) - lifts_at(system, points, clock, 1)
+            return np.asarray(length * whole, dtype=float)
+
+        targets = []
+        for index in range(len(networks)):
+
+            def values(points: np.ndarray, index: int = index) -> np.ndarray:
+                places = jnp.asarray(points, self.dtype)
+                lift = np.asarray(lifts_at(system, places, clock), dtype=float)
+                return (lift + rates(places))[index]
+
+            targets.append(values)
+        check = jnp.asarray(self.draw(Purpose.CHECK, 0, 4 * self.options.samples), self.dtype)
+        sizes = [_size(own) for own in rates(check)]
+        # A field that stays at rest keeps its random network.
+        first = [
+            i for i, r in enumerate(system.references)
+            if r is not None and sizes[i] > ZERO * max(sizes)
+        ]  # fmt: skip
+        none = system.with_references((None,) * len(networks))
+        found, reports = self.fitted(
+            networks, targets, t, 0, head=True, fields=first, system=none, progress=progress
+        )
+        self.set_references(found)
+        return found, [reports[i] for i in first]
+
     # -- fits ------------------------------------------------------------------------------
 
     def fitted(
@@ -236,15 +328,20 @@ class NeuralMethod:
         *,
         head: bool,
         nonlinear: bool = True,
+        fields: Sequence[int] | None = None,
+        system: NeuralSystem | None = None,
         progress: Callable[[int, float], None] = lambda iteration, error: None,
     ) -> tuple[tuple[Network, ...], list[FitReport]]:
-        """Every field's network fitted to a target; fits of different numbers draw apart."""
+        """The networks of some fields, or all, fitted to targets; others stay as they are.
+
+        Fits of different numbers draw points apart. `system` stands in place of the present one.
+        """
         check = self.draw(Purpose.CHECK, 0, 4 * self.options.samples)
         sizes = [_size(np.asarray(target(check))) for target in targets]
         found, reports = [], []
         for index, (network, target) in enumerate(zip(networks, targets, strict=True)):
-            if number == 0 and self.neural.references[index] is not None:
-                found.append(network)  # zero as it is
+            if fields is not None and index not in fields:
+                found.append(network)
                 reports.append(FitReport(0.0, 0))
                 continue
             goal = FieldTarget(index, target, sizes[index] or max(sizes) or 1.0)
@@ -260,7 +357,7 @@ class NeuralMethod:
                 return adaptive_samples(np.abs(target(many)), many, count, self.share, key)
 
             own, report = fit_field(
-                self.neural, network, goal, t, draw, self.fit, self.tangent,
+                system or self.neural, network, goal, t, draw, self.fit, self.tangent,
                 self.key(_FITS, number * 64 + index), count=self.options.samples, head=head,
                 nonlinear=nonlinear, progress=progress,
             )  # fmt: skip
@@ -311,7 +408,7 @@ def prepare(task: Task) -> NeuralMethod:
         flat_shape,
         tangent,
         np.dtype(options.precision),
-        tangent.regularisation,
+        np.full(len(neural.fields), tangent.regularisation),
     )
     found = NeuralMethod(
         task, system, ansatz, neural, velocity,

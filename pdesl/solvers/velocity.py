@@ -82,9 +82,9 @@ def right_at(system: NeuralSystem, networks: Any, points: Array, t: Array) -> Ar
 
 
 @eqx.filter_jit
-def lifts_at(system: NeuralSystem, points: Array, t: Array) -> Array:
-    """The lift of every field (fields, n)."""
-    return system.lifts(points, t)
+def lifts_at(system: NeuralSystem, points: Array, t: Array, order: int = 0) -> Array:
+    """The lift of every field or its time derivative (fields, n)."""
+    return system.lifts(points, t, order)
 
 
 @eqx.filter_jit
@@ -146,8 +146,7 @@ def _solved(
     regularisation: Array,
     key: Array,
 ) -> tuple[Array, list[TangentReport]]:
-    """θ̇ (p,) and the report of every field."""
-    own = replace(options, regularisation=regularisation)  # pyright: ignore[reportArgumentType]
+    """θ̇ (p,) and the report of every field; μ (fields,) of each."""
     points = sample.points
     right = system.over(NeuralSystem.right_hand_side, networks, points, t)
     right = right - system.lifts(points, t, 1)
@@ -157,6 +156,7 @@ def _solved(
         right, scale = right * root, scale * root
     parts, reports = [], []
     for number, network in enumerate(networks):
+        own = replace(options, regularisation=regularisation[number])  # pyright: ignore[reportArgumentType]
         rows = [
             penalty.rows(system, networks, places, t)
             for penalty, places in zip(penalties, sample.boundary, strict=True)
@@ -178,7 +178,8 @@ def _solved(
 class Velocity:
     """θ̇ as a function of θ, time and samples, on vectors of NumPy.
 
-    `regularisation` stands in place of that of the options: it may change on the way.
+    `regularisation` (fields,) stands in place of that of the options: each field has its own
+    problem, and it may change on the way.
     """
 
     system: NeuralSystem
@@ -186,7 +187,7 @@ class Velocity:
     unpack: Any
     options: TangentOptions
     dtype: np.dtype
-    regularisation: float
+    regularisation: np.ndarray
     evaluations: int = 0
     iterations: int = 0
 
