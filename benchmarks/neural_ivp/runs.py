@@ -17,7 +17,9 @@ import matplotlib.pyplot as plt
 import numpy as np
 
 import pdesl
-from pdesl.diagnostics import PdeslError
+from pdesl.diagnostics import PdeslError, Source
+from pdesl.run.known import Known
+from pdesl.solvers.base import Evaluate
 
 RESULTS = Path(__file__).resolve().parent / "results"
 
@@ -49,13 +51,18 @@ def arguments(words: str) -> argparse.Namespace:
 
 
 def run(
-    problem: str, overrides: Sequence[str], paper: bool, profile: str = "paper"
+    problem: str | Source,
+    overrides: Sequence[str],
+    profile: str | None,
+    known: Known | None = None,
+    solver: str | None = None,
 ) -> dict[str, Any]:
     """One run: its history, errors, counts and CPU seconds; `reason` where it failed."""
+    source = pdesl.load_source(problem) if isinstance(problem, str) else problem
     begin = time.process_time()
     try:
         solution = pdesl.solve(
-            pdesl.load_source(problem), overrides=overrides, profile=profile if paper else None
+            source, solver=solver, overrides=overrides, profile=profile, known=known
         )
     except PdeslError as error:
         return {"reason": getattr(error, "message", str(error)), "seconds": float("nan")}
@@ -69,6 +76,19 @@ def run(
         "reason": solution.result.stop_reason,
         "seconds": time.process_time() - begin,
     }
+
+
+def errors_over_time(
+    evaluate: Evaluate, known: Known, field: str, times: Sequence[float], count: int = 3000
+) -> list[float]:
+    """Relative l2 differences of one field of a problem on [-1, 1]³ at given times."""
+    places = np.random.default_rng(7).uniform(-1.0, 1.0, (count, 3))
+    found = []
+    for t in times:
+        inputs = np.column_stack([np.full(count, t), places])
+        own, true = evaluate(inputs)[field], known.evaluate(inputs)[field]
+        found.append(float(np.linalg.norm(own - true) / np.linalg.norm(true)))
+    return found
 
 
 def table(name: str, columns: Sequence[str], rows: Sequence[Sequence[object]]) -> None:
@@ -107,7 +127,7 @@ def compare_residuals(
     """The residual of the equations over time for every variant."""
     rows, curves = [], {}
     for label, overrides in variants.items():
-        found = run(problem, overrides, paper)
+        found = run(problem, overrides, "paper" if paper else None)
         print(label, f"{found['seconds']:.0f} CPU s: {found['reason']}", flush=True)
         if "history" not in found:
             rows.append((label, "-", "-", "-", found["reason"]))
