@@ -42,6 +42,16 @@ profile "code":
     solver.frequencies = 3
     solver.samples = 3000
 
+profile "quick":
+    parameters.s = 0.1
+    parameters.T = 0.5
+    solver.width = 28
+    solver.frequencies = 3
+    solver.samples = 2500
+    solver.sampling = adaptive(share=0.6)
+    solver.fit = levenberg_marquardt(iterations=25)
+    solver.integrator = rk23(rtol=2e-3)
+
 profile "paper":
     parameters.s = 0.05
     parameters.T = 0.5

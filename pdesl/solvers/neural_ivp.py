@@ -120,12 +120,11 @@ def _solve(task: Task, reporter: Reporter) -> SolverResult:
         size = control.fixed or 0.2 * (last - first) * control.rtol ** (1.0 / pair.power)
         course = Course(
             first, state, size, Recording(frozenset((first, *stops))),
-            method.first_sizes(state, first), last_restart=first,
+            method.first_sizes(state, first), method.regularisation, last_restart=first,
         )  # fmt: skip
     else:
         course = Course.from_arrays(held)
         reports = [FitReport(float(e), int(n)) for e, n in held["fits"]]
-        method.velocity_of.regularisation = held["regularisation"]
         first_state = held["first"]
         method.set_references(method.velocity_of.networks(first_state))
         reporter.say(f"resumed at t = {course.t:g}, after {course.step:,} steps")
@@ -137,8 +136,7 @@ def _solve(task: Task, reporter: Reporter) -> SolverResult:
         due = time.perf_counter() - written >= options.checkpoint
         if task.memory is not None and (must or due):
             fits = np.array([[r.error, r.iterations] for r in reports])
-            own = {"regularisation": method.velocity_of.regularisation, "first": first_state}
-            task.memory.save({**now.to_arrays(), "fits": fits, **own})
+            task.memory.save({**now.to_arrays(), "fits": fits, "first": first_state})
             written = time.perf_counter()
 
     keep(course, True)
@@ -192,7 +190,7 @@ def _result(
         f"{residuals[-1]:.1e} at last"
     )
     conditions = np.array(log.condition)
-    own_words = ", ".join(f"{mu:.0e}" for mu in method.velocity_of.regularisation)
+    own_words = ", ".join(f"{mu:.0e}" for mu in course.regularisation)
     notes.append(
         f"linear solves: {course.evaluations:,}, {course.cg_iterations:,} iterations, condition "
         f"estimate {conditions[0]:.0e} to {conditions.max():.0e}, μ {own_words} λmax; "

@@ -55,6 +55,14 @@ class Solve:
 class Evolution(Protocol):
     """What the course needs of the method."""
 
+    @property
+    def regularisation(self) -> np.ndarray:
+        """What the solves of every field are regularised with, (fields,)."""
+        ...
+
+    @regularisation.setter
+    def regularisation(self, value: np.ndarray) -> None: ...
+
     def sample(self, number: int, flat: np.ndarray, t: float) -> Any:
         """The samples of a draw; those that follow the solution see its parameters."""
         ...
@@ -115,6 +123,7 @@ class Course:
     size: float
     recording: Recording
     sizes: np.ndarray
+    regularisation: np.ndarray
     step: int = 0
     previous: float = 1.0
     last_restart: float = 0.0
@@ -136,6 +145,7 @@ class Course:
             "counts": np.array([self.step, self.rejected, self.evaluations, self.cg_iterations]),
             "state": self.state,
             "sizes": self.sizes,
+            "regularisation": self.regularisation,
             "carried": np.zeros(0) if self.carried is None else self.carried,
             "carried_solve": np.array(solve, dtype=float),
             "recording/times": np.array(self.recording.times),
@@ -168,7 +178,8 @@ class Course:
             getattr(log, name).extend(float(v) for v in arrays[f"log/{name}"])
         solve = arrays["carried_solve"]
         return cls(
-            t, arrays["state"], size, recording, arrays["sizes"], step, previous, last_restart,
+            t, arrays["state"], size, recording, arrays["sizes"], arrays["regularisation"],
+            step, previous, last_restart,
             arrays["carried"] if len(arrays["carried"]) else None,
             Solve(int(solve[0]), float(solve[1])) if len(solve) else None,
             rejected, evaluations, iterations, log,
@@ -241,6 +252,7 @@ def _advance(
     """One accepted step; returns why the run has to end, empty if not."""
     t, state, log = course.t, course.state, course.log
     carried, solve = course.carried, course.carried_solve
+    evolution.regularisation = course.regularisation
     last_restart, restarted_error = course.last_restart, 0.0
     why = evolution.wants_restart(last_restart, t, _last_solve(course)) if course.step else ""
     if why:
@@ -335,6 +347,7 @@ def _advance(
         course.state, course.size, course.sizes = new, float(following), sizes
         course.previous = max(error, 1e-4)
         course.last_restart = last_restart
+        course.regularisation = evolution.regularisation
         course.rejected += rejected
         course.evaluations += evaluations
         course.cg_iterations += iterations
@@ -356,6 +369,7 @@ def _tunes(step: int) -> bool:
 def _finish(evolution: Evolution, control: StepControl, course: Course) -> None:
     """The last state with its slope, and the residual there."""
     t, state = course.t, course.state
+    evolution.regularisation = course.regularisation
     sample = evolution.sample(course.step // control.redraw, state, t)
     slope, solve = evolution.velocity(state, t, sample, course.evaluations)
     residual = evolution.residual(state, slope, t, course.step)

@@ -82,6 +82,15 @@ class NeuralMethod:
     def dtype(self) -> np.dtype:
         return self.velocity_of.dtype
 
+    @property
+    def regularisation(self) -> np.ndarray:
+        """μ (fields,) of the solves, as a fraction of each largest eigenvalue."""
+        return self.velocity_of.regularisation
+
+    @regularisation.setter
+    def regularisation(self, value: np.ndarray) -> None:
+        self.velocity_of.regularisation = value
+
     def key(self, stream: int, number: int) -> jax.Array:
         base = jax.random.fold_in(jax.random.key(self.options.seed), stream)
         return jax.random.fold_in(base, number)

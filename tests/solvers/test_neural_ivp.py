@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -244,6 +246,30 @@ def test_draws_depend_on_their_number_alone():
 # -- whole runs ----------------------------------------------------------------------------
 
 
+WAVE = """
+domain:
+    x ∈ periodic(0, 2 π)
+    t ∈ [0, 0.5]
+
+fields:
+    u(t, x) : scalar
+
+equations:
+    ∂t²u = ∂x²u
+
+initial:
+    u = sin(x)
+    ∂t u = 0
+
+solver:
+    method = neural_ivp(width=8, depth=2, frequencies=2, samples=100, residual_samples=200,
+        fit=levenberg_marquardt(iterations=15), integrator=rk45(rtol=1e-4), {more})
+
+verify:
+    u = sin(x) cos(t)
+"""
+
+
 class Interrupting(SilentObserver):
     """Ctrl-C after so many steps."""
 
@@ -255,8 +281,16 @@ class Interrupting(SilentObserver):
             raise KeyboardInterrupt
 
 
-def test_a_resumed_run_equals_an_uninterrupted_one(tmp_path: Path):
-    source = Source("travel.pde", TRAVEL)
+# A small problem whose course has everything: a field at rest, adaptive samples, μ that is chosen
+# and looked at again, a restart.
+COURSE = WAVE.format(
+    more="sampling=adaptive(share=0.3), restarts=refit(count=1), checkpoint=0"
+).replace("0.5]", "0.2]")
+
+
+@pytest.mark.parametrize("text", [TRAVEL, COURSE], ids=["travel", "at rest"])
+def test_a_resumed_run_equals_an_uninterrupted_one(tmp_path: Path, text: str):
+    source = Source("travel.pde", text)
     whole = pipeline.run(source, output=tmp_path / "whole")
     assert whole.metrics["errors"]["u"].relative_l2 < 2e-2  # type: ignore[index]
     assert not (tmp_path / "whole" / CHECKPOINT).exists()
@@ -264,7 +298,7 @@ def test_a_resumed_run_equals_an_uninterrupted_one(tmp_path: Path):
     folder = tmp_path / "parts"
     first = pipeline.run(source, output=folder, observer=Interrupting(3))
     assert first.interrupted
-    assert 0.0 < first.metrics["reached"] < 0.1  # type: ignore[operator]
+    assert 0.0 < first.metrics["reached"] < 0.2  # type: ignore[operator]
     assert first.metrics["errors"]["u"].relative_l2 < 2e-2  # type: ignore[index]
     start = read_start(folder)
     again = pipeline.run(start.source, output=folder, overrides=start.overrides, resume=True)
@@ -277,6 +311,18 @@ def test_a_resumed_run_equals_an_uninterrupted_one(tmp_path: Path):
     (folder / CHECKPOINT).write_bytes(b"no archive")
     with pytest.raises(OutputError, match="cannot be read"):
         read_start(folder)
+
+
+def test_runs_killed_at_random_moments(tmp_path: Path):
+    """SIGKILL, in processes of their own; `python -m tests.run.kill` does it as often as asked."""
+    (tmp_path / "course.pde").write_text(COURSE, encoding="utf-8")
+    command = [sys.executable, "-W", "ignore", "-m", "tests.run.kill"]
+    result = subprocess.run(
+        [*command, str(tmp_path / "course.pde"), "--kills", "3"],
+        capture_output=True, text=True, timeout=400, check=False,
+    )  # fmt: skip
+    assert result.returncode == 0, result.stderr
+    assert "kills=3" in result.stdout
 
 
 def test_a_fit_above_its_budget_ends_the_run():
@@ -300,30 +346,6 @@ def test_a_residual_above_its_budget_ends_the_run_with_what_there_is(
     assert report.stopped
     assert 0.0 < report.metrics["reached"] < 0.1  # type: ignore[operator]
     assert "left its budget" in str(report.metrics["stop_reason"])
-
-
-WAVE = """
-domain:
-    x ∈ periodic(0, 2 π)
-    t ∈ [0, 0.5]
-
-fields:
-    u(t, x) : scalar
-
-equations:
-    ∂t²u = ∂x²u
-
-initial:
-    u = sin(x)
-    ∂t u = 0
-
-solver:
-    method = neural_ivp(width=8, depth=2, frequencies=2, samples=100, residual_samples=200,
-        fit=levenberg_marquardt(iterations=15), integrator=rk45(rtol=1e-4), {more})
-
-verify:
-    u = sin(x) cos(t)
-"""
 
 
 @pytest.mark.parametrize(
