@@ -182,7 +182,8 @@ def spectrum(network: Network) -> Array:
     """Eigenvalues of M, falling."""
     points = uniform(jax.random.PRNGKey(5), SAMPLES)
     rows = layered_rows(network, embedding(points), factor(points)[:, None] / SAMPLES**0.5)
-    return jnp.linalg.eigvalsh(rows.normal_matrix())[::-1]
+    table = rows.matrix()
+    return jnp.linalg.eigvalsh(table.T @ table)[::-1]
 
 
 def course(

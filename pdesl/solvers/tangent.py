@@ -24,6 +24,7 @@ from jax import Array
 from jax.flatten_util import ravel_pytree
 
 from pdesl.lowering.activations import activation_named
+from pdesl.solvers.gram import panels_of
 from pdesl.solvers.networks import Network
 
 __all__ = [
@@ -73,10 +74,14 @@ class Rows(eqx.Module):
     def matrix(self) -> Array:
         """J (N, p)."""
 
-    def normal_matrix(self) -> Array:
-        """JᵀJ (p, p)."""
-        table = self.matrix()
-        return table.T @ table
+    def normal_panels(self) -> list[Array]:
+        """JᵀJ as panels [i:j, :j] of its lower triangle: half the operations of the whole."""
+        return _square_panels(self.matrix())
+
+
+def _square_panels(table: Array) -> list[Array]:
+    """TᵀT as panels of its lower triangle."""
+    return panels_of(lambda i, j: table[:, i:j].T @ table[:, :j], table.shape[1])
 
 
 class GramRows(Rows):
@@ -145,10 +150,10 @@ class LayeredRows(GramRows):
             biases.append(d.reshape(self.count, -1))
         return jnp.concatenate([*weights, *biases], axis=1)
 
-    def normal_matrix(self) -> Array:
-        def add(total: Array, part: LayeredRows) -> tuple[Array, None]:
-            table = part.matrix()
-            return total + table.T @ table, None
+    def normal_panels(self) -> list[Array]:
+        def add(total: list[Array], part: LayeredRows) -> tuple[list[Array], None]:
+            own = _square_panels(part.matrix())
+            return [a + b for a, b in zip(total, own, strict=True)], None
 
         points, outputs = self.deltas[0].shape[:2]
         block = max(1, ROW_BLOCK // outputs)
@@ -157,7 +162,8 @@ class LayeredRows(GramRows):
             (a.shape[1] + 1) * d.shape[2]
             for a, d in zip(self.activations, self.deltas, strict=True)
         )
-        total = jnp.zeros((parameters, parameters), self.deltas[0].dtype)
+        dtype = self.deltas[0].dtype
+        total = panels_of(lambda i, j: jnp.zeros((j - i, j), dtype), parameters)
         if head is not None:
             total, _ = jax.lax.scan(add, total, head)
         return total if points % block == 0 else add(total, tail)[0]
@@ -324,8 +330,9 @@ class StackedRows(GramRows):
     def diagonal(self) -> Array:
         return jnp.concatenate([self.upper.diagonal(), self.lower.diagonal()])
 
-    def normal_matrix(self) -> Array:
-        return self.upper.normal_matrix() + self.lower.normal_matrix()
+    def normal_panels(self) -> list[Array]:
+        both = zip(self.upper.normal_panels(), self.lower.normal_panels(), strict=True)
+        return [a + b for a, b in both]
 
     def columns(self, numbers: Array) -> Array:
         """Both kinds of columns are made for every number, and one is taken: for few numbers."""

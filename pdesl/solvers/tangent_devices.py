@@ -49,8 +49,8 @@ class DividedRows(LayeredRows):
     def matrix(self) -> Array:
         return self._on_each(lambda rows: rows.matrix())[: self.count]
 
-    def normal_matrix(self) -> Array:
-        return self._on_each(lambda rows: rows.normal_matrix(), gather=True)
+    def normal_panels(self) -> list[Array]:
+        return self._on_each(lambda rows: rows.normal_panels(), gather=True)
 
     def diagonal(self) -> Array:
         return self._on_each(lambda rows: rows.diagonal())[: self.count]

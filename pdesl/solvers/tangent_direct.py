@@ -60,9 +60,8 @@ def solve_dense(rows: Rows, right: Array, options: TangentOptions, key: Array) -
     """v = (JᵀJ + μI)⁻¹ Jᵀ f with the matrix of the parameters, factored."""
     power, probe = jax.random.split(key)
     largest = largest_eigenvalue(rows, power)
-    matrix = rows.normal_matrix()
-    size = matrix.shape[0]
-    panels = panels_of(lambda start, stop: matrix[start:stop, :stop], size)
+    panels = rows.normal_panels()
+    size = panels[-1].shape[1]
     attempt = _factorise(panels, options.regularisation * largest, largest)
     gradient = rows.transpose(right)
     direction = attempt.factor.solve(gradient)

@@ -136,7 +136,7 @@ def _costs(
     landmark = 2.0 * rows * rank * entry + 4.0 * rows * rank**2 + 30.0 * product
     return {
         "gram": rows**2 * entry + rows**3 / 3.0,
-        "dense": 2.0 * rows * parameters**2 + parameters**3 / 3.0,
+        "dense": rows * parameters**2 + parameters**3 / 3.0,
         # An exact solve, whose cost is sure, is preferred to half of a guessed cost.
         "landmark_nystrom_cg": 2.0 * landmark,
     }

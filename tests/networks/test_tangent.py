@@ -53,6 +53,13 @@ def explicit(network, features, factor):
     return jax.jacfwd(lambda flat: function(network, features, factor)(shape(flat)))(point)
 
 
+def symmetric(panels):
+    """The matrix of which panels hold the lower triangle."""
+    size = panels[-1].shape[1]
+    lower = jnp.concatenate([jnp.pad(p, ((0, 0), (0, size - p.shape[1]))) for p in panels])
+    return jnp.tril(lower) + jnp.tril(lower, -1).T
+
+
 @jax.jit
 def everything(network, features, factor, direction, cotangent, numbers):
     """All that rows can do, compiled at once, and the Jacobian by forward differentiation."""
@@ -62,12 +69,23 @@ def everything(network, features, factor, direction, cotangent, numbers):
         "forward": rows.forward(direction),
         "transpose": rows.transpose(cotangent),
         "matrix": rows.matrix(),
-        "normal": rows.normal_matrix(),
+        "normal": symmetric(rows.normal_panels()),
         "diagonal": rows.diagonal(),
         "columns": rows.columns(numbers),
         "panel": rows.panel(rows.count // 2, rows.count),
     }
     return found, explicit(network, features, factor)
+
+
+def test_panels_of_the_normal_matrix_in_blocks_of_rows():
+    """More rows than a block of them, and more parameters than a panel has rows."""
+    network = make_network(NetworkOptions(18, 3, "tanh"), [-1.0] * 2, [1.0] * 2, seed=1)
+    points = jnp.asarray(np.random.default_rng(0).uniform(-1, 1, (700, 2)))
+    rows = layered_rows(network, points, jnp.ones((700, 1)))
+    panels = rows.normal_panels()
+    assert len(panels) == 2
+    table = rows.matrix()
+    np.testing.assert_allclose(symmetric(panels), table.T @ table, rtol=1e-10, atol=1e-9)
 
 
 @settings(max_examples=6)
@@ -158,7 +176,7 @@ def test_rows_above_a_matrix():
         return {
             "matrix": rows.matrix(),
             "diagonal": rows.diagonal(),
-            "normal": rows.normal_matrix(),
+            "normal": symmetric(rows.normal_panels()),
             "columns": rows.columns(numbers),
             "landmarks": rows.landmarks(vector, 12),
             "transpose": rows.transpose(vector),
