@@ -34,7 +34,7 @@ class LinearOptions:
     regularisation: float | None = option(
         None,
         "μ as a fraction of the largest eigenvalue of JᵀJ/n; none: by the residual on fresh "
-        "points at the start and after restarts (the paper: 1e-6)",
+        "points, looked at now and then (the paper: 1e-6)",
         least=0.0,
         most=1.0,
     )

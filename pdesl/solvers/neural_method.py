@@ -217,6 +217,10 @@ class NeuralMethod:
             # A larger μ that does nearly as well makes better conditioned systems.
             fine = table <= NEARLY * table.min(axis=0)
             chosen = last - np.argmax(fine[::-1], axis=0)
+            # Of a field that does not move nothing can be told: it takes what others need.
+            told = table.max(axis=0) > ZERO**2 * table.max()
+            usual = np.searchsorted(REGULARISATIONS, 0.99 * self.tangent.regularisation)
+            chosen[~told] = min(chosen[told], default=usual)
         else:
             chosen = np.searchsorted(REGULARISATIONS, 0.99 * own.regularisation)
             known = measure(chosen)

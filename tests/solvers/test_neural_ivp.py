@@ -7,6 +7,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
+import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -28,6 +29,7 @@ from pdesl.solvers.explicit_pairs import PAIRS
 from pdesl.solvers.networks import NetworkOptions, make_network
 from pdesl.solvers.neural_method import NeuralMethod
 from pdesl.solvers.sampling import Purpose, draw_boundary, draw_inside
+from pdesl.solvers.velocity import pack
 from pdesl.symbolic.functions import make_function, numpy_namespace
 from pdesl.symbolic.geometry import (
     Annulus,
@@ -357,6 +359,26 @@ def test_a_standing_wave_that_starts_at_rest(more: str):
     assert solution.errors["u"].relative_l2 < 1e-2  # type: ignore[operator]
     assert solution.result.counts["restarts"] == (2 if "refit" in more else 0)
     assert solution.result.quality["largest_residual"] < 0.05
+
+
+def test_a_field_at_rest_sets_out_by_its_last_layer(monkeypatch: pytest.MonkeyPatch):
+    """N₀ is T ∂t u at the start: its last layer over T is a rate that solves the equation."""
+    found: list[Any] = []
+    at_rest = NeuralMethod.at_rest
+
+    def watched(self: NeuralMethod, *given: Any) -> Any:
+        found.append((self, *at_rest(self, *given)))
+        return found[0][1:]
+
+    monkeypatch.setattr(NeuralMethod, "at_rest", watched)
+    pipeline.solve(Source("course.pde", COURSE))
+    method, networks, (report,) = found[0]
+    assert report.error < 0.02
+    still, moving = jax.tree.map(jnp.zeros_like, networks)
+    last = [v[-1] / 0.2 for v in (networks[1].weights, networks[1].biases)]
+    rates = eqx.tree_at(lambda n: [n.weights[-1], n.biases[-1]], moving, last)
+    state, slope = pack(networks)[0], pack((still, rates))[0]
+    assert method.residual(state, slope, 0.0, 0) < 0.02
 
 
 ROBIN = """
