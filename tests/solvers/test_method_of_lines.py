@@ -251,6 +251,15 @@ def test_conditions_and_coefficients(text: str, space: str, bound: float):
     assert size(found) < bound
 
 
+def test_explicit_pairs_meet_conditions_without_linear_solves():
+    found = lines(SQUARE, "finite_difference([21, 17])", "rk45(rtol=1e-6)")
+    assert size(found) < 2e-5
+    assert "no linear solves" in found.result.notes[-1]
+    counts = lines(SPECIES, "fourier(24)", "rk45(rtol=1e-6)").result.counts
+    # The last stage of a step is the first of the next: six evaluations a step, not seven.
+    assert counts["evaluations"] < 6.5 * (counts["iterations"] + counts["rejected_steps"])
+
+
 @pytest.mark.parametrize("time", ["dirk3(dt=0.02)", "crank_nicolson(dt=0.005)"])
 def test_implicit_methods_solve_nonlinear_stages(time: str):
     assert size(lines(ROD, "finite_difference(41)", time)) < 2e-5
