@@ -72,8 +72,9 @@ def draw(
             values.reshape(LINE, LINE).T, origin="lower", extent=(-1, 1, -1, 1), cmap="RdBu_r",
             vmin=-bound, vmax=bound,
         )  # fmt: skip
-        axis.set(title=f"{label}, t = {TIME}, x = 0", xlabel="y", ylabel="z")
+        axis.set(title=label, xlabel="y", ylabel="z")
         drawing.colorbar(image, ax=axis)
+    axes[0].set_title(f"at the right: t = {TIME}, x = 0")
     RESULTS.mkdir(exist_ok=True)
     drawing.savefig(RESULTS / "figure4.png", dpi=130)
     plt.close(drawing)

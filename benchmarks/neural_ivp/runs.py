@@ -32,6 +32,8 @@ EDNN = (
     "solver.frequencies=0",
     "solver.sampling=random",
     "solver.linear=dense(regularisation=1e-6)",
+    # However badly it fits the start, it runs.
+    "solver.fit_budget=1",
 )
 
 
