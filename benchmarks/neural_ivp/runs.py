@@ -33,7 +33,7 @@ EDNN = (
     "solver.sampling=random",
     "solver.linear=dense(regularisation=1e-6)",
     # However badly it fits the start, it runs.
-    "solver.fit_budget=1",
+    "solver.fit_budget=10",
 )
 
 
