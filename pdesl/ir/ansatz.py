@@ -207,10 +207,17 @@ def _transfinite(
         for side, value in own.items():
             missing = (value - lift).subs(symbol, ends[side])
             change += missing * (weights[side] if len(own) == 2 else 1)
-        lift = sympy.expand(lift + change)
+        lift = _multiplied_out(lift + change)
         if len(sympy.Add.make_args(lift)) > MOST_TERMS or lift.has(sympy.nan, sympy.zoo):
             return None
     return lift
+
+
+def _multiplied_out(expression: sympy.Expr) -> sympy.Expr:
+    """Products of sums multiplied out, functions such as exp(a + b) taken as they are."""
+    units = {f: sympy.Dummy(real=True) for f in expression.atoms(sympy.Function)}
+    plain = sympy.expand(expression.xreplace(units))
+    return plain.xreplace({unit: f for f, unit in units.items()})
 
 
 def _blended(data: Mapping[int, sympy.Expr], factors: Mapping[int, sympy.Expr]) -> sympy.Expr:

@@ -28,7 +28,7 @@ from pdesl.ir.normalise import exact_jets, make_row, solution_diagnostic
 from pdesl.ir.solving import JetSolver, Solved
 from pdesl.ir.split import stiff_mistakes
 from pdesl.ir.system import Row, System
-from pdesl.symbolic.jets import Jet, JetSpace, NotDifferentiable, TooLarge, format_jet
+from pdesl.symbolic.jets import Jet, JetSpace, NotDifferentiable, TooLarge, format_jet, replaced
 from pdesl.symbolic.operators import ErasureError, Frame
 from pdesl.symbolic.problem import Condition, Equation
 from pdesl.symbolic.tidy import tidy
@@ -36,7 +36,7 @@ from pdesl.symbolic.tidy import tidy
 __all__ = ["to_evolution"]
 
 
-def to_evolution(system: System) -> System:
+def to_evolution(system: System, *, short: bool = True) -> System:
     """A system of first order in time with the identity as its mass matrix.
 
     The fields of the result are those of the system (without the eliminated ones) in their
@@ -44,6 +44,9 @@ def to_evolution(system: System) -> System:
     they stand for. Every interior row has the one mass term 1 · ∂t f, row i for field i; every
     initial row is 1 · f − (formula in the coordinates) = 0 for one field. Boundary rows keep
     their order and are followed by the derived ones. `problem` stays the problem as stated.
+
+    `short`: whether coefficients are brought to their shortest form (`tidy`), which a method needs
+    that evaluates them often. It may take seconds for a metric, and changes nothing else.
 
     Raises:
         CapabilityError: the problem is steady, or is no evolution equation for some field (E626),
@@ -53,6 +56,16 @@ def to_evolution(system: System) -> System:
             terms (E306), initial conditions that do not fit (E406, E422), a stiff part that is
             not linear once solved (E316), data that jump in time (E606).
     """
+    found = system._evolved  # pyright: ignore[reportPrivateUsage]
+    if found is None:
+        found = _evolved(system)
+        object.__setattr__(system, "_evolved", found)
+    if not short:
+        return found
+    return replace(found, rows=tuple(_tidied(row, found.space) for row in found.rows))
+
+
+def _evolved(system: System) -> System:
     axis = system.frame.time_axis
     if axis is None:
         first = system.rows[0].equation.span if system.rows else None
@@ -135,7 +148,7 @@ class _Reduction:
                 orders[self.axis] = order - held
                 own = Jet(self.names[jet.field, held], tuple(orders))
                 values[self.space.symbol(jet)] = self.target.symbol(own)
-        return expression.xreplace(values)  # pyright: ignore[reportReturnType]
+        return replaced(expression, values)
 
     # -- the parts of the result -----------------------------------------------------------
 
@@ -197,8 +210,7 @@ class _Reduction:
             span=first.equation.span,
         )
         stiff = None if own.stiff is None else self.renamed(own.stiff)
-        row = make_row(label, "interior", equation, mass + rest, stiff, self._frame())
-        return _tidied(row, self.target)
+        return make_row(label, "interior", equation, mass + rest, stiff, self._frame())
 
     def _row_of(self, name: str, solved: Mapping[Jet, Solved]) -> Row:
         return solved[self.highest(name)].rows[0]

@@ -227,7 +227,7 @@ def _row_mistakes(system: System, row: Row) -> list[Diagnostic]:
                 helps=("rewrite the formula with other functions; `pdesl list functions`",),
             )
         ]  # fmt: skip
-    if not parts_agree(system, row):
+    if not parts_agree(system, row, erased=False):
         return [
             Diagnostic(
                 "E399", f"{row.name}: its parts do not sum to the equation", row.equation.span,

@@ -18,8 +18,9 @@ import sympy
 from pdesl.diagnostics import Diagnostic, Span
 from pdesl.ir.split import Splitting, split
 from pdesl.ir.system import LinearTerm, Row, System
+from pdesl.symbolic.jets import Jet
 
-__all__ = ["ImexRow", "imex_mistakes", "to_imex"]
+__all__ = ["ImexRow", "imex_mistakes", "neat", "stiff_terms", "to_imex"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,25 +52,39 @@ def to_imex(system: System) -> tuple[ImexRow, ...]:
     return tuple(_right_hand_side(system, part) for part in split(system))
 
 
+def stiff_terms(system: System, part: Splitting) -> list[LinearTerm]:
+    """The stiff terms of a right-hand side, with coefficients as they come."""
+    (mass,) = part.row.mass
+    factor = -sympy.S.One / mass.coefficient
+    return [LinearTerm(factor * slope, j) for j, slope in _slopes(system, part).items()]
+
+
+def _slopes(system: System, part: Splitting) -> dict[Jet, sympy.Expr]:
+    """The coefficients of the stiff part, on the side of the time derivative."""
+    space = system.space
+    if part.row.stiff is None:
+        known = {t.jet: t.coefficient for t in part.row.linear}
+        return {j: known[j] for j in space.jets(part.stiff)}
+    return {j: sympy.diff(part.stiff, space.symbol(j)) for j in space.jets(part.stiff)}
+
+
 def _right_hand_side(system: System, part: Splitting) -> ImexRow:
     row, space = part.row, system.space
     (mass,) = row.mass
     factor = -sympy.S.One / mass.coefficient
-    slopes = {j: sympy.diff(part.stiff, space.symbol(j)) for j in space.jets(part.stiff)}
+    slopes = _slopes(system, part)
     zero = {space.symbol(j): sympy.S.Zero for j in slopes}
     # What stiff(…) holds without a field is no part of a matrix.
     forcing = row.forcing
     rest = {t.jet: t.coefficient for t in row.linear}
     if row.stiff is not None:
         forcing = row.forcing - part.stiff.xreplace(zero)
-    else:
-        slopes = {j: rest[j] for j in slopes}
-    stiff = [LinearTerm(_neat(factor * c), j) for j, c in slopes.items()]
+    stiff = [LinearTerm(neat(factor * c), j) for j, c in slopes.items()]
     for jet, coefficient in slopes.items():
-        left = _neat(rest.pop(jet, sympy.S.Zero) - coefficient)
+        left = neat(rest.pop(jet, sympy.S.Zero) - coefficient)
         if left != 0:
             rest[jet] = left
-    linear = [LinearTerm(_neat(factor * c), j) for j, c in rest.items()]
+    linear = [LinearTerm(neat(factor * c), j) for j, c in rest.items()]
     return ImexRow(
         row,
         mass.jet.field,
@@ -81,7 +96,7 @@ def _right_hand_side(system: System, part: Splitting) -> ImexRow:
     )
 
 
-def _neat(expression: sympy.Expr) -> sympy.Expr:
+def neat(expression: sympy.Expr) -> sympy.Expr:
     """Common factors cancelled where that is quick, so that what is zero is seen to be zero."""
     if expression.is_Atom or expression.is_Number:
         return expression

@@ -106,6 +106,8 @@ class System:
     derivatives: Mapping[str, Jet] = field(default_factory=dict)
     eliminated: Mapping[str, sympy.Expr] = field(default_factory=dict)
     integrals: tuple[IntegralCondition, ...] = ()
+    # The evolution form, once it was asked for (`evolution.to_evolution`).
+    _evolved: System | None = field(default=None, init=False, compare=False, repr=False)
 
     @property
     def space(self) -> JetSpace:

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
+
+import sympy
 
 from pdesl.diagnostics import ProblemError
 from pdesl.ir.evolution import to_evolution
 from pdesl.ir.facts import Facts, character_lines, facts
-from pdesl.ir.split import split
+from pdesl.ir.imex import stiff_terms
+from pdesl.ir.split import Splitting, split
 from pdesl.ir.system import System
 from pdesl.ir.text import format_expression
 from pdesl.solvers.line_choices import stiff_estimate
@@ -18,8 +22,12 @@ from pdesl.solvers.options import MethodOfLinesOptions
 from pdesl.symbolic.domain import make_region
 from pdesl.symbolic.options import show_option
 from pdesl.symbolic.problem import Unknown
+from pdesl.symbolic.tidy import operations
 
 __all__ = ["describe", "kind_words"]
+
+# Coefficients of more operations (see `operations`) are not spelled out.
+LONGEST = 40
 
 
 def describe(system: System, method: Method, options: Any) -> tuple[str, ...]:
@@ -68,13 +76,13 @@ def _stiffness(system: System, options: MethodOfLinesOptions) -> list[str]:
     """What is implicit, and what an explicit method would cost; empty where it cannot be told."""
     values = system.problem.parameter_values()
     try:
-        evolved = to_evolution(system)
-        estimate = stiff_estimate(system, options, values)
+        evolved = to_evolution(system, short=False)
+        estimate = stiff_estimate(evolved, options, values)
         parts = split(evolved)
     except ProblemError:
         return []  # reported as what the method cannot do
     lines = [
-        f"  {part.row.name}: implicit {format_expression(part.stiff, evolved)}, by {part.chosen_by}"
+        f"  {part.row.name}: implicit {_stiff_words(part, evolved)}, by {part.chosen_by}"
         for part in parts
         if part.stiff != 0
     ]
@@ -83,6 +91,16 @@ def _stiffness(system: System, options: MethodOfLinesOptions) -> list[str]:
         text += f"would need steps below {estimate.explicit_step:.0e}"
         lines.append(text if estimate.dt is None else f"{text}, and dt is {estimate.dt:g}")
     return lines
+
+
+def _stiff_words(part: Splitting, system: System) -> str:
+    """The stiff part of a row; a coefficient that would fill lines is `…`."""
+    long = sympy.Symbol("…")
+    terms = [
+        replace(t, coefficient=-t.coefficient if operations(t.coefficient) <= LONGEST else long)
+        for t in stiff_terms(system, part)
+    ]
+    return format_expression(sympy.Add(*(t.expression(system.space) for t in terms)), system)
 
 
 def kind_words(found: Facts) -> str:

@@ -14,9 +14,10 @@ import sympy
 
 from pdesl.diagnostics import Diagnostic, ProblemError, Span
 from pdesl.ir.evolution import to_evolution
-from pdesl.ir.imex import ImexRow, imex_mistakes, to_imex
+from pdesl.ir.imex import imex_mistakes, neat, stiff_terms
 from pdesl.ir.samples import evaluate, interior_sample
-from pdesl.ir.system import System
+from pdesl.ir.split import split
+from pdesl.ir.system import Row, System
 from pdesl.solvers.binding import bind_nested
 from pdesl.solvers.node_options import count_nodes
 from pdesl.solvers.options import (
@@ -148,13 +149,13 @@ def _is_periodic_box(system: System) -> bool:
     return _is_box(system) and all(c.periodic for c in system.problem.space)
 
 
-def _varying(system: System) -> list[ImexRow]:
+def _varying(system: System) -> list[Row]:
     """Rows whose stiff part has a coefficient that depends on place or time."""
     moving = {*system.space_symbols, system.time_symbol}
     return [
-        row
-        for row in to_imex(system)
-        if any(t.coefficient.free_symbols & moving for t in row.stiff)
+        part.row
+        for part in split(system)
+        if any(neat(t.coefficient).free_symbols & moving for t in stiff_terms(system, part))
     ]
 
 
@@ -173,7 +174,7 @@ def line_mistakes(
     """
     first = next((row.equation.span for row in system.rows), None)
     try:
-        system = to_evolution(system)
+        system = to_evolution(system, short=False)
     except ProblemError as error:
         return list(error.diagnostics)
     if not system.fields:
@@ -210,7 +211,7 @@ def line_mistakes(
                     "E635",
                     "the stiff part has a coefficient that is not constant, so it is not diagonal "
                     "in Fourier space",
-                    row.row.equation.span,
+                    row.equation.span,
                     helps=(
                         "choose `space = finite_difference(…)`",
                         "mark a constant part, `stiff(c ∇²u) + nonstiff((κ - c) ∇²u)`",
@@ -256,14 +257,13 @@ def stiff_estimate(
 ) -> StiffEstimate:
     """max_i Σ_j |s_ij| Π (π/h)^m over the stiff terms, h the distance of the nodes.
 
-    `system` is the problem's. The largest symbol of a central difference is within a factor of
+    `system` is in evolution form. The largest symbol of a central difference is within a factor of
     three of it, and so is that of RBF-FD operators.
 
     Raises:
         ProblemError: see `line_choices`.
     """
-    evolved = to_evolution(system)
-    choices = line_choices(options, evolved, values)
+    choices = line_choices(options, system, values)
     region = make_region(system.problem.shape, system.space_symbols, values)
     lower, upper = region.bounding_box()
     if choices.space == NO_SPACE:
@@ -280,12 +280,12 @@ def stiff_estimate(
     inside = interior_sample(region)
     start = numeric_value(system.problem.time.lower, values, None, "a time")  # type: ignore[union-attr]
     largest = 0.0
-    for row in to_imex(evolved):
+    for part in split(system):
         total = 0.0
-        for term in row.stiff:
-            sizes = evaluate([term.coefficient], evolved, inside, values, start)
+        for term in stiff_terms(system, part):
+            sizes = evaluate([term.coefficient], system, inside, values, start)
             size = float(np.max(np.abs(sizes)[np.isfinite(sizes)], initial=0.0))
-            orders = zip(evolved.space_orders(term.jet), steps, strict=True)
+            orders = zip(system.space_orders(term.jet), steps, strict=True)
             total += size * float(np.prod([(np.pi / h) ** m for m, h in orders]))
         largest = max(largest, total)
     return StiffEstimate(largest, choices.time_options.dt)

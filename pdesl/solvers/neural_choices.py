@@ -50,7 +50,7 @@ def neural_mistakes(
     condition that couples fields (E637).
     """
     try:
-        evolved = to_evolution(system)
+        evolved = to_evolution(system, short=False)
     except ProblemError as error:
         return list(error.diagnostics)
     found: list[Diagnostic] = []
@@ -96,7 +96,7 @@ def neural_lines(system: System, options: NeuralIvpOptions) -> list[str]:
     values = system.problem.parameter_values()
     shape = system.problem.shape
     try:
-        evolved = to_evolution(system)
+        evolved = to_evolution(system, short=False)
     except ProblemError:
         return []  # reported as what the method cannot do
     if shape is None:

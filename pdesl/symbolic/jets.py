@@ -141,6 +141,40 @@ def _slope(expression: sympy.Expr, symbol: sympy.Symbol) -> sympy.Expr:
     return sympy.Add(*terms).xreplace(back)  # type: ignore[return-value]
 
 
+def _symbols(expression: sympy.Basic) -> set[sympy.Symbol]:
+    """The symbols of an expression, with a look at each of its equal parts once.
+
+    SymPy's `free_symbols` looks at every occurrence, which in a curved metric are thousands.
+    """
+    seen: set[sympy.Basic] = set()
+    found: set[sympy.Symbol] = set()
+    waiting = [expression]
+    while waiting:
+        node = waiting.pop()
+        if isinstance(node, sympy.Symbol):
+            found.add(node)
+        elif node.args and node not in seen:
+            seen.add(node)
+            waiting.extend(node.args)
+    return found
+
+
+def replaced(expression: sympy.Expr, values: Mapping[sympy.Basic, sympy.Basic]) -> sympy.Expr:
+    """SymPy's `xreplace`, which here works on each of the equal parts once."""
+    known: dict[sympy.Basic, sympy.Basic] = dict(values)
+
+    def visit(node: sympy.Basic) -> sympy.Basic:
+        if not node.args:
+            return known.get(node, node)
+        if node not in known:
+            arguments = [visit(a) for a in node.args]
+            same = all(a is b for a, b in zip(arguments, node.args, strict=True))
+            known[node] = node if same else node.func(*arguments)
+        return known[node]
+
+    return visit(expression)  # pyright: ignore[reportReturnType]
+
+
 @dataclass(frozen=True, slots=True)
 class Jet:
     """The derivative of a field with `orders[i]` differentiations along coordinate i."""
@@ -193,7 +227,7 @@ class JetSpace:
 
     def jets(self, expression: sympy.Basic) -> tuple[Jet, ...]:
         """The jets in an expression, in a fixed order."""
-        found = (self.jet_of(symbol) for symbol in expression.free_symbols)
+        found = (self.jet_of(symbol) for symbol in _symbols(expression))
         return tuple(sorted((j for j in found if j is not None), key=lambda j: (j.field, j.orders)))
 
     def applied(self, expression: sympy.Expr) -> sympy.Expr:
@@ -207,7 +241,7 @@ class JetSpace:
             values[self.symbol(jet)] = (
                 sympy.Derivative(field, *counts, evaluate=False) if counts else field
             )
-        return expression.xreplace(values)  # pyright: ignore[reportReturnType]
+        return replaced(expression, values)
 
     def total_derivative(self, expression: sympy.Expr, axis: int) -> sympy.Expr:
         """D_i of an expression in coordinates and jets. Raises `NotDifferentiable`."""

@@ -23,6 +23,7 @@ from pdesl.symbolic.geometry.region import Region
 
 __all__ = ["Curve", "Polygon"]
 
+FEW_POINTS = 1024  # whose nearest vertices are found by comparing with all
 VERTICES = 4096  # of the polygon that stands in for a parametric curve
 BLOCK = 1 << 21  # entries of a temporary array
 
@@ -262,19 +263,24 @@ class Curve(Region):
         turned = np.column_stack([tangent[:, 1], -tangent[:, 0]]) / length
         return turned if self._counter_clockwise else -turned
 
+    def _nearest(self, x: Array) -> Array:
+        """The nearest vertex of every point, by a tree where there are many points."""
+        if len(x) <= FEW_POINTS:  # to check a problem, without SciPy's import
+            squares = np.sum(self._vertices**2, axis=1) - 2.0 * x @ self._vertices.T
+            return np.argmin(squares, axis=1)
+        if self._tree is None:
+            from scipy.spatial import KDTree
+
+            object.__setattr__(self, "_tree", KDTree(self._vertices))
+        tree: Any = self._tree
+        return tree.query(x, workers=-1)[1]
+
     def level(self, points: ArrayLike) -> Array:
         x = as_points(points, 2)
         if len(x) == 0:
             return np.empty(0)
         cell = self.period / VERTICES
-        if self._tree is None:
-            # Made when first needed: checking a problem does not need it, nor SciPy's import.
-            from scipy.spatial import KDTree
-
-            object.__setattr__(self, "_tree", KDTree(self._vertices))
-        tree: Any = self._tree
-        nearest = tree.query(x, workers=-1)[1]
-        theta = nearest * cell
+        theta = self._nearest(x) * cell
         # Gauss-Newton for the foot of the perpendicular, kept within the neighbouring vertices.
         offset = np.zeros(len(x))
         for _ in range(3):
