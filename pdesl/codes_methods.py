@@ -180,9 +180,10 @@ _CAPABILITIES = (
          "The method solves one linear or nonlinear system, without time.",
          "Choose method_of_lines, dt_pinn or pinn."),
     Code("E620", "output at times that cannot be",
-         "Fields are written at given times of the range, or at the end; a method chooses its "
-         "steps by itself, so that their number says nothing.",
-         'Write every 0.1: u -> "u.h5", at 0.5: u -> "u.h5", or at end: u -> "u.h5".'),
+         "Results are written at given times of the range, at the end, after every so many steps "
+         "of a method that steps in time, or when an inequality between numbers becomes true.",
+         'Write every 0.1: u -> "u.h5", at 0.5: u -> "u.h5", at end: u -> "u.h5", every 10 steps: '
+         'u -> "u.h5", or when max(u) > 2: u -> "u.h5".'),
     Code("E621", "output of something that is no quantity",
          "Written are fields, expressions of them and their derivatives at every node, values at "
          "a place, u(x=0.5, y=0), and measures of the whole domain: ∫(u²), mean(u), min(u), "

@@ -1,4 +1,4 @@
-# expect E620 at 20:5
+# expect E620 at 23:5
 # stage: check
 domain:
     x ∈ [0, 1]
@@ -15,6 +15,9 @@ boundary:
 
 initial:
     u = sin(π x)
+
+solver:
+    method = pinn
 
 output:
     every 10 steps: u -> "u.h5"

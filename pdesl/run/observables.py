@@ -30,12 +30,12 @@ TOGETHER = 200_000  # points evaluated at once
 class Observer:
     """Evaluates quantities of one solution; rules of integration are made when first needed.
 
-    `evaluate` gives fields, `function` their derivatives.
+    `evaluate` gives fields, `function` their derivatives; without it no quantity may hold any.
     """
 
     task: Task
     evaluate: Evaluate
-    function: Representation
+    function: Representation | None
     _quadrature: Quadrature | None = field(default=None)
 
     def at_nodes(self, quantity: Quantity, points: NDArray, times: NDArray | None) -> NDArray:
@@ -44,15 +44,15 @@ class Observer:
         table = self._values(quantity.expression, points, self._moments(times), measured)
         return table[0] if times is None else table
 
-    def number(self, quantity: Quantity, times: NDArray | None) -> Number:
-        """A quantity that is one number at each time."""
+    def number(self, quantity: Quantity, times: NDArray | None, judged: bool = True) -> Number:
+        """A quantity that is one number at each time; `judged` by a coarser quadrature too."""
         moments = self._moments(times)
         place = dict(quantity.place)
         point = np.array([[place.get(s.name, 0.0) for s in self.task.system.space_symbols]])
         time = self.task.system.time_symbol
         if time is not None and time.name in place:
             moments = [place[time.name]] * len(moments)
-        fine, coarse = self._measures(quantity.measures, times)
+        fine, coarse = self._measures(quantity.measures, times, judged)
         found = self._values(quantity.expression, point, moments, fine)[:, 0]
         error = None
         if coarse:
@@ -69,7 +69,7 @@ class Observer:
         return [None if span is None else span[1]]
 
     def _measures(
-        self, measures: Sequence[Measure], times: NDArray | None
+        self, measures: Sequence[Measure], times: NDArray | None, judged: bool = True
     ) -> tuple[dict[sympy.Symbol, NDArray], dict[sympy.Symbol, NDArray]]:
         """The values (T,) of measures by symbol, on the fine and on the coarse rule."""
         if not measures:
@@ -77,10 +77,10 @@ class Observer:
         if self._quadrature is None:
             self._quadrature = make_quadrature(self.task.region)
         rule = self._quadrature
-        return (
-            self._integrated(measures, times, rule.points, rule.weights),
-            self._integrated(measures, times, rule.coarse_points, rule.coarse_weights),
-        )
+        fine = self._integrated(measures, times, rule.points, rule.weights)
+        if not judged:
+            return fine, {}
+        return fine, self._integrated(measures, times, rule.coarse_points, rule.coarse_weights)
 
     def _integrated(
         self,
@@ -188,7 +188,7 @@ def _measured(kind: str, values: NDArray, volume: NDArray) -> NDArray:
 
 def _jet_values(
     evaluate: Evaluate,
-    function: Representation,
+    function: Representation | None,
     fields: Sequence[str],
     jets: Sequence[Jet],
     inputs: NDArray,
@@ -199,6 +199,7 @@ def _jet_values(
     tables: dict[tuple[int, ...], NDArray] = {}
     for jet in jets:
         if any(jet.orders) and jet.orders not in tables:
+            assert function is not None, "a quantity with derivatives has a function"
             tables[jet.orders] = function.derivative(inputs, tuple(jet.orders))
     return [
         tables[j.orders][list(fields).index(j.field)] if any(j.orders) else plain[j.field]

@@ -22,7 +22,9 @@ from pdesl.symbolic.domain import numeric_value
 from pdesl.symbolic.operators import NORMAL, ErasureError, erase
 from pdesl.symbolic.problem import Choice, OptionValue, OutputRule, Problem
 
-__all__ = ["MEASURES", "Measure", "Quantity", "Target", "output_targets"]
+__all__ = [
+    "MEASURES", "Condition", "Measure", "Quantity", "Target", "output_targets", "stop_conditions",
+]  # fmt: skip
 
 MEASURES = ("integral", "average", "minimum", "maximum", "norm")
 """Markers of what is measured over the domain: ∫f dV, ∫f dV/∫dV, min, max and √∫f² dV."""
@@ -56,13 +58,35 @@ class Quantity:
     unit: str | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class Condition:
+    """An inequality, true where its `margin`, a number, is not negative; `label` as written."""
+
+    margin: Quantity
+    label: str
+
+    def has_derivatives(self, system: System) -> bool:
+        parts = (self.margin.expression, *(m.expression for m in self.margin.measures))
+        return any(any(j.orders) for part in parts for j in system.space.jets(part))
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class Target:
-    """A file: its name, quantities, and times (T,); None for the end alone."""
+    """A file: its name, quantities, and times (T,); None for the end alone.
+
+    With `steps`, or a `condition`, the solution tells the times (see `moments`).
+    """
 
     name: str
     quantities: tuple[Quantity, ...]
     times: np.ndarray | None = None
+    steps: int = 0
+    condition: Condition | None = None
+
+    @property
+    def at_end(self) -> bool:
+        """Whether the file holds the end alone."""
+        return self.times is None and not self.steps and self.condition is None
 
     @property
     def fields(self) -> tuple[str, ...]:
@@ -81,11 +105,16 @@ class Target:
 
 
 def output_targets(
-    problem: Problem, system: System, values: Mapping[sympy.Symbol, float]
+    problem: Problem,
+    system: System,
+    values: Mapping[sympy.Symbol, float],
+    *,
+    steps: bool,
 ) -> tuple[list[Target], list[Diagnostic]]:
     """The files of a run, and outputs that no run can give (E620, E621, E622).
 
     `solution.h5` with all fields at the end joins where no rule names a file for the end.
+    `steps`: whether the method takes steps in time, which `every 10 steps` counts.
     """
     found: list[Target] = []
     refused: list[Diagnostic] = []
@@ -95,21 +124,21 @@ def output_targets(
         quantities: list[Quantity] = []
         for number, output in enumerate(rule.outputs):
             label = rule.labels[number] if number < len(rule.labels) else ""
+            if _is_stop(output):
+                continue
             try:
                 quantities += _quantities(output, label, system, values)
             except _CannotError as error:
                 helps = error.helps or ("write a field, or an expression of fields: `u²`, `∫(u)`",)
                 refused.append(Diagnostic("E621", error.message, rule.span, helps=helps))
-        at_end = isinstance(rule.trigger, Choice) and rule.trigger.name == "end"
-        times = None
-        if not at_end:
-            times = None if span is None else rule_times(rule, values, span)
-            if times is None:
-                refused.append(_untimed(rule, span))
-                continue
+        try:
+            moments = _moments(rule, system, values, span, steps)
+        except _CannotError as error:
+            refused.append(Diagnostic("E620", error.message, rule.span, helps=error.helps))
+            continue
         if rule.target is None:
             continue
-        many = times is not None and len(times) > 1
+        many = not moments.at_end and (moments.times is None or len(moments.times) > 1)
         if rule.target.lower().endswith((".vtu", ".xdmf")) and not system.space_symbols:
             refused.append(
                 Diagnostic(
@@ -126,8 +155,9 @@ def output_targets(
                 )
             )  # fmt: skip
         elif quantities:
-            found.append(Target(rule.target, _distinct(quantities), times))
-    if not any(t.name.endswith(".h5") and t.times is None for t in found):
+            own = _distinct(quantities)
+            found.append(replace(moments, name=rule.target, quantities=own))
+    if not any(t.name.endswith(".h5") and t.at_end for t in found):
         found.append(Target("solution.h5", whole))
     return found, refused
 
@@ -318,19 +348,90 @@ def _time_span(
     return first, last
 
 
-def _untimed(rule: OutputRule, span: tuple[float, float] | None) -> Diagnostic:
+def stop_conditions(
+    problem: Problem, system: System, values: Mapping[sympy.Symbol, float]
+) -> list[Condition]:
+    """The conditions of `when …: stop`."""
+    return [
+        _condition(rule, system, values)
+        for rule in problem.output
+        if rule.kind == "when" and any(_is_stop(o) for o in rule.outputs)
+    ]
+
+
+def _is_stop(output: OptionValue) -> bool:
+    return isinstance(output, Choice) and output.name == "stop"
+
+
+def _moments(
+    rule: OutputRule,
+    system: System,
+    values: Mapping[sympy.Symbol, float],
+    span: tuple[float, float] | None,
+    steps: bool,
+) -> Target:
+    """A file without a name that has the times of a rule, or what tells them."""
+    trigger = rule.trigger
+    if isinstance(trigger, Choice) and trigger.name == "end" and rule.kind == "at":
+        return Target("", ())
+    at_end = 'or at the end, `at end: u -> "u.h5"`'
     if span is None:
-        message = "the problem has no time, so there is an end alone"
-    elif rule.kind == "when":
-        message = "output on a condition cannot be written yet"
-    elif isinstance(rule.trigger, Choice):
-        message = "output after a number of steps cannot be written: methods choose their steps"
-    else:
-        message = (
-            f"these times of output cannot be: they are positive intervals, or times from "
-            f"{span[0]:g} to {span[1]:g}"
+        raise _CannotError("the problem has no time, so there is an end alone", at_end[3:])
+    helps = ('write it at times, `every 0.1: u -> "u.h5"`', at_end)
+    if rule.kind == "when":
+        return Target("", (), condition=_condition(rule, system, values))
+    if any(_is_stop(o) for o in rule.outputs):
+        raise _CannotError(
+            "a run stops on a condition", "`when max(u) > 10: stop`, or end `domain:` earlier"
         )
-    helps = ('write it at times, `every 0.1: u -> "u.h5"`',) if span else ()
-    return Diagnostic(
-        "E620", message, rule.span, helps=(*helps, 'or at the end, `at end: u -> "u.h5"`')
+    if isinstance(trigger, Choice) and trigger.name == "steps" and rule.kind == "every":
+        if not steps:
+            raise _CannotError("this method takes no steps in time that could be counted", *helps)
+        (given,) = trigger.positional
+        number = given if isinstance(given, sympy.Expr) else sympy.Float(given)
+        count = numeric_value(number, values, rule.span, "a number of steps")
+        if count < 1 or count != int(count):
+            raise _CannotError(f"{count:g} is no number of steps", "`every 10 steps`")
+        return Target("", (), steps=int(count))
+    times = rule_times(rule, values, span)
+    if times is None:
+        raise _CannotError(
+            f"these times of output cannot be: they are positive intervals, or times from "
+            f"{span[0]:g} to {span[1]:g}", *helps,
+        )  # fmt: skip
+    return Target("", (), times)
+
+
+def _condition(rule: OutputRule, system: System, values: Mapping[sympy.Symbol, float]) -> Condition:
+    """`when max(u) > 1` as a margin that is not negative where it holds."""
+    trigger = rule.trigger
+    help_text = "compare numbers, `when max(u) > 1: …` or `when u(x=0.5) < 0.1: …`"
+    if not isinstance(trigger, Choice) or trigger.name not in ("<", "<=", ">", ">="):
+        raise _CannotError("output on a condition needs an inequality", help_text)
+    sides = []
+    for side in trigger.positional:
+        if isinstance(side, Choice):
+            sides.append(_probe(side, "", system, values))
+        elif isinstance(side, sympy.Expr):
+            sides.append(_derived(side, rule.condition, system))
+        else:
+            raise _CannotError(f"`{side}` is no number", help_text)
+    greater, smaller = sides if trigger.name in (">", ">=") else reversed(sides)
+    if system.space_symbols and not (greater.is_number and smaller.is_number):
+        raise _CannotError(
+            f"`{rule.condition}` differs from place to place, and a moment is one for all of them",
+            help_text,
+        )
+    places = {q.place for q in sides if q.place}
+    time = "" if system.time_symbol is None else system.time_symbol.name
+    if len(places) > 1 or any(time in dict(p) for p in places):
+        raise _CannotError("a condition looks at one place, at the time itself", help_text)
+    margin = Quantity(
+        "margin",
+        rule.condition,
+        greater.expression - smaller.expression,  # pyright: ignore[reportArgumentType]
+        is_number=True,
+        measures=(*greater.measures, *smaller.measures),
+        place=next(iter(places), ()),
     )
+    return Condition(margin, rule.condition)

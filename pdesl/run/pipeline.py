@@ -40,7 +40,7 @@ from pdesl.resources import problems_folder
 from pdesl.run.compilations import compilations
 from pdesl.run.estimate import estimate_errors
 from pdesl.run.known import Known, known_solution, reference_mistakes
-from pdesl.run.outputs import output_targets
+from pdesl.run.outputs import output_targets, stop_conditions
 from pdesl.run.preparing import Ready, is_wrong, make_ready, monitored
 from pdesl.run.progress import Observer, SilentObserver
 from pdesl.run.progress import stage as observed
@@ -220,7 +220,8 @@ def check(
         if system is not None:
             found += size_mistakes(method, system, choice, options)
             found += reference_mistakes(system)
-            refused = output_targets(problem, system, values)[1]
+            steps = method.evolving or method.fits
+            refused = output_targets(problem, system, values, steps=steps)[1]
             notes = [*requirements(method, system, options), *refused]
             if not is_wrong(found):
                 summary = describe(system, method, options)
@@ -338,9 +339,11 @@ def run(
             ready.task, ready.settings, output, observer, timings, start=start, resume=resume
         )
     system, problem = ready.task.system, ready.task.system.problem
-    targets, refused = output_targets(problem, system, ready.task.values)
+    steps = ready.method.evolving
+    targets, refused = output_targets(problem, system, ready.task.values, steps=steps)
     if refused:
         raise CapabilityError(refused)
+    never: list[str] = []
     check_names((s.name for s in system.space.coordinates), system.fields)
     with OutputFolder(output or default_folder(problem.name)) as folder:
         for target in targets:
@@ -351,9 +354,8 @@ def run(
             memory = CheckpointFile(folder.path, start, resume)
             ready = ready.remembering(memory)
         known = known_solution(ready.task, observer, timings)
-        result = _solve(ready, observer, timings)
+        ready, result, ended = _solve(ready, observer, timings)
         if result.reached is not None:
-            ready = replace(ready, task=replace(ready.task, until=result.reached))
             targets = [t.until(result.reached) for t in targets]
         with observed(observer, "errors", timings) as note:
             errors, points = results.measure(ready.task, result, known)
@@ -367,8 +369,11 @@ def run(
             writer = results.TargetWriter(
                 ready.task, result, ready.source, known, ready.settings, profile
             )
-            for target in targets:
-                folder.write(target.name, writer_for(target.name, writer.data(target)))
+            for target in map(writer.resolved, targets):
+                if target.times is None or len(target.times):
+                    folder.write(target.name, writer_for(target.name, writer.data(target)))
+                else:
+                    never.append(f"{target.name} is not written: its condition was never true")
             folder.write(
                 f"{problem.name}.png",
                 lambda path: results.draw_picture(path, ready.task, result, known, course),
@@ -396,10 +401,10 @@ def run(
         files = folder.commit(metrics)
         if memory is not None and not result.interrupted:
             memory.remove()
-    lines = results.closing_lines(result, errors, bounds, known, estimate)
+    lines = (*results.closing_lines(result, errors, bounds, known, estimate), *never)
     if memory is not None and result.interrupted:
         lines = (*lines, f"`pdesl run --resume {folder.path}` goes on from here")
-    stopped = result.reached is not None and not result.interrupted
+    stopped = result.reached is not None and not (result.interrupted or ended)
     return RunReport(folder.path, metrics, files, lines, result.interrupted, stopped)
 
 
@@ -433,7 +438,7 @@ def solve(
     known = known or known_solution(ready.task, observer, timings)
     if monitor is not None:
         ready = replace(ready, task=monitored(ready.task, ready.method, monitor, known))
-    result = _solve(ready, observer, timings)
+    ready, result, _ = _solve(ready, observer, timings)
     from pdesl.run import results
 
     errors, _ = results.measure(ready.task, result, known)
@@ -442,15 +447,33 @@ def solve(
     )
 
 
-def _solve(ready: Ready, observer: Observer, timings: dict[str, float]) -> SolverResult:
+def _solve(
+    ready: Ready, observer: Observer, timings: dict[str, float]
+) -> tuple[Ready, SolverResult, bool]:
+    """The solution, the task that it is one of, and whether `when …: stop` ended it."""
+    from pdesl.run.moments import Moments, halting
     from pdesl.run.reporting import make_reporter
+    from pdesl.run.representation import represent
 
+    task = ready.task
+    conditions = stop_conditions(task.system.problem, task.system, task.values)
+    halt = halting(task, conditions) if conditions else None
     with compilations() as compiled:
-        result = ready.method.solve(ready.task, make_reporter(observer, timings))
+        result = ready.method.solve(replace(task, halt=halt), make_reporter(observer, timings))
     result = replace(result, compilation=compiled())
     if result.interrupted and result.reached is None:
         raise KeyboardInterrupt
-    return result
+    if result.reached is not None:
+        task = replace(task, until=result.reached)
+    stop = None
+    if conditions:
+        stop = Moments(task, result, represent(task, result)[0]).first(conditions)
+    if stop is not None:
+        time, condition = stop
+        words = f"{condition.label} at t = {time:.6g}"
+        result = replace(result, reached=time, stop_reason=words)
+        task = replace(task, until=time)
+    return replace(ready, task=task), result, stop is not None
 
 
 def known(

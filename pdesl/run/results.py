@@ -18,6 +18,7 @@ from pdesl.run.estimate import Estimate
 from pdesl.run.io import FieldData, ResultData
 from pdesl.run.known import Known
 from pdesl.run.metrics import FieldError, field_error, make_metrics
+from pdesl.run.moments import Moments
 from pdesl.run.observables import Observer, observe
 from pdesl.run.outputs import Target
 from pdesl.run.report import PictureData, plot_solution
@@ -225,17 +226,27 @@ class TargetWriter:
     numbers: dict[str, float] = field(default_factory=dict)
     _kept: tuple[Representation, Mapping[str, float]] | None = None
 
-    def data(self, target: Target) -> ResultData:
+    def resolved(self, target: Target) -> Target:
+        """A file with the times that the solution tells."""
+        if target.condition is None and not target.steps:
+            return target
+        return Moments(self.task, self.result, self._function()[0]).resolved(target)
+
+    def _function(self) -> tuple[Representation, Mapping[str, float]]:
         if self._kept is None:
             self._kept = represent(self.task, self.result)
+        return self._kept
+
+    def data(self, target: Target) -> ResultData:
+        kept = self._function()
         whole = result_data(
             self.task, self.result, self.source, self.known, target.times,
-            settings=self.settings, profile=self.profile, function=self._kept,
+            settings=self.settings, profile=self.profile, function=kept,
         )  # fmt: skip
         data = whole.select(target.fields)
         points = self.result.cloud.evaluation
         if target.derived:
-            observer = Observer(self.task, self.result.evaluate, self._kept[0])
+            observer = Observer(self.task, self.result.evaluate, kept[0])
             columns, numbers = observe(observer, target.derived, points, target.times)
             self.numbers |= {
                 n.long_name: float(np.atleast_1d(n.values)[-1]) for n in numbers.values()

@@ -121,6 +121,8 @@ class Task:
     `monitor` is for methods that train (`Method.trains`), `memory` for those that can resume
     (`Method.resumes`). `until` is the time that a solution ends at before the problem does.
     `devices` is how many devices the work is divided among (`Method.divides`).
+    `halt` tells of a state, a function of the inputs, and of its time whether a method that steps
+    in time (`Method.evolving`) need go no further.
     """
 
     system: System
@@ -131,6 +133,7 @@ class Task:
     memory: Memory | None = None
     until: float | None = None
     devices: int = 1
+    halt: Callable[[Evaluate, float], bool] | None = None
 
     @property
     def periods(self) -> list[float | None] | None:

@@ -107,6 +107,7 @@ def march(
     span: tuple[float, float],
     stops: Sequence[float],
     progress: Callable[[int, float, float], None],
+    halt: Callable[[float, np.ndarray], bool] | None = None,
 ) -> tuple[Recording, _Course]:
     """Advance a system from the first time to the last.
 
@@ -117,6 +118,7 @@ def march(
         span: first and last time.
         stops: times that are met exactly and kept, in ascending order, the last one included.
         progress: hears of (steps, time, size of the step), now and then.
+        halt: tells after every step, of (time, state), whether it was the last.
 
     Returns:
         What is kept, and the course of the steps.
@@ -136,9 +138,12 @@ def march(
     recording.wants(t)
     waiting = True  # the state at t is to be kept as soon as its slope is known
     dt = 0.0
+    halted = False
     for stop in stops:
+        if halted:
+            break
         left = 0  # steps of the present size to the stop
-        while t < stop:
+        while t < stop and not halted:
             if not left:
                 left = max(ceil((stop - t) / size - 1e-9), 1)
                 fitted = (stop - t) / left
@@ -171,6 +176,7 @@ def march(
             state = step.state
             course.taken(t, dt)
             waiting = recording.wants(t)
+            halted = halt is not None and halt(t, state)
             if course.steps > MOST_STEPS:
                 raise _too_many(t)
             if not course.steps % 16:

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -112,8 +112,9 @@ def solve(task: Task, reporter: Reporter) -> SolverResult:
 
     with reporter.stage("steps") as note:
         recording, course = march(
-            stepping, make_integrator(choices.time), control, span, stops, progress
-        )
+            stepping, make_integrator(choices.time), control, span, stops, progress,
+            halt=_halting(task, system, lines),
+        )  # fmt: skip
         note.text = f"{course.steps:,} of {choices.time}"
         if course.rejected:
             note.text += f", {course.rejected:,} rejected"
@@ -140,6 +141,7 @@ def solve(task: Task, reporter: Reporter) -> SolverResult:
             "kept_times": len(solution.times),
         },
         stop_reason="the last time is reached",
+        reached=float(solution.times[-1]) if solution.times[-1] < span[1] else None,
         interrupted=False,
         compile_seconds=0.0,
         precision="float64",
@@ -339,6 +341,31 @@ def _make_evaluate(task: Task, system: System, solution: DenseOutput, lines: _Li
         return {name: next(known if name in number else rest) for name in stated}
 
     return evaluate
+
+
+def _halting(
+    task: Task, system: System, lines: _Lines
+) -> Callable[[float, np.ndarray], bool] | None:
+    """Whether a state is the last one, as the task says."""
+    halt = task.halt
+    if halt is None:
+        return None
+
+    known: dict[tuple[bytes, tuple[SpaceJet, ...]], Interpolate] = {}
+
+    def interpolation(places: np.ndarray, jets: Sequence[SpaceJet]) -> Interpolate:
+        key = places.tobytes(), tuple(jets)  # the same places after every step
+        if key not in known:
+            known[key] = lines.interpolation(places, jets)
+        return known[key]
+
+    own = replace(lines, interpolation=interpolation)
+
+    def halted(t: float, state: np.ndarray) -> bool:
+        held = DenseOutput(np.array([t]), [state], [np.zeros_like(state)])
+        return halt(_make_evaluate(task, system, held, own), t)
+
+    return halted
 
 
 def _notes(

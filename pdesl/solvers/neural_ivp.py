@@ -12,6 +12,7 @@ stable and scalable method for solving initial value PDEs with neural networks",
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 
 import numpy as np
 
@@ -153,7 +154,7 @@ def _solve(task: Task, reporter: Reporter) -> SolverResult:
     with reporter.stage("steps") as note:
         course, reason, interrupted = march(
             method, pair, control, course, last, stops, budget=options.residual_budget,
-            keep=keep, progress=progress,
+            keep=keep, progress=progress, halt=_halting(method),
         )  # fmt: skip
         note.text = f"{course.step:,} of {pair.name}, {course.evaluations:,} evaluations"
     if not course.step:
@@ -165,6 +166,19 @@ def _solve(task: Task, reporter: Reporter) -> SolverResult:
             advice="take a wider network, more samples or frequencies, or raise `residual_budget`",
         )
     return _result(method, course, reports, reason, interrupted)
+
+
+def _halting(method: NeuralMethod) -> Callable[[float, np.ndarray], bool] | None:
+    """Whether a state is the last one, as the task says."""
+    task, halt = method.task, method.task.halt
+    if halt is None:
+        return None
+
+    def halted(t: float, state: np.ndarray) -> bool:
+        held = Recording(frozenset(), times=[t], states=[state], slopes=[np.zeros_like(state)])
+        return halt(make_evaluate(task, method.system, method.velocity_of, held), t)
+
+    return halted
 
 
 def _result(

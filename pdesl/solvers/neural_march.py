@@ -202,6 +202,7 @@ def march(
     budget: float | None,
     keep: Callable[[Course, bool], None],
     progress: Callable[[Course, float], None],
+    halt: Callable[[float, np.ndarray], bool] | None = None,
 ) -> tuple[Course, str, bool]:
     """Advance a course to the last time.
 
@@ -214,6 +215,7 @@ def march(
         budget: the largest residual that is put up with.
         keep: gets the course after every step, and whether it has to be written now.
         progress: hears of the course and the size of the step.
+        halt: tells after every step, of (time, state), whether it was the last.
 
     Returns:
         The course; why it ended, empty at the last time; whether it was interrupted.
@@ -231,6 +233,9 @@ def march(
                 break
             progress(course, course.log.step[-1])
             keep(course, False)
+            if halt is not None and halt(course.t, course.state):
+                reason = f"halted at t = {course.t:g}"
+                break
     except KeyboardInterrupt:
         # A step is assigned as a whole at its end, so that the course is one of whole steps.
         interrupted, reason = True, f"interrupted at t = {course.t:g}"

@@ -61,9 +61,7 @@ def make_evaluate(task: Task, system: System, velocity: Velocity, recording: Rec
             return np.stack([_table(velocity, own, places[rows], jets) for own in chosen])
 
         table = np.zeros((len(jets), len(inputs)))
-        if len(inputs) and len(recording.times) == 1:
-            table = interpolate(np.arange(len(inputs)), states)[0]
-        elif len(inputs):
+        if len(inputs):
             table = solution.evaluate(times, interpolate, len(jets))
         known = iter(table[:kept])
         with np.errstate(all="ignore"):

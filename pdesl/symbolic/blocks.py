@@ -335,6 +335,7 @@ def output_rules(
                     outputs,
                     statement.target,
                     tuple(format_expression(node) for node in statement.outputs),
+                    _condition_text(statement.trigger),
                     span=statement.span,
                 )
             )
@@ -363,11 +364,23 @@ def _trigger(node: ast.Expression, translator: Callable[[], Translator]) -> Opti
         case ast.Name("end"):
             return Choice("end", span=node.span)
         case ast.Comparison(operator, left, right):
-            sides = translator().scalar(left), translator().scalar(right)
+            sides = (_number(left, translator), _number(right, translator))
             return Choice(operator, (), sides, span=node.span)
         case ast.Binary("*", count, ast.Name("steps" | "step")):
             return Choice("steps", (), (option_value(count, translator()),), span=node.span)
     return option_value(node, translator())
+
+
+def _condition_text(node: ast.Expression) -> str:
+    if not isinstance(node, ast.Comparison):
+        return ""
+    return f"{format_expression(node.left)} {node.operator} {format_expression(node.right)}"
+
+
+def _number(node: ast.Expression, translator: Callable[[], Translator]) -> OptionValue:
+    """A side of a condition: a probe `u(x=50)`, or a scalar expression."""
+    found = _output(node, translator)
+    return found if isinstance(found, Choice) and found.options else translator().scalar(node)
 
 
 def sweep_block(

@@ -261,7 +261,7 @@ class Verification(Stated):
 class OutputRule(Stated):
     """What to write when, to which file; no target for `stop`.
 
-    `labels` are the outputs as they were written.
+    `labels` are the outputs as they were written, and `condition` what stands behind `when`.
     """
 
     kind: str
@@ -269,6 +269,7 @@ class OutputRule(Stated):
     outputs: tuple[OptionValue, ...]
     target: str | None
     labels: tuple[str, ...] = field(default=(), compare=False)
+    condition: str = field(default="", compare=False)
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -329,5 +329,5 @@ def test_equations_without_a_time_derivative_are_refused():
 def test_files_of_places_are_refused():
     text = PREY.replace("course.npz", "course.xdmf").replace("end.csv", "end.vtu")
     task = solve(Source("prey", PREY)).task
-    assert not output_targets(task.system.problem, task.system, task.values)[1]
+    assert not output_targets(task.system.problem, task.system, task.values, steps=True)[1]
     assert [d.code for d in notes(text)] == ["E622", "E622"]
