@@ -8,17 +8,23 @@ from __future__ import annotations
 
 import ast
 import importlib.util
+import json
+import os
 import re
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 from mkdocs.structure.files import File, Files
 
 from pdesl.codes import CODES, explain
-from pdesl.resources import grammar_path
-from pdesl.run.catalogue import KINDS, rows
+from pdesl.language.parser import read_source
+from pdesl.resources import grammar_path, problems_folder
+from pdesl.run.catalogue import KINDS, first_comment, rows
 from pdesl.run.editor.vocabulary import nested_options
+from pdesl.run.html_report import formula_html
 from pdesl.solvers.methods import METHODS, Method
+from pdesl.symbolic.elaborate import elaborate_source
 from pdesl.symbolic.options import describe_options
 
 _ROOT = Path(__file__).resolve().parent.parent
@@ -41,6 +47,9 @@ def on_files(files: Files, config) -> Files:
     """Add the pages that are made here and the page for contributors."""
     for path, content in generated_pages():
         files.append(File.generated(config, path, content=content))
+    for picture in sorted(gallery_folder().glob("*.png")):
+        place = f"gallery/{picture.name}"
+        files.append(File.generated(config, place, abs_src_path=str(picture)))
     contributing = (_ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8")
     files.append(File.generated(config, "contributing.md", content=contributing))
     return files
@@ -60,6 +69,7 @@ def generated_pages() -> Iterator[tuple[str, str]]:
     for method in METHODS.values():
         yield f"solvers/{method.name}.md", method_page(method)
     yield "reference.md", reference_page()
+    yield "gallery.md", gallery_page()
     yield "pygments.css", _colours()
 
 
@@ -148,6 +158,53 @@ def reference_page() -> str:
         lines += [f"## {title}", "", table(kind), ""]
     grammar = grammar_path().read_text(encoding="utf-8")
     return "\n".join([*lines, "## Grammar", "", "```text", grammar.rstrip(), "```", ""])
+
+
+def gallery_folder() -> Path:
+    """Where `gallery.py` keeps the pictures and numbers of the problems."""
+    return Path(os.environ.get("PDESL_GALLERY") or _ROOT / "docs" / "gallery")
+
+
+def gallery_page() -> str:
+    """Every problem of the catalogue: its equations, its command, what was reached, its picture."""
+    lines = [
+        "# Gallery",
+        "",
+        "The problems that come with pdesl, with what their commands printed and drew when this "
+        "page was made. `python docs/gallery.py` makes it again; any of them is a start for a "
+        "problem of your own, `pdesl list problems` shows all, and `pdesl show NAME` prints one.",
+        "",
+    ]
+    for path in sorted(problems_folder().glob("*.pde")):
+        record = gallery_folder() / f"{path.stem}.json"
+        known = json.loads(record.read_text(encoding="utf-8")) if record.exists() else None
+        lines += [f"## {path.stem}", "", *_gallery_entry(path, known), ""]
+    return "\n".join(lines)
+
+
+def _gallery_entry(path: Path, known: dict[str, Any] | None) -> list[str]:
+    source = read_source(path)
+    problem = elaborate_source(source)
+    lines = [_escape(first_comment(source.text)), "", formula_html(problem._repr_latex_()), ""]
+    if known is None:
+        return [*lines, f"`pdesl run {path.stem}`"]
+    lines += [f"```sh\n{known['command']}\n```", "", _reached(known)]
+    if (gallery_folder() / f"{path.stem}.png").exists():
+        lines += ["", f"![{path.stem}](gallery/{path.stem}.png)"]
+    return lines
+
+
+def _reached(known: dict[str, Any]) -> str:
+    """The accuracy in a sentence."""
+    found = [
+        f"`{field}`: relative l2 error {error['relative_l2']:.1e}"
+        for field, error in known["errors"].items()
+        if error["relative_l2"] is not None
+    ]
+    against = {error["against"] for error in known["errors"].values()}
+    words = "; ".join(found) + (f", against {', '.join(sorted(against))}" if against else "")
+    took = f"{known['seconds']:g} s with [`{known['solver']}`](solvers/{known['solver']}.md)"
+    return f"{words or 'Nothing is known to compare with'}; {took}."
 
 
 def _colours() -> str:

@@ -281,7 +281,7 @@ _RESULTS = (
          "u_error beside a field u.",
          "Give the field another name."),
     Code("E818", "a movie that cannot be made",
-         "A movie shows a field on a line or in the plane over time.",
+         "A movie shows a field in space over time.",
          "Draw the pictures of the result without --movie."),
     Code("E830", "no fitted model to run",
          "pdesl predict takes the folder of a fit, with the start of every field.",

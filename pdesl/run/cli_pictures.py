@@ -79,11 +79,12 @@ def plot(
     dpi: int,
     as_json: bool,
 ) -> None:
-    """Draw every picture that a result folder allows, each in a file of its own.
+    """Draw every picture that the folder of a run or a study allows, each in a file of its own.
 
     Lines and maps over space and time in one dimension; maps on the true domain, snapshots and
     streamlines in two; slices in three and more; errors where the solution is known; nodes; the
-    course of the training and of the error.
+    course of the training and of the error. Of `verify`, `compare` and `sweep`: convergence, errors
+    against time, methods side by side, numbers over parameters, and the table.
 
     \b
     pdesl plot results/heat_disk
@@ -95,17 +96,21 @@ def plot(
 
     configure_jax()
     from pdesl.run.folder import replace_file
-    from pdesl.run.plots import make_movie, pictures, read_result, render_picture
+    from pdesl.run.plots import make_movie, pictures, read_metrics, read_result, render_picture
+    from pdesl.run.study_pictures import is_study, study_pictures
 
-    result = read_result(folder)
-    _known("field", fields, result.solution.fields)
-    span = result.solution.task.time_span
-    if times is not None:
-        if span is None:
-            raise click.UsageError("the problem has no time, so --times has no meaning")
-        if times[0] < span[0] or times[-1] > span[1]:
-            raise click.UsageError(f"times lie between {span[0]:g} and {span[1]:g}")
-    found = pictures(result, fields, times)
+    metrics, result = read_metrics(folder), None
+    if is_study(metrics):
+        if fields or times is not None or movie:
+            raise click.UsageError(
+                "a study of several runs has no fields, times and movies; its runs have"
+            )
+        found = study_pictures(metrics)
+    else:
+        result = read_result(folder)
+        _known("field", fields, result.solution.fields)
+        _check_times(times, result.solution.task.time_span)
+        found = pictures(result, fields, times)
     _known("picture", only, tuple(found))
     target = output if output is not None else folder / "pictures"
     _make_folder(target)
@@ -117,7 +122,7 @@ def plot(
         path = target / f"{name}.{kind}"
         replace_file(path, lambda draft, content=content: draft.write_bytes(content))
         written.append(path)
-    if movie:
+    if movie and result is not None:
         for name in fields or result.solution.fields:
             path = target / f"{name}.{movie_format}"
             replace_file(path, lambda draft, name=name: make_movie(draft, result, name, frames))
@@ -154,6 +159,15 @@ def report(ctx: click.Context, folder: Path, output: Path | None, as_json: bool)
     path = output if output is not None else folder / "report.html"
     replace_text(path, page)
     _say([path], as_json=as_json)
+
+
+def _check_times(times: list[float] | None, span: tuple[float, float] | None) -> None:
+    if times is None:
+        return
+    if span is None:
+        raise click.UsageError("the problem has no time, so --times has no meaning")
+    if times[0] < span[0] or times[-1] > span[1]:
+        raise click.UsageError(f"times lie between {span[0]:g} and {span[1]:g}")
 
 
 def _known(what: str, given: tuple[str, ...], names: tuple[str, ...]) -> None:

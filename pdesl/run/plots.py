@@ -33,14 +33,19 @@ from pdesl.run.report import (
     limits_of,
     map_error,
     map_solution,
+    slice_words,
 )
 from pdesl.run.report_time import course_picture, draw_space_time
 from pdesl.run.solution import SavedSolution, load_solution
+from pdesl.run.study_pictures import is_study
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-__all__ = ["Result", "make_movie", "picture_data", "pictures", "read_result", "render_picture"]
+__all__ = [
+    "Result", "make_movie", "picture_data", "pictures", "read_metrics", "read_result",
+    "render_picture",
+]  # fmt: skip
 
 Draw = Callable[["Figure"], None]
 
@@ -63,24 +68,33 @@ def read_result(folder: Path) -> Result:
     """The result in a folder.
 
     Raises:
-        OutputError: E816 where there is none.
+        OutputError: E816 where there is none, or several.
     """
-    path = folder / "metrics.json"
+    metrics = read_metrics(folder)
+    if is_study(metrics):
+        raise OutputError(
+            f"`{folder}` is a study of several runs, and this is about one of them",
+            code="E816",
+            advice="give the folder of one run; `pdesl plot` draws studies too",
+        )
+    return Result(folder, load_solution(folder), metrics)
+
+
+def read_metrics(folder: Path) -> Mapping[str, Any]:
+    """The metrics of a run or of a study.
+
+    Raises:
+        OutputError: E816 where there are none.
+    """
     try:
-        metrics = json.loads(path.read_text(encoding="utf-8"))
+        found = json.loads((folder / "metrics.json").read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
         raise OutputError(
             f"`{folder}` is no result of pdesl: {error}",
             code="E816",
             advice="give the folder that `pdesl run` wrote",
         ) from error
-    if isinstance(metrics, dict) and ("runs" in metrics or "rungs" in metrics):
-        raise OutputError(
-            f"`{folder}` is a study of several runs, which has its picture already",
-            code="E816",
-            advice="give the folder of one run",
-        )
-    return Result(folder, load_solution(folder), metrics)
+    return found if isinstance(found, dict) else {}
 
 
 def picture_data(result: Result) -> PictureData:
@@ -345,9 +359,11 @@ def _curve(draw: Callable[..., None], table: Mapping[str, Any], figure: Figure) 
 def make_movie(path: Path, result: Result, name: str, frames: int, rate: int = 12) -> None:
     """A field over time, as an animated `.gif`, or as `.mp4` where ffmpeg is installed.
 
+    Lines in one dimension, maps in the plane, slices through the centre in more dimensions.
+
     Raises:
-        OutputError: E818 a problem without time, in time alone, or in more than two dimensions;
-            E814 another suffix, or no ffmpeg.
+        OutputError: E818 a problem without time, or in time alone; E814 another suffix, or no
+            ffmpeg.
     """
     import matplotlib
     from matplotlib import animation
@@ -355,10 +371,9 @@ def make_movie(path: Path, result: Result, name: str, frames: int, rate: int = 1
     from matplotlib.figure import Figure
 
     data = picture_data(result)
-    if data.times is None or len(data.coordinates) > 2:
-        reason = "has no time" if data.times is None else "has more than two dimensions"
-        if not result.solution.region.dimension:
-            reason = "has time alone"
+    in_space = result.solution.region.dimension > 0
+    if data.times is None or not in_space:
+        reason = "has no time" if in_space else "has time alone"
         raise OutputError(
             f"no movie can be made of `{name}`: the problem {reason}",
             code="E818",
@@ -374,7 +389,7 @@ def make_movie(path: Path, result: Result, name: str, frames: int, rate: int = 1
             + (", or install ffmpeg" if path.suffix == ".mp4" else ""),
         )
     times = np.linspace(*data.times, frames)
-    draw = _film_of_lines if len(data.coordinates) == 1 else _film_of_maps
+    draw = {1: _film_of_lines, 2: _film_of_maps}.get(len(data.coordinates), _film_of_slices)
     with matplotlib.rc_context(STYLE):  # pyright: ignore[reportArgumentType]
         figure = Figure()
         FigureCanvasAgg(figure)
@@ -426,5 +441,36 @@ def _film_of_maps(
         shown = map_solution(axes, plane, tables[number], limits)
         frame_axes(axes, data, 0, 1, f"{name} at t = {times[number]:.4g}")
         colour_bar(figure, shown, axes, data.label(name))
+
+    return update
+
+
+def _film_of_slices(
+    figure: Figure, data: PictureData, name: str, times: NDArray
+) -> Callable[[int], None]:
+    planes = [
+        make_plane(data.level, data.lower, data.upper, axes, RESOLUTION // 3)
+        for axes in ((0, 1), (0, 2), (1, 2))
+    ]
+    tables = [
+        [_at_time(data, plane, name, float(t), error=False) for plane in planes] for t in times
+    ]
+    inside = [plane.level[plane.near] <= 0 for plane in planes]
+    limits = limits_of(
+        np.concatenate([v[i] for row in tables for v, i in zip(row, inside, strict=True)])
+    )
+    figure.set_size_inches(WIDTH, 2.9)
+    figure.set_layout_engine("constrained")
+
+    def update(number: int) -> None:
+        figure.clear()
+        grid = figure.subplots(1, 3)
+        shown = None
+        for axes, plane, values in zip(grid, planes, tables[number], strict=True):
+            frame_axes(axes, data, *plane.axes, slice_words(data, plane.axes))
+            shown = map_solution(axes, plane, values, limits) if not plane.empty else shown
+        if shown is not None:
+            colour_bar(figure, shown, list(grid), data.label(name))
+        figure.suptitle(f"{name} at t = {times[number]:.4g}", color=_INK)
 
     return update

@@ -33,6 +33,7 @@ __all__ = [
     "map_error",
     "map_solution",
     "plot_solution",
+    "slice_words",
 ]
 
 Moment = Callable[[NDArray, float], Mapping[str, NDArray]]
@@ -306,7 +307,9 @@ def draw_nodes(axes: Axes, data: PictureData, plane: tuple[int, int]) -> None:
             nodes = nodes[np.all(np.abs(nodes[:, others] - centre) <= thickness, axis=1)]
         if total:
             axes.scatter(nodes[:, i], nodes[:, j], label=f"{name} {total:,}", **look)
-    frame_axes(axes, data, i, j, "Nodes" if dimension == 2 else f"Nodes near {_where(data, plane)}")
+    frame_axes(
+        axes, data, i, j, "Nodes" if dimension == 2 else f"Nodes near {slice_words(data, plane)}"
+    )
     if len(data.ghost):
         shown = np.concatenate([data.boundary, data.ghost])[:, [i, j]]
         low, high = shown.min(axis=0), shown.max(axis=0)
@@ -431,12 +434,13 @@ def draw_slices(figure: Figure, data: PictureData, resolution: int) -> None:
 
 def _slice(axes: Axes, data: PictureData, plane: Plane, title: str) -> None:
     """Frame a slice and say where it lies."""
-    frame_axes(axes, data, *plane.axes, f"{title}, {_where(data, plane.axes)}")
+    frame_axes(axes, data, *plane.axes, f"{title}, {slice_words(data, plane.axes)}")
     if plane.empty:
         _nothing(axes, "the slice meets no point of the region")
 
 
-def _where(data: PictureData, plane: tuple[int, int]) -> str:
+def slice_words(data: PictureData, plane: tuple[int, int]) -> str:
+    """Where a slice through the centre of the box lies, `z = 0`."""
     centre = (np.asarray(data.lower, float) + np.asarray(data.upper, float)) / 2
     fixed = [
         f"{name} = {centre[axis]:.4g}"

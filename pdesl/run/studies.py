@@ -25,7 +25,7 @@ from pdesl.ir.normalise import normalise
 from pdesl.run.folder import OutputFolder, default_folder
 from pdesl.run.known import reference_choice
 from pdesl.run.ladder import NODAL, make_ladder
-from pdesl.run.metrics import FieldError, versions
+from pdesl.run.metrics import FieldError, to_json, versions
 from pdesl.run.pipeline import known, load_source, solve
 from pdesl.run.progress import Observer
 from pdesl.run.results import judge_bounds
@@ -38,7 +38,7 @@ from pdesl.symbolic.problem import Problem
 if TYPE_CHECKING:
     from pdesl.run.solution import SavedSolution
 
-__all__ = ["StudyReport", "compare", "observed_order", "verify"]
+__all__ = ["StudyReport", "compare", "observed_order", "verify", "write_pictures"]
 
 # Points at which methods are compared with one another.
 DIFFERENCE_POINTS = 2000
@@ -130,7 +130,6 @@ def verify(
         shown = option if is_plain else "nodes"
         orders = _orders(rungs, spacings)
         bounds = judge_bounds(problem, rungs[-1][1]) + _order_bounds(problem, orders)
-        folder.write("convergence.png", lambda path: _draw_ladder(path, problem, shown, rungs))
         metrics: dict[str, object] = {
             "problem": problem.name,
             "problem_hash": problem.hash,
@@ -148,9 +147,28 @@ def verify(
             "bounds": bounds,
             "versions": versions(),
         }
+        write_pictures(folder, metrics, "convergence")
         files = folder.commit(metrics)
     lines = _ladder_lines(shown, rungs, spacings, orders, bounds)
     return StudyReport(folder.path, metrics, files, lines, all(b["met"] for b in bounds))
+
+
+def write_pictures(folder: OutputFolder, metrics: Mapping[str, object], *names: str) -> None:
+    """The pictures of a study that its folder gets from the start; `pdesl plot` draws the rest."""
+    from pdesl.run.plots import render_picture
+    from pdesl.run.study_pictures import study_pictures
+
+    found = study_pictures(json.loads(to_json(metrics)))
+    for name in names:
+        if name in found:
+            _write_picture(folder, f"{name}.png", render_picture(found[name]))
+
+
+def _write_picture(folder: OutputFolder, name: str, content: bytes) -> None:
+    def write(path: Path) -> None:
+        path.write_bytes(content)
+
+    folder.write(name, write)
 
 
 Rungs = Sequence[tuple[float, Mapping[str, FieldError], float]]
@@ -222,32 +240,6 @@ def _ladder_lines(
     return tuple(lines)
 
 
-def _figure(width: float, height: float) -> Any:
-    from matplotlib.backends.backend_agg import FigureCanvasAgg
-    from matplotlib.figure import Figure
-
-    figure = Figure(figsize=(width, height), layout="constrained", dpi=200)
-    FigureCanvasAgg(figure)
-    return figure
-
-
-def _draw_ladder(path: Path, problem: Problem, option: str, rungs: Rungs) -> None:
-    figure = _figure(5.0, 3.6)
-    axes = figure.subplots()
-    values = [value for value, _, _ in rungs]
-    for mark, field in zip("os^Dv<>p" * 8, rungs[0][1], strict=False):
-        errors = [e[field].relative_l2 or e[field].linf for _, e, _ in rungs]
-        axes.loglog(values, errors, marker=mark, label=field)
-    axes.set_xticks(values, [f"{value:,g}" for value in values])
-    axes.tick_params(axis="x", which="minor", bottom=False, labelbottom=False)
-    axes.set_xlabel(option)
-    axes.set_ylabel("relative l2 error")
-    axes.set_title(f"{problem.name}: convergence")
-    axes.grid(visible=True, which="both", linewidth=0.3)
-    axes.legend(frameon=False)
-    figure.savefig(path)
-
-
 # -- compare -------------------------------------------------------------------------------
 
 
@@ -288,13 +280,13 @@ def compare(
             if observer is not None:
                 observer.end(solver, rows[-1]["wall_s"], rows[-1]["stop_reason"])
         base = _differences(folder.path, rows)
-        folder.write("comparison.png", lambda path: _draw_comparison(path, problem, rows))
         metrics: dict[str, object] = {
             "problem": problem.name,
             "problem_hash": problem.hash,
             "runs": rows,
             "versions": versions(),
         }
+        write_pictures(folder, metrics, "comparison")
         files = folder.commit(metrics)
     return StudyReport(folder.path, metrics, files, _comparison_lines(rows, base), met=True)
 
@@ -408,35 +400,3 @@ def _comparison_lines(rows: Sequence[Mapping[str, Any]], base: str | None) -> tu
         lines.append(f"nothing is known to compare with: relative l2 differences to {base}")
     lines.append("solve s holds compile s; wall s holds the start of Python and all files")
     return tuple(lines)
-
-
-def _draw_comparison(path: Path, problem: Problem, rows: Sequence[Mapping[str, Any]]) -> None:
-    figure = _figure(7.2, 0.9 + 0.5 * len(rows))
-    names = [row["solver"] for row in rows]
-    panels: list[tuple[str, list[float]]] = [
-        ("solve, s", [row["solve_s"] for row in rows]),
-        ("peak memory, MB", [row["peak_memory_mb"] for row in rows]),
-    ]
-    if rows[0]["errors"]:
-        worst = [max(e["relative_l2"] or e["linf"] for e in row["errors"].values()) for row in rows]
-        panels.insert(0, ("relative l2 error", worst))
-    for axes, (title, values) in zip(figure.subplots(1, len(panels)), panels, strict=True):
-        # Marks and not bars: on a logarithmic scale the length of a bar means nothing.
-        axes.plot(values, names, "o", color="#4477aa")
-        axes.set_title(title, fontsize=9)
-        axes.set_xscale("log")
-        axes.invert_yaxis()
-        axes.margins(x=0.35, y=0.25)
-        axes.tick_params(axis="y", labelsize=7)
-        axes.tick_params(axis="x", which="both", bottom=False, labelbottom=False)
-        axes.grid(visible=True, axis="y", linewidth=0.3)
-        for side in ("top", "right", "bottom"):
-            axes.spines[side].set_visible(False)
-        for position, value in enumerate(values):
-            label = f"{value:,.0f}" if value >= 100 else f"{value:.2g}"
-            axes.annotate(
-                label, (value, position), xytext=(0, 6), textcoords="offset points",
-                ha="center", fontsize=7,
-            )  # fmt: skip
-    figure.suptitle(problem.name, fontsize=10)
-    figure.savefig(path)

@@ -9,10 +9,11 @@ from __future__ import annotations
 import csv
 import io
 import itertools
+import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import sympy
@@ -20,16 +21,14 @@ import sympy
 from pdesl.diagnostics import Diagnostic, ProblemError, Source
 from pdesl.run.folder import OutputFolder, default_folder
 from pdesl.run.members import Member, solve_member, solve_members
-from pdesl.run.metrics import versions
+from pdesl.run.metrics import to_json, versions
 from pdesl.run.progress import Observer
-from pdesl.run.studies import StudyReport
+from pdesl.run.studies import StudyReport, write_pictures
+from pdesl.run.study_pictures import sweep_columns
 from pdesl.symbolic.elaborate import elaborate_source
 from pdesl.symbolic.functions import constant_value
 from pdesl.symbolic.options import show_option
 from pdesl.symbolic.problem import Choice, OptionValue, Problem
-
-if TYPE_CHECKING:
-    from matplotlib.axes import Axes
 
 __all__ = ["MOST_RUNS", "combinations", "sweep"]
 
@@ -129,11 +128,6 @@ def sweep(
             _Run(number, shown, own)
             for number, (shown, own) in enumerate(zip(texts, found, strict=True), 1)
         ]
-        columns = _columns(runs)
-        folder.write("sweep.csv", lambda path: _write(path, _csv(columns)))
-        numeric = [_numeric(value) for value in wanted[0].values()]
-        if _measured(columns, problem) and any(n is not None for n in numeric):
-            folder.write("sweep.png", lambda path: _draw(path, problem, wanted, columns))
         metrics: dict[str, object] = {
             "problem": problem.name,
             "problem_hash": problem.hash,
@@ -141,15 +135,19 @@ def sweep(
                 {
                     "folder": f"run_{r.number:0{digits}d}",
                     "values": dict(r.values),
+                    "places": {name: _numeric(value) for name, value in given.items()},
                     "errors": r.metrics.get("errors", {}),
                     "numbers": r.metrics.get("numbers", {}),
                     "bounds": r.metrics.get("bounds", []),
                     "seconds": r.metrics.get("timings", {}).get("total"),
                 }
-                for r in runs
+                for r, given in zip(runs, wanted, strict=True)
             ],
             "versions": versions(),
         }
+        columns = sweep_columns(json.loads(to_json(metrics))["runs"])
+        folder.write("sweep.csv", lambda path: _write(path, _csv(columns)))
+        write_pictures(folder, metrics, "sweep")
         files = folder.commit(metrics)
     met = all(b["met"] for r in runs for b in r.metrics.get("bounds", []))
     return StudyReport(folder.path, metrics, files, _lines(columns), met=met)
@@ -165,29 +163,6 @@ def _numeric(value: OptionValue) -> float | None:
     if isinstance(value, sympy.Expr):
         return constant_value(value)
     return float(value)
-
-
-def _columns(runs: Sequence[_Run]) -> dict[str, list[Any]]:
-    """The table by column: run, swept values, errors, numbers, seconds."""
-    columns: dict[str, list[Any]] = {"run": [r.number for r in runs]}
-    for name in runs[0].values:
-        columns[name] = [r.values[name] for r in runs]
-    fields = {f for r in runs for f in r.metrics.get("errors", {})}
-    for field in sorted(fields):
-        for key in ("relative_l2", "linf"):
-            errors = [r.metrics["errors"].get(field) for r in runs]
-            columns[f"{key}({field})"] = [None if e is None else getattr(e, key) for e in errors]
-    for name in dict.fromkeys(n for r in runs for n in r.metrics.get("numbers", {})):
-        columns[name] = [r.metrics.get("numbers", {}).get(name) for r in runs]
-    columns["seconds"] = [r.metrics.get("timings", {}).get("total") for r in runs]
-    return columns
-
-
-def _measured(columns: Mapping[str, list[Any]], problem: Problem) -> list[str]:
-    """The columns that a picture shows: relative errors, else the numbers of `output:`."""
-    plain = {"run", "seconds", *(name for name, _ in problem.sweep)}
-    names = [n for n in columns if n not in plain and not n.startswith("linf(")]
-    return [n for n in names if any(v is not None for v in columns[n])]
 
 
 def _csv(columns: Mapping[str, list[Any]]) -> str:
@@ -214,69 +189,3 @@ def _lines(columns: Mapping[str, list[Any]]) -> tuple[str, ...]:
         "  ".join(text.rjust(width) for text, width in zip(row, widths, strict=True)).rstrip()
         for row in table
     )
-
-
-# -- the picture ---------------------------------------------------------------------------
-
-
-def _draw(
-    path: Path,
-    problem: Problem,
-    wanted: Sequence[Mapping[str, OptionValue]],
-    columns: Mapping[str, list[Any]],
-) -> None:
-    """A panel for each measured column: its values over the first number that is swept."""
-    from pdesl.run.plots import render_picture
-
-    shown = _measured(columns, problem)
-    names = list(wanted[0])
-    first = next(n for n in names if _numeric(wanted[0][n]) is not None)
-    places = np.array([_numeric(w[first]) for w in wanted], float)
-    others = [
-        ", ".join(f"{n} = {columns[n][k]}" for n in names if n != first) for k in range(len(wanted))
-    ]
-
-    def draw(figure: Any) -> None:
-        wide = 2 if len(shown) > 1 else 1
-        rows = -(-len(shown) // wide)
-        figure.set_size_inches(7.2 if wide == 2 else 4.8, 2.7 * rows + 0.4)
-        grid = figure.subplots(rows, wide, squeeze=False)
-        for axes, column in zip(grid.flat, shown, strict=False):
-            _panel(axes, first, column, places, columns[column], others)
-        for axes in grid.flat[len(shown) :]:
-            axes.set_axis_off()
-        figure.suptitle(f"{problem.name}: sweep over {', '.join(names)}")
-
-    path.write_bytes(render_picture(draw))
-
-
-def _panel(
-    axes: Axes,
-    name: str,
-    column: str,
-    places: np.ndarray,
-    values: Sequence[float | None],
-    others: Sequence[str],
-) -> None:
-    from pdesl.run.curves import COLOURS, STYLES
-
-    marks = ("o", "s", "^", "D", "v", "P")
-    sizes = np.array([np.nan if v is None else v for v in values], float)
-    for number, other in enumerate(dict.fromkeys(others)):
-        own = np.array([o == other for o in others])
-        order = np.argsort(places[own])
-        axes.plot(
-            places[own][order], sizes[own][order], label=other,
-            marker=marks[number % len(marks)], markersize=3.5, linewidth=1.0,
-            color=COLOURS[number % len(COLOURS)], linestyle=STYLES[number % len(STYLES)],
-        )  # fmt: skip
-    if np.all(places > 0) and places.max() > 20 * places.min():
-        axes.set_xscale("log")
-    finite = sizes[np.isfinite(sizes)]
-    if column.startswith("relative_l2(") and len(finite) and np.all(finite > 0):
-        axes.set_yscale("log")
-    axes.set_xlabel(name)
-    axes.set_title(column)
-    axes.grid(axis="y", linewidth=0.3, color="#cccccc")
-    if any(others):
-        axes.legend()

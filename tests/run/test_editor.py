@@ -2,9 +2,12 @@
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 import threading
+import xml.etree.ElementTree as ElementTree
+import zipfile
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -19,6 +22,7 @@ from pdesl.resources import malformed_folder, problems_folder
 from pdesl.run.editor import vscode
 from pdesl.run.editor.document import Document, RenameError
 from pdesl.run.editor.help import complete, hover
+from pdesl.run.editor.package import pack
 from pdesl.run.editor.vocabulary import BLOCK_WORDS, signs, vocabulary
 
 ROOT = Path(__file__).parents[2]
@@ -329,6 +333,53 @@ def test_the_files_of_the_extension_follow_from_the_tables():
         assert written == vscode.content(path), (
             "python -m pdesl.run.editor.vscode docs/editor/vscode"
         )
+
+
+def test_a_package_without_npm_holds_what_needs_no_client(tmp_path: Path):
+    folder = ROOT / "docs" / "editor" / "vscode"
+    targets = [tmp_path / "one.vsix", tmp_path / "two.vsix"]
+    assert [pack(folder, target) for target in targets] == [False, False]
+    assert targets[0].read_bytes() == targets[1].read_bytes()
+    with zipfile.ZipFile(targets[0]) as archive:
+        names = set(archive.namelist())
+        described = json.loads(archive.read("extension/package.json"))
+        manifest = ElementTree.fromstring(archive.read("extension.vsixmanifest"))
+        types = ElementTree.fromstring(archive.read("[Content_Types].xml"))
+    assert "main" not in described
+    assert "dependencies" not in described
+    contributed = described["contributes"]
+    parts = [*contributed["grammars"], *contributed["snippets"]]
+    parts += [{"path": entry["configuration"]} for entry in contributed["languages"]]
+    assert {f"extension/{part['path'].removeprefix('./')}" for part in parts} <= names
+    space = "{http://schemas.microsoft.com/developer/vsx-schema/2011}"
+    identity = manifest.find(f"{space}Metadata/{space}Identity")
+    assert identity is not None
+    assert identity.attrib["Version"] == described["version"]
+    assets = [asset.attrib["Path"] for asset in manifest.iter(f"{space}Asset")]
+    assert assets
+    assert set(assets) <= names
+    known = {entry.attrib["Extension"] for entry in types}
+    assert {Path(name).suffix for name in names} - {".xml"} <= known
+
+
+def test_a_package_with_a_client_holds_the_modules_it_needs(tmp_path: Path):
+    folder = tmp_path / "extension"
+    shutil.copytree(ROOT / "docs" / "editor" / "vscode", folder)
+    needed = {"vscode-languageclient": {"inner": "1"}, "inner": {}, "typescript": {}}
+    for name, dependencies in needed.items():
+        place = folder / "node_modules" / name
+        place.mkdir(parents=True)
+        (place / "package.json").write_text(json.dumps({"dependencies": dependencies}))
+        (place / "main.js").write_text("")
+    (folder / "out").mkdir()
+    (folder / "out" / "extension.js").write_text("")
+    vscode.main([str(folder), "--pack", str(tmp_path / "whole.vsix")])
+    with zipfile.ZipFile(tmp_path / "whole.vsix") as archive:
+        names = set(archive.namelist())
+        assert json.loads(archive.read("extension/package.json"))["main"] == "./out/extension.js"
+    assert "extension/out/extension.js" in names
+    assert "extension/node_modules/inner/main.js" in names
+    assert "extension/node_modules/typescript/main.js" not in names
 
 
 def test_every_block_and_sign_has_a_snippet():

@@ -129,6 +129,78 @@ def test_no_movie_without_time(vector: Path, tmp_path: Path):
     assert caught.value.code == "E818"
 
 
+IN_SPACE = """
+domain:
+    x, y, z ∈ [0, 1]
+    t ∈ [0, 0.1]
+fields:
+    u(t, x, y, z) : scalar
+equations:
+    ∂t u = 0.1 ∇²u
+boundary:
+    u = 0    on ∂Ω
+initial:
+    u = sin(π x) sin(π y) sin(π z)
+solver:
+    method = method_of_lines(space=finite_difference(7), time=imex_rk2(dt=0.02))
+"""
+
+
+def test_a_movie_of_slices(tmp_path: Path):
+    run(Source("cube.pde", IN_SPACE), output=tmp_path)
+    plots.make_movie(tmp_path / "u.gif", plots.read_result(tmp_path), "u", 2)
+    with Image.open(tmp_path / "u.gif") as movie:
+        assert getattr(movie, "n_frames", 1) == 2
+        assert movie.width > 2 * movie.height
+
+
+def _rung(value: int, error: float) -> dict:
+    return {
+        "value": value, "nodes": value, "seconds": 0.1 * value,
+        "errors": {"u": {"relative_l2": error, "linf": 2 * error}},
+    }  # fmt: skip
+
+
+STUDIES = {
+    "ladder": (
+        {"problem": "p", "option": "nodes", "orders": {"u": 4.0},
+         "rungs": [_rung(10, 1e-2), _rung(20, 1e-3)]},
+        {"convergence", "cost"},
+    ),
+    "methods": (
+        {"problem": "p", "runs": [
+            {"solver": name, "errors": {"u": {"relative_l2": 1e-3, "linf": 1e-2}}, "solve_s": 1.0,
+             "peak_memory_mb": 300.0} for name in ("rbf_fd", "pinn")
+        ]},
+        {"comparison", "cost"},
+    ),
+    "sweep": (
+        {"problem": "p", "runs": [
+            {"values": {"κ": str(k), "solver.kind": "sin"}, "places": {"κ": k, "solver.kind": None},
+             "errors": {"u": {"relative_l2": 1e-3 * k, "linf": None}}, "numbers": {"max(u)": k},
+             "seconds": 1.0} for k in (1.0, 10.0, 100.0)
+        ]},
+        {"sweep", "table"},
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("kind", list(STUDIES))
+def test_studies_are_drawn_from_their_metrics(kind: str, tmp_path: Path):
+    metrics, names = STUDIES[kind]
+    (tmp_path / "metrics.json").write_text(json.dumps(metrics))
+    result = CliRunner().invoke(commands, ["plot", str(tmp_path), "--dpi", "60", "--json"])
+    assert result.exit_code == Status.DONE, result.output
+    files = [Path(name) for name in json.loads(result.stdout)["files"]]
+    assert {file.stem for file in files} == names
+    for file in files:
+        shown = matplotlib.image.imread(file)[..., :3]
+        assert shown.std() > 0.02, f"{file.name} is empty"
+    refused = CliRunner().invoke(commands, ["plot", str(tmp_path), "--field", "u"])
+    assert refused.exit_code == Status.WRONG_COMMAND
+    assert "its runs have" in refused.output
+
+
 def test_a_folder_without_a_result_is_refused(tmp_path: Path):
     result = CliRunner().invoke(commands, ["report", str(tmp_path)])
     assert result.exit_code == Status.OUTPUT

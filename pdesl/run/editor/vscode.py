@@ -1,16 +1,19 @@
 """The parts of the VS Code extension that follow from the tables: its grammar and its snippets.
 
 `python -m pdesl.run.editor.vscode FOLDER` writes them; a test compares the files of the checkout.
+With `--pack FILE.vsix` the folder is packed too (see `package`).
 """
 
 from __future__ import annotations
 
+import argparse
 import json
 import re
 import sys
 from collections.abc import Sequence
 from pathlib import Path
 
+from pdesl.run.editor.package import pack
 from pdesl.run.editor.vocabulary import BLOCK_WORDS, signs, vocabulary
 
 __all__ = ["FILES", "main", "textmate_grammar", "unicode_snippets"]
@@ -91,12 +94,19 @@ def content(path: str) -> str:
 
 
 def main(arguments: Sequence[str]) -> None:
-    """Write the files into the folder of the extension."""
-    (folder,) = arguments
+    """Write the files into the folder of the extension, and pack it where that is asked for."""
+    parser = argparse.ArgumentParser(prog="python -m pdesl.run.editor.vscode")
+    parser.add_argument("folder", type=Path, help="folder of the extension")
+    parser.add_argument("--pack", type=Path, metavar="FILE", help="package to write, .vsix")
+    given = parser.parse_args(arguments)
     for path in FILES:
-        target = Path(folder) / path
+        target = given.folder / path
         target.parent.mkdir(parents=True, exist_ok=True)
         target.write_text(content(path), encoding="utf-8")
+    if given.pack is not None:
+        whole = pack(given.folder, given.pack)
+        note = "" if whole else ", without the client: it is not built"
+        sys.stdout.write(f"wrote {given.pack}{note}\n")
 
 
 if __name__ == "__main__":
