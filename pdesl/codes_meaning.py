@@ -96,7 +96,8 @@ _EXPRESSIONS = (
          "Add a manufactured: block, or define the source under let: in place of its "
          "declaration."),
     Code("E314", "a known solution that misses a field",
-         "Data are derived from a known solution, so it needs a formula for every unknown field.",
+         "Data are derived from a manufactured solution, so it needs a formula for every unknown "
+         "field; one under verify: may know some of them, those of its bounds and of exact(…).",
          "Add a line for the missing field."),
     Code("E315", "a known solution of what is no field",
          "The left side of a known solution is a field, or a vector field.",

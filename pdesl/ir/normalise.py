@@ -30,6 +30,8 @@ __all__ = ["exact_jets", "make_row", "normalise", "parts_agree", "solution_diagn
 
 
 _STIFF = sympy.Symbol("stiff{}", real=True)
+#: Quantities of `verify:` that are measured against a known solution.
+ERRORS = frozenset(("error", "relative_l2", "linf", "order"))
 
 
 def normalise(problem: Problem) -> System:
@@ -136,17 +138,22 @@ def _exact(problem: Problem, frame: Frame, diagnostics: list[Diagnostic]) -> dic
                     helps=("write it as a formula in the coordinates",),
                 )
             )  # fmt: skip
-    if givens:
-        for field in problem.unknown_fields:
-            for component in field.components:
-                if component not in givens:
-                    first = next(iter(givens.values()))
-                    diagnostics.append(
-                        Diagnostic(
-                            "E314", f"the known solution has no value for `{component}`",
-                            first.span, helps=(f"add a line `{component} = …`",),
-                        )
-                    )  # fmt: skip
+    # Data are derived from a manufactured solution, so that it is one of every field; a verifying
+    # one may know some fields only, and errors are measured for these.
+    wanted = {c: None for f in problem.unknown_fields for c in f.components if problem.manufactured}
+    for check in problem.verify if givens and not problem.manufactured else ():
+        if check.quantity.name in ERRORS:
+            parts = check.quantity.positional
+            wanted |= {getattr(getattr(p, "func", None), "__name__", ""): check.span for p in parts}
+    for component, place in wanted.items():
+        if component not in givens:
+            first = next(iter(givens.values()))
+            diagnostics.append(
+                Diagnostic(
+                    "E314", f"the known solution has no value for `{component}`",
+                    place or first.span, helps=(f"add a line `{component} = …`",),
+                )
+            )  # fmt: skip
     return {name: given.value for name, given in givens.items()}
 
 
@@ -156,7 +163,7 @@ def _exact_markers(
     """What every `exact(e)` in an equation stands for: e with known solutions for its fields.
 
     Raises:
-        ErasureError: an operator without meaning inside.
+        ErasureError: an operator without meaning inside; a field without a known solution (E314).
     """
     fields = {
         f.applied(i): exact[c]
@@ -164,13 +171,21 @@ def _exact_markers(
         for i, c in enumerate(f.components)
         if c in exact
     }
+    unknown = {f.applied(i): c for f in problem.unknown_fields for i, c in enumerate(f.components)}
     function = marker("exact")
-    return {
-        node: erase(node.args[0].xreplace(fields), frame)  # type: ignore[arg-type]
-        for side in (equation.lhs, equation.rhs)
-        for node in side.atoms(AppliedUndef)
-        if node.func == function
-    }
+    found: dict[sympy.Basic, sympy.Expr] = {}
+    for side in (equation.lhs, equation.rhs):
+        for node in side.atoms(AppliedUndef):
+            if node.func != function:
+                continue
+            value: sympy.Basic = node.args[0].xreplace(fields)
+            for left in value.atoms(AppliedUndef) & unknown.keys():
+                raise ErasureError(
+                    node, f"the known solution has no value for `{unknown[left]}`", code="E314",
+                    help=f"add a line `{unknown[left]} = …`",
+                )  # fmt: skip
+            found[node] = erase(value, frame)  # type: ignore[arg-type]
+    return found
 
 
 def _refuse_normals(residual: sympy.Expr, frame: Frame, equation: Equation) -> None:

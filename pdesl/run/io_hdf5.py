@@ -49,7 +49,7 @@ def write_hdf5(path: Path, data: ResultData) -> None:
             clock = file.create_dataset(data.time_name, data=data.times)
             clock.make_scale(data.time_name)
             clock.attrs["long_name"] = "time"
-            clock.attrs["units"] = "1"
+            clock.attrs["units"] = data.coordinate_units.get(data.time_name, "1")
         for name, column in data.columns().items():
             dataset = file.create_dataset(name, data=column)
             dataset.dims[column.ndim - 1].attach_scale(nodes)
@@ -167,7 +167,9 @@ def _read_layout(file) -> ResultData:
         part=part,
         part_names=part_names,
         normals=np.stack(list(normals), axis=1) if normals and normals[0] is not None else None,
-        coordinate_units={n: str(file[n].attrs["units"]) for n in place},
+        coordinate_units={
+            n: str(file[n].attrs["units"]) for n in (*place, *([clock] if clock else []))
+        },
         network=network,
         network_attributes=own,
         history={n: file["history"][n][...] for n in file["history"]} if "history" in file else {},

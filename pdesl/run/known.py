@@ -66,7 +66,7 @@ class Known:
 
 
 def exact_solution(task: Task) -> Evaluate | None:
-    """The known solution as a function of inputs in the problem's order."""
+    """The known solution as a function of inputs in the problem's order, of the fields it tells."""
     from pdesl.lowering.emit import evaluate_at
     from pdesl.lowering.places import Places
 
@@ -74,19 +74,20 @@ def exact_solution(task: Task) -> Evaluate | None:
     if not system.exact:
         return None
     axis = system.frame.time_axis
+    fields = [f for f in system.fields if f in system.exact]
 
     def exact(inputs: np.ndarray) -> dict[str, np.ndarray]:
         times = None if axis is None else inputs[:, axis]
         points = inputs if axis is None else np.delete(inputs, axis, axis=1)
         values = evaluate_at(
-            [system.exact[f] for f in system.fields],
+            [system.exact[f] for f in fields],
             system,
             Places(points, None, times),
             task.values,
         )
         return {
             f: np.broadcast_to(np.asarray(v, float), (len(inputs),)).copy()
-            for f, v in zip(system.fields, values, strict=True)
+            for f, v in zip(fields, values, strict=True)
         }
 
     return exact

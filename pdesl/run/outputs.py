@@ -21,6 +21,7 @@ from pdesl.solvers.schedule import rule_times
 from pdesl.symbolic.domain import numeric_value
 from pdesl.symbolic.operators import NORMAL, ErasureError, erase
 from pdesl.symbolic.problem import Choice, OptionValue, OutputRule, Problem
+from pdesl.symbolic.units import base_unit
 
 __all__ = [
     "MEASURES", "Condition", "Measure", "Quantity", "Target", "output_targets", "stop_conditions",
@@ -124,10 +125,12 @@ def output_targets(
         quantities: list[Quantity] = []
         for number, output in enumerate(rule.outputs):
             label = rule.labels[number] if number < len(rule.labels) else ""
+            unit = rule.units[number] if number < len(rule.units) else None
             if _is_stop(output):
                 continue
             try:
-                quantities += _quantities(output, label, system, values)
+                found_here = _quantities(output, label, system, values)
+                quantities += [q if q.unit else replace(q, unit=unit) for q in found_here]
             except _CannotError as error:
                 helps = error.helps or ("write a field, or an expression of fields: `u²`, `∫(u)`",)
                 refused.append(Diagnostic("E621", error.message, rule.span, helps=helps))
@@ -169,7 +172,7 @@ class _CannotError(Exception):
 
 
 def _field(system: System, name: str) -> Quantity:
-    units = {c: f.unit for f in system.problem.fields for c in f.components}
+    units = {c: base_unit(f.unit) for f in system.problem.fields for c in f.components}
     return Quantity(
         name, name, system.space.symbol(system.space.jet(name)), True, unit=units.get(name)
     )

@@ -402,6 +402,9 @@ def run(
         if memory is not None and not result.interrupted:
             memory.remove()
     lines = (*results.closing_lines(result, errors, bounds, known, estimate), *never)
+    if problem.sweep:
+        names = ", ".join(name for name, _ in problem.sweep)
+        lines = (*lines, f"this is one run; `pdesl sweep` solves for all values of {names}")
     if memory is not None and result.interrupted:
         lines = (*lines, f"`pdesl run --resume {folder.path}` goes on from here")
     stopped = result.reached is not None and not (result.interrupted or ended)

@@ -106,7 +106,7 @@ def picture_data(result: Result) -> PictureData:
     task = solution.task
     span = task.time_span
     exact = exact_solution(task)
-    units = {n: f.unit for n, f in nodal.fields.items() if f.unit}
+    units = {n: f.unit for n, f in nodal.fields.items() if f.unit} | dict(nodal.coordinate_units)
     course = result.metrics.get("errors_over_time", {})
 
     def values(inputs: NDArray) -> Mapping[str, NDArray]:
@@ -124,7 +124,7 @@ def picture_data(result: Result) -> PictureData:
             nodal.history.get("time", np.zeros(0)),
         )
         made = course_picture(task, solver, values, exact, nodal.history, steps)
-        return replace(made, units=units, course=course)
+        return replace(made, units=units, course=course, known=tuple(task.system.exact))
     points = np.stack(list(nodal.coordinates.values()), axis=1)
     lower, upper = task.region.bounding_box()
     title = task.system.problem.name + ("" if span is None else f" at t = {span[1]:g}")
@@ -139,6 +139,7 @@ def picture_data(result: Result) -> PictureData:
         boundary=points[nodal.kind == 1],
         ghost=np.zeros((0, points.shape[1])),
         exact=None if exact is None else at_end(exact),
+        known=tuple(task.system.exact),
         history={k: v for k, v in nodal.history.items() if k in ("iteration", "loss", "residual")},
         units=units,
         times=span,
@@ -171,11 +172,11 @@ def pictures(
         if dimension == 2 and data.over_time is not None:
             moments = _moments(data, times)
             found[f"{name}_times"] = partial(_snapshots, own, name, moments, error=False)
-            if data.exact is not None:
+            if own.exact is not None:
                 found[f"{name}_error_times"] = partial(_snapshots, own, name, moments, error=True)
         if dimension == 2:
             found[name] = partial(_map, own, name)
-            if data.exact is not None:
+            if own.exact is not None:
                 found[f"{name}_error"] = partial(_map_of_error, own, name)
         elif dimension == 1:
             bare = replace(own, history={}, course={})
@@ -223,12 +224,13 @@ def _only(data: PictureData, name: str) -> PictureData:
     def first(function: Any) -> Any:
         return None if function is None else lambda *a: {name: function(*a)[name]}
 
+    known = name in data.known
     return replace(
         data,
         evaluate=first(data.evaluate),
-        exact=first(data.exact),
+        exact=first(data.exact) if known else None,
         over_time=first(data.over_time),
-        exact_over_time=first(data.exact_over_time),
+        exact_over_time=first(data.exact_over_time) if known else None,
     )
 
 

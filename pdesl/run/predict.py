@@ -38,6 +38,7 @@ from pdesl.symbolic.data_file import read_data_file
 from pdesl.symbolic.domain import make_region
 from pdesl.symbolic.elaborate import elaborate_source
 from pdesl.symbolic.problem import Problem
+from pdesl.symbolic.units import base_unit
 
 __all__ = ["PredictReport", "Prediction", "predict"]
 
@@ -315,7 +316,7 @@ def _write(
         )
         return
     points = prediction.points
-    units = {c: f.unit or "1" for f in problem.fields for c in f.components}
+    units = {c: base_unit(f.unit) or "1" for f in problem.fields for c in f.components}
     data = ResultData(
         title=title,
         coordinates={s.name: points[:, i] for i, s in enumerate(system.space_symbols)},

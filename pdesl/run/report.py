@@ -65,7 +65,8 @@ class PictureData:
     level: (n, d) → (n,), negative inside the region, zero on its boundary.
     lower, upper: corners (d,) of a box around the region.
     coordinates: names of the d axes; units: field or coordinate → unit, where it has one.
-    evaluate: (n, d) → field → (n,); exact: the same for the exact solution, or None.
+    evaluate: (n, d) → field → (n,); exact: the same for the exact solution, or None; known: the
+        fields that it tells.
     interior, boundary, ghost: nodes, each (k, d).
     history: `iteration` and the losses by name, each (k,).
     times: first and last time; over_time, exact_over_time: the solutions at any time.
@@ -82,6 +83,7 @@ class PictureData:
     boundary: NDArray
     ghost: NDArray
     exact: Evaluate | None = None
+    known: tuple[str, ...] = ()
     history: Mapping[str, NDArray] = field(default_factory=dict)
     units: Mapping[str, str] = field(default_factory=dict)
     times: tuple[float, float] | None = None

@@ -82,7 +82,7 @@ def draw_space_time(figure: Figure, data: PictureData, resolution: int) -> None:
     fields = _table(data.over_time, points, times)
     exact = _table(data.exact_over_time, points, times) if data.exact_over_time else {}
     below = [p for p in ("history", "course") if getattr(data, p)]
-    rows = 2 * len(fields) if exact else len(fields)
+    rows = len(fields) + len(exact)
     rows += bool(below)
     figure.set_size_inches(7.2, 2.5 * rows + 0.3)
     grid = figure.subplots(rows, 2, squeeze=False)
@@ -91,7 +91,7 @@ def draw_space_time(figure: Figure, data: PictureData, resolution: int) -> None:
         _map(figure, grid[row, 0], data, name, points, times, values)
         _lines(grid[row, 1], data, name, points, times, values, exact.get(name))
         row += 1
-        if exact:
+        if name in exact:
             _errors(figure, grid[row], data, name, points, times, values - exact[name])
             row += 1
     for axes, what in zip(grid[row] if below else (), below, strict=False):

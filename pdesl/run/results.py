@@ -29,6 +29,7 @@ from pdesl.solvers.base import Evaluate, SolverResult, Task
 from pdesl.symbolic.domain import numeric_value
 from pdesl.symbolic.options import settings_of
 from pdesl.symbolic.problem import Problem
+from pdesl.symbolic.units import base_unit
 
 __all__ = [
     "TEST_POINTS",
@@ -85,6 +86,7 @@ def make_measure(
         errors = {
             f: field_error(computed[f], exact[f], words, known.against, known.errors.get(f))
             for f in task.system.fields
+            if f in exact
         }
         return errors, len(inputs)
 
@@ -119,7 +121,7 @@ def errors_over_time(
         [join_time(task.system, points, np.full(len(points), t)) for t in times]
     )
     computed, exact = result.evaluate(inputs), known.evaluate(inputs)
-    for name in task.system.fields:
+    for name in exact:
         errors = (computed[name] - exact[name]).reshape(len(times), -1)
         sizes = np.linalg.norm(exact[name].reshape(len(times), -1), axis=1)
         if not in_space:
@@ -162,7 +164,7 @@ def result_data(
 
     computed = at_nodes(result.evaluate)
     exact = at_nodes(known.evaluate) if known is not None else {}
-    units = {c: f.unit or "1" for f in problem.fields for c in f.components}
+    units = {c: base_unit(f.unit) or "1" for f in problem.fields for c in f.components}
     first = len(cloud.interior)
     part = np.full(len(points), -1)
     part[first:] = cloud.part
@@ -194,6 +196,7 @@ def result_data(
     return ResultData(
         title=problem.name,
         coordinates={s.name: points[:, i] for i, s in enumerate(system.space_symbols)},
+        coordinate_units={c.name: c.unit or "1" for c in problem.coordinates},
         fields={
             f: FieldData(computed[f], exact.get(f), units.get(f) or "1") for f in system.fields
         },
@@ -251,9 +254,10 @@ class TargetWriter:
             self.numbers |= {
                 n.long_name: float(np.atleast_1d(n.values)[-1]) for n in numbers.values()
             }
-            labels = {q.name: q.label for q in target.derived}
+            known = {q.name: q for q in target.derived}
             data = data.adding(
-                {n: FieldData(v, None, None, labels[n]) for n, v in columns.items()}, numbers
+                {n: FieldData(v, None, known[n].unit, known[n].label) for n, v in columns.items()},
+                numbers,
             )
         if target.name.lower().endswith((".vtu", ".xdmf")):
             data = replace(data, cells=make_cells(points, self.task.region))
@@ -270,7 +274,8 @@ def draw_picture(
     """The picture of a run; `course` are the errors over time."""
     system, problem, cloud = task.system, task.system.problem, result.cloud
     span = task.time_span
-    units = {c: f.unit for f in problem.fields for c in f.components if f.unit}
+    units = {c: base_unit(f.unit) or "" for f in problem.fields for c in f.components}
+    units |= {c.name: c.unit or "" for c in problem.coordinates}
     if not task.region.dimension:
         exact = None if known is None else known.evaluate
         assert result.times is not None

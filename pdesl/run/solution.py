@@ -57,14 +57,15 @@ class Axis:
 def axes_of(task: Task) -> tuple[Axis, ...]:
     """The coordinates of a task, in the order of its problem."""
     lower, upper = task.region.bounding_box()
+    units = {c.name: c.unit or "1" for c in task.system.problem.coordinates}
     periods = task.periods or [None] * len(task.system.space_symbols)
     found = [
-        Axis(s.name, float(a), float(b), p is not None)
+        Axis(s.name, float(a), float(b), p is not None, unit=units.get(s.name, "1"))
         for s, a, b, p in zip(task.system.space_symbols, lower, upper, periods, strict=True)
     ]
     time, axis, span = task.system.time_symbol, task.system.frame.time_axis, task.time_span
     if time is not None and axis is not None and span is not None:
-        found.insert(axis, Axis(time.name, *span, is_time=True))
+        found.insert(axis, Axis(time.name, *span, is_time=True, unit=units.get(time.name, "1")))
     return tuple(found)
 
 

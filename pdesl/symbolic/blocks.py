@@ -318,7 +318,10 @@ def verify_block(
 
 
 def output_rules(
-    statements: Statements, translator: Callable[[], Translator], guarded: Guard
+    statements: Statements,
+    translator: Callable[[], Translator],
+    guarded: Guard,
+    unit_of: Callable[[ast.Expression], str | None] | None,
 ) -> tuple[OutputRule, ...]:
     found: list[OutputRule] = []
     for statement in statements:
@@ -335,6 +338,7 @@ def output_rules(
                     outputs,
                     statement.target,
                     tuple(format_expression(node) for node in statement.outputs),
+                    tuple(map(unit_of, statement.outputs)) if unit_of is not None else (),
                     _condition_text(statement.trigger),
                     span=statement.span,
                 )

@@ -168,7 +168,11 @@ class _Elaboration(Declarations):
         self.block = "domain"
         shape = domains.shape(coordinates)
         self.block = ""
-        units.check_module(self.module, self.diagnostics.append)
+        known_units = units.check_module(self.module, self.diagnostics.append)
+        if known_units is not None:
+            coordinates = tuple(
+                replace(c, unit=known_units.of_name(c.family or c.name)) for c in coordinates
+            )
         metric = None
         statements = read("metric")
         with self.guarded():
@@ -201,7 +205,9 @@ class _Elaboration(Declarations):
         exact, verify, verify_options = verify_block(
             read("verify"), self.translator, self._given, self.guarded
         )
-        output = output_rules(read("output"), self.translator, self.guarded)
+        output = output_rules(
+            read("output"), self.translator, self.guarded, known_units and known_units.of_output
+        )
         sweep = sweep_block(read("sweep"), self.translator, self.guarded)
         if not any(d.severity is Severity.ERROR for d in self.diagnostics) and self.complete:
             self._unused()

@@ -41,6 +41,8 @@ class Stated:
 class Coordinate(Stated):
     """A coordinate: `kind` is `space` or `time`; a range where the file gives one.
 
+    `unit` is that of its values, in SI base units, where the file names any.
+
     One that is `separated` stands in no line of `domain:`, since an ansatz of `reduce:` takes
     it out of the problem.
     """
@@ -52,6 +54,7 @@ class Coordinate(Stated):
     periodic: bool = False
     family: str | None = None
     separated: bool = False
+    unit: str | None = field(default=None, compare=False)
 
     @property
     def symbol(self) -> sympy.Symbol:
@@ -261,7 +264,8 @@ class Verification(Stated):
 class OutputRule(Stated):
     """What to write when, to which file; no target for `stop`.
 
-    `labels` are the outputs as they were written, and `condition` what stands behind `when`.
+    `labels` are the outputs as they were written, `units` those of their values in SI base units,
+    where they are known, and `condition` is what stands behind `when`.
     """
 
     kind: str
@@ -269,6 +273,7 @@ class OutputRule(Stated):
     outputs: tuple[OptionValue, ...]
     target: str | None
     labels: tuple[str, ...] = field(default=(), compare=False)
+    units: tuple[str | None, ...] = field(default=(), compare=False)
     condition: str = field(default="", compare=False)
 
 

@@ -18,7 +18,7 @@ from typing import Any
 from pdesl.diagnostics import Diagnostic, Span
 from pdesl.language import ast
 
-__all__ = ["Dimension", "UnitError", "check_module", "factor", "parse_unit"]
+__all__ = ["Dimension", "UnitError", "Units", "base_unit", "check_module", "factor", "parse_unit"]
 
 _TOKEN = re.compile(r"\s*(?:(?P<name>[^\W\d_][^\W\d]*|%|°)|(?P<number>-?\d+)|(?P<mark>[*/^()]))")
 
@@ -29,6 +29,12 @@ class UnitError(Exception):
     def __init__(self, message: str, help: str = "write [m], [kg/s²] or [W/(m K)]"):  # noqa: A002
         self.help = help
         super().__init__(message)
+
+
+_BASE_UNITS = {
+    "[length]": "m", "[mass]": "kg", "[time]": "s", "[temperature]": "K", "[current]": "A",
+    "[substance]": "mol", "[luminosity]": "cd",
+}  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +48,15 @@ class Dimension:
         for name, exponent in other.powers:
             total[name] = total.get(name, Fraction(0)) + exponent * power
         return Dimension(tuple(sorted((n, p) for n, p in total.items() if p)))
+
+    def unit(self) -> str | None:
+        """The SI base unit, `K m^-1`, as files have it; None where a power is no whole number."""
+        if not self.powers:
+            return "1"
+        if any(p.denominator != 1 or n not in _BASE_UNITS for n, p in self.powers):
+            return None
+        ordered = sorted(self.powers, key=lambda own: own[1] < 0)
+        return " ".join(_BASE_UNITS[n] + (f"^{p}" if p != 1 else "") for n, p in ordered)
 
     def words(self) -> str:
         if not self.powers:
@@ -144,6 +159,20 @@ def _factor(tokens: _Tokens) -> tuple[Fraction, Dimension, _Tokens]:
 def factor(text: str) -> Fraction:
     """What a number with this unit is multiplied by. Raises `UnitError`."""
     return parse_unit(text)[0]
+
+
+def base_unit(text: str | None) -> str | None:
+    """The unit that values are in whose unit was declared as `text`: this one, else the SI's base.
+
+    Numbers are kept in SI base units, so that what is declared in [mm] is in m.
+    """
+    if text is None:
+        return None
+    try:
+        scale, dimension = parse_unit(text)
+    except UnitError:  # reported where the file is checked
+        return None
+    return text if scale == 1 else dimension.unit()
 
 
 # -- checking ------------------------------------------------------------------------------
@@ -274,14 +303,52 @@ def _has_units(node: Any) -> bool:
     return False
 
 
-def check_module(module: ast.Module, report: Callable[[Diagnostic], None]) -> None:
+@dataclass(frozen=True, slots=True)
+class Units:
+    """Units of what a module names, in SI base units; None for what is not known."""
+
+    _checker: _Checker
+    _directions: int
+
+    def of_name(self, name: str) -> str | None:
+        found = self._checker.known.get(name)
+        return None if found is None else found.unit()
+
+    def of_output(self, node: Any) -> str | None:
+        """The unit of what a line of `output:` writes, measures of the domain included."""
+        found = self._output(node)
+        return None if found is None else found.unit()
+
+    def _output(self, node: Any) -> Dimension | None:
+        checker, space = self._checker, self._checker.known.get("space of the domain")
+        match node:
+            case ast.Call(function, (), keywords) if keywords:  # a probe, `u(x=0.5)`
+                return checker.known.get(function)
+            case ast.Call("integral" | "norm", (inner,)) if space is not None:
+                own = checker.of(inner)
+                share = Fraction(self._directions, 1 if node.function == "integral" else 2)
+                return None if own is None else own.times(space, share)
+            case ast.Call("integral" | "norm"):
+                return _ANY
+            case ast.Call("sqrt", (inner,)):
+                own = self._output(inner)
+                return None if own is None else Dimension().times(own, Fraction(1, 2))
+            case ast.Binary("*" | "/" as sign, left, right):
+                a, b = self._output(left), self._output(right)
+                if a is None or b is None:
+                    return _ANY
+                return a.times(b, Fraction(1 if sign == "*" else -1))
+        return checker.of(node)
+
+
+def check_module(module: ast.Module, report: Callable[[Diagnostic], None]) -> Units | None:
     """Follow dimensions through a module that names units; report each disagreement (E307).
 
     A coordinate takes the dimension of its bounds, a field that of its declared unit; what has
-    no stated dimension fits anything.
+    no stated dimension fits anything. None for a module that names no unit.
     """
     if not _has_units(tuple(module.blocks)):
-        return
+        return None
     checker = _Checker(report)
     for statement in module.block("parameters"):
         if isinstance(statement, ast.Relation) and isinstance(statement.left, ast.Name):
@@ -323,6 +390,9 @@ def check_module(module: ast.Module, report: Callable[[Diagnostic], None]) -> No
             left, right = checker.of(statement.left), checker.of(statement.right)
             if left is not None and right is not None and left != right:
                 checker._clash(statement.span, left, right)
+    if module.block("metric"):  # whose volumes and gradients hold other factors
+        checker.known.pop("space of the domain", None)
+    return Units(checker, len(lengths))
 
 
 def _check_spacing(checker: _Checker, module: ast.Module) -> None:
