@@ -46,6 +46,13 @@ __all__ = ["Translator"]
 
 MAXIMUM_ORDER = 12  # differentiations in one derivative
 
+# What other programs call operators and functions, in lower case.
+ELSEWHERE = {
+    "laplacian": "lap", "laplace": "lap", "del2": "lap", "gradient": "grad", "nabla": "grad",
+    "divergence": "div", "rot": "curl", "dalembertian": "box", "arcsin": "asin",
+    "arccos": "acos", "arctan": "atan", "heaviside": "step", "normal_derivative": "dn",
+}  # fmt: skip
+
 _REDUCTIONS = {"norm", "sum", "mean", "dot", "cross", "outer", "transpose", "trace"}
 # Functions that SymPy evaluates by unbounded numerics when their argument is a constant.
 _EAGER = {"floor", "ceil", "min", "max", "sign", "abs", "step", "cbrt"}
@@ -300,7 +307,7 @@ class Translator:
         if name in self.scope.values:
             return self._applied_field(node)
         candidates = [*FUNCTIONS, *OPERATORS, *self.scope.functions, *_REDUCTIONS]
-        guess = suggest(name, candidates)
+        guess = ELSEWHERE.get(name.lower()) or suggest(name, candidates)
         self.scope.poison((name,))
         raise mistake(
             "E202",

@@ -211,7 +211,8 @@ def bind(
     for name, value in choice.options:
         span = choice.spans.get(name, choice.span)
         if name not in fields:
-            guess = suggest(name, list(fields))
+            # In a block of its own the method is a setting like any other.
+            guess = suggest(name, [*fields, *(["method"] if what == "solver" else [])])
             help_text = f"did you mean `{guess}`?" if guess else f"it has: {', '.join(fields)}"
             other = elsewhere(name)
             diagnostics.append(

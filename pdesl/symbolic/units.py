@@ -184,6 +184,8 @@ _ANY = None  # a zero, which has every dimension
 class _Checker:
     report: Callable[[Diagnostic], None]
     known: dict[str, Dimension | None] = field(default_factory=dict)
+    # Coordinates whose bounds are pure numbers.
+    plain: list[str] = field(default_factory=list)
 
     def of(self, node: Any) -> Dimension | None:
         """The dimension of an expression; None for one that fits anything (zero, undeclared)."""
@@ -232,11 +234,19 @@ class _Checker:
         return result
 
     def _clash(self, span: Span | None, left: Dimension, right: Dimension) -> None:
+        helps = ["give the numbers here their units, `9.81 [m/s²]`"]
+        if self.plain:
+            names = ", ".join(f"`{name}`" for name in self.plain)
+            unit = "s" if self.plain == ["t"] else "m"
+            helps.append(
+                f"{names} {'has' if len(self.plain) == 1 else 'have'} no unit: give the bounds in "
+                f"`domain:` theirs, `{self.plain[0]} ∈ [0 [{unit}], 1 [{unit}]]`"
+            )
         self.report(
             Diagnostic(
                 "E307", f"units do not agree: {left.words()} against {right.words()}", span,
                 label=right.words(),
-                helps=("give the numbers here their units, `9.81 [m/s²]`",),
+                helps=tuple(helps),
             )
         )  # fmt: skip
 
@@ -368,6 +378,8 @@ def check_module(module: ast.Module, report: Callable[[Diagnostic], None]) -> Un
             for member in statement.members:
                 if isinstance(member, ast.Name):
                     checker.known[member.identifier] = dimension
+                    if dimension == Dimension():
+                        checker.plain.append(member.identifier)
                     if member.identifier not in ("t", "time", "τ"):
                         lengths.append(dimension)
     if lengths and all(d == lengths[0] for d in lengths):

@@ -45,7 +45,7 @@ def test_files_say_the_units_that_their_numbers_are_in(tmp_path: Path):
         assert np.asarray(file["h"][:]) == pytest.approx(1e-3)  # type: ignore[index]
         assert float(file["t"][-1]) == 3600.0  # type: ignore[index,arg-type]
         assert np.asarray(file["integral_h"][:]) == pytest.approx(2.0)  # type: ignore[index]
-        root = next(name for name in file if name.startswith("sqrt"))
+        root = next(str(name) for name in file if str(name).startswith("sqrt"))
         assert "units" not in file[root].attrs  # m^(3/2) is no unit that files can say
     assert found == UNITS
 
