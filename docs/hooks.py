@@ -203,7 +203,8 @@ def _reached(known: dict[str, Any]) -> str:
     ]
     against = {error["against"] for error in known["errors"].values()}
     words = "; ".join(found) + (f", against {', '.join(sorted(against))}" if against else "")
-    took = f"{known['seconds']:g} s of CPU time with [`{known['solver']}`](solvers/{known['solver']}.md)"
+    solver = f"[`{known['solver']}`](solvers/{known['solver']}.md)"
+    took = f"{known['seconds']:g} s of CPU time with {solver}"
     return f"{words or 'Nothing is known to compare with'}; {took}."
 
 
