@@ -96,7 +96,7 @@ def shrink(source: Path, target: Path) -> None:
             plain = plain.resize(
                 (WIDTH, round(plain.height * WIDTH / plain.width)), Image.Resampling.LANCZOS
             )
-        # By coverage and not by frequency, so that the rare ends of a colour map stay what they are.
+        # By coverage and not by frequency, so that the rare ends of a colour map stay.
         few = plain.quantize(COLOURS, Image.Quantize.MAXCOVERAGE, dither=Image.Dither.NONE)
         few.save(target, optimize=True)
 
