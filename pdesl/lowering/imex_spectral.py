@@ -172,7 +172,7 @@ class PeriodicGrid:
         if np.any(np.abs(steps - nearest) > _ON_NODE):
             return None
         wrapped = nearest.astype(int) % np.asarray(self.counts)
-        return np.ravel_multi_index(tuple(wrapped.T), self.counts)
+        return np.asarray(np.ravel_multi_index(tuple(wrapped.T), self.counts))
 
     def phases(self, places: np.ndarray) -> list[tuple[np.ndarray, np.ndarray]]:
         """exp(i k_a (x_a - lower_a)) along each axis a: (m, modes of a), and which of them (n,).
