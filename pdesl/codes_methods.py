@@ -266,6 +266,12 @@ _NUMERICS = (
          "Every field has a network of its own, whose velocity is solved for alone; a condition on "
          "two fields would tie them together.",
          "Write conditions on one field each, or choose method_of_lines."),
+    Code("E638", "initial values that an ansatz cannot take",
+         "An exponential ansatz, lift + factor · exp(network), stays above its boundary values, "
+         "and an exact start has the initial values beside the conditions that hold exactly; "
+         "these values are not above, or do not meet the conditions.",
+         'Choose ansatz = "linear", start = "fit", or boundary = "penalty"; or mend the initial '
+         "values."),
     Code("E770", "an initial fit above its budget",
          "The networks do not come near enough to the initial values, and an evolution cannot be "
          "better than its start.",

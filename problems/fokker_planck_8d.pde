@@ -1,42 +1,60 @@
 pdesl 1
-# The Fokker-Planck equation of eight particles in a harmonic trap, drawn to their mean (J. Bruna
-# et al., 2022; M. Finzi et al., ICLR 2023, appendix B.3). The drift meets a slope at the walls, where
-# u = 0 keeps ∂t u at zero: the residual near them is large whatever the network, and eight dimensions
-# are mostly near a wall
+# The Fokker-Planck equation of d particles in a harmonic trap, drawn to their mean (J. Bruna
+# et al., 2022; M. Finzi et al., ICLR 2023, appendix B.3). The drift comes in through the walls, where
+# u = 0, and meets a slope of the initial values there: ∂t u jumps at the walls at the start, and no
+# smooth network follows it there at once
 parameters:
+    d = 8
     D = 0.01
     a = 0.2
     α = 1/4
     T = 0.1
 
 domain:
-    x ∈ [-1, 1]^8
+    x ∈ [-1, 1]^d
     t ∈ [0, T]
 
 fields:
     u(t, x) : scalar
 
 let:
-    h = (a + α mean(x)) (1, 1, 1, 1, 1, 1, 1, 1) - (1 + α) x
+    w(s) = (3/4) (1 - s²)
+    V = a sum(x) + α sum(x)²/(2 d) - (1 + α) dot(x, x)/2     # ∇V = a + α mean(x) - (1 + α) x
 
 equations:
-    ∂t u = D ∇²u - ∇·(u h)
+    ∂t u = D ∇²u - ∇·(u ∇V)
 
 boundary:
     u = 0    on ∂Ω
 
 initial:
-    u = (3/4)^8 (1 - x[1]²) (1 - x[2]²) (1 - x[3]²) (1 - x[4]²) (1 - x[5]²) (1 - x[6]²) (1 - x[7]²) (1 - x[8]²)
+    u = prod(w(x))
 
 solver:
-    method = neural_ivp(width=16, frequencies=0, samples=800, integrator=rk23(rtol=1e-3))
+    method = neural_ivp(ansatz="exponential", start="exact", width=12, depth=1, frequencies=4, scale=0.3,
+        samples=1500, sampling=annealed(share=0.8), integrator=rk23(rtol=1e-3))
 
 output:
-    at end: u -> "density.h5"
+    at end: u, ∫(u) -> "density.h5"
+
+profile "5d":
+    parameters.d = 5
+    parameters.T = 1
+
+profile "10d":
+    parameters.d = 10
+    parameters.T = 1
+    solver.samples = 2000
+
+profile "20d":
+    parameters.d = 20
+    parameters.T = 1
+    solver.samples = 2000
 
 profile "paper":
     parameters.T = 1
     solver.width = 100
+    solver.depth = 3
     solver.frequencies = 5
     solver.samples = 10000
     solver.integrator = rk45(rtol=1e-4)

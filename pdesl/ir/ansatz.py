@@ -1,9 +1,10 @@
-"""How a field of a network meets its boundary conditions: u = lift + factor · N.
+"""How a field of a network meets its conditions: u = lift + factor · N, or lift + factor · exp(N).
 
 The factor vanishes on the parts of the boundary where a Dirichlet condition holds, and the lift
 takes the values there, so that the condition holds exactly whatever the network N is. All other
-conditions are left to penalties. Formulas and reasons come from the declared conditions and the
-shape of the domain alone.
+conditions are left to penalties. With an exact start the initial values are part of the lift, or
+of the factor of an exponential, and N is zero at first. Formulas and reasons come from the declared
+conditions and the shape of the domain alone.
 """
 
 from __future__ import annotations
@@ -14,29 +15,44 @@ from dataclasses import dataclass
 import numpy as np
 import sympy
 
+from pdesl.diagnostics import Diagnostic
 from pdesl.ir.boundary_factors import Face, box_faces, part_factors
-from pdesl.ir.samples import Sample, boundary_sample, condition_mask
+from pdesl.ir.samples import (
+    Sample,
+    boundary_sample,
+    condition_mask,
+    evaluate,
+    interior_sample,
+)
 from pdesl.ir.system import Row, System
 from pdesl.ir.text import format_expression
+from pdesl.symbolic.functions import UnsupportedExpression
 from pdesl.symbolic.geometry import Region
 
-__all__ = ["Ansatz", "FieldAnsatz", "Penalty", "ansatz_lines", "make_ansatz"]
+__all__ = ["Ansatz", "FieldAnsatz", "Penalty", "ansatz_lines", "make_ansatz", "start_mistakes"]
 
 # A lift of more terms costs more than it gains.
 MOST_TERMS = 400
+# Initial values are off the boundary's where they are by this share of the largest.
+DISAGREEMENT = 1e-9
 
 
 @dataclass(frozen=True, slots=True)
 class FieldAnsatz:
     """u = lift(t, x) + factor(x) · N(x) for one field; formulas without parameters.
 
-    `hard` names the conditions that hold exactly.
+    `hard` names the conditions that hold exactly; `exponential` has exp(N) in place of N, and
+    `exact` says that N = 0 gives the initial values. `above` is u₀ − lift(t₀) where either is asked
+    for.
     """
 
     field: str
     factor: sympy.Expr
     lift: sympy.Expr
     hard: tuple[str, ...] = ()
+    exponential: bool = False
+    exact: bool = False
+    above: sympy.Expr = sympy.S.Zero
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,7 +82,13 @@ class _Dirichlet:
 
 
 def make_ansatz(
-    system: System, region: Region, values: Mapping[sympy.Symbol, float], *, hard: bool = True
+    system: System,
+    region: Region,
+    values: Mapping[sympy.Symbol, float],
+    *,
+    hard: bool = True,
+    exponential: bool = False,
+    exact: bool = False,
 ) -> Ansatz:
     """The ansatz of a system in evolution form.
 
@@ -75,6 +97,9 @@ def make_ansatz(
         region: its domain.
         values: a number for every parameter.
         hard: whether Dirichlet conditions are built in; else all conditions are penalties.
+        exponential: u = lift + factor · exp(N), which is above its lift everywhere inside.
+        exact: the initial values u₀ are built in: the lift becomes lift + u₀ − lift(t₀), or the
+            factor of an exponential u₀ − lift(t₀). `start_mistakes` says where that cannot be.
 
     A condition is built in where it fixes one field, linearly and with a constant coefficient,
     on whole parts of the boundary that have a smooth distance function (`part_factors`), and
@@ -104,10 +129,33 @@ def make_ansatz(
         parts = sorted({part for condition in kept for part in condition.parts})
         factor = sympy.Mul(*(_whole(region, part, parts, factors) for part in parts))
         labels = tuple(condition.row.name for condition in kept)
-        fields.append(FieldAnsatz(name, factor, lift, labels))
+        above: sympy.Expr = sympy.S.Zero
+        if exact or exponential:
+            above = _above_lift(system, name, lift, constants)
+        if exact:
+            factor, lift = (above, lift) if exponential else (factor, lift + above)
+        fields.append(FieldAnsatz(name, factor, lift, labels, exponential, exact, above))
     order = {id(row): number for number, row in enumerate(system.boundary)}
     penalties.sort(key=lambda p: order[id(p.row)])
     return Ansatz(tuple(fields), tuple(penalties))
+
+
+def _above_lift(
+    system: System, field: str, lift: sympy.Expr, constants: Mapping[sympy.Symbol, sympy.Expr]
+) -> sympy.Expr:
+    """u₀ − lift(t₀) of a field."""
+    row = _initial_row(system, field)
+    time, own = system.time_symbol, system.problem.time
+    assert time is not None
+    assert own is not None
+    assert own.lower is not None
+    start = own.lower.xreplace(dict(constants))
+    data: sympy.Expr = -row.forcing.xreplace(dict(constants))  # pyright: ignore[reportAssignmentType]
+    return (data - lift).xreplace({time: start})  # pyright: ignore[reportReturnType]
+
+
+def _initial_row(system: System, field: str) -> Row:
+    return next(r for r in system.initial if r.linear[0].jet.field == field)
 
 
 def _dirichlet(
@@ -228,6 +276,62 @@ def _blended(data: Mapping[int, sympy.Expr], factors: Mapping[int, sympy.Expr]) 
     return sympy.Add(*(data[p] * others[p] for p in data)) / sympy.Add(*others.values())
 
 
+# -- starts --------------------------------------------------------------------------------
+
+
+def start_mistakes(
+    ansatz: Ansatz, system: System, region: Region, values: Mapping[sympy.Symbol, float]
+) -> list[Diagnostic]:
+    """Initial values that an ansatz cannot take (E638).
+
+    An exponential needs u₀ above the lift inside of the domain; an exact start needs u₀ to meet
+    the conditions that are built in, which it would break else. Both are looked at in points.
+    """
+    found: list[Diagnostic] = []
+    inside, walls = interior_sample(region), boundary_sample(region)
+    for entry in ansatz.fields:
+        row = _initial_row(system, entry.field)
+        try:
+            heights = evaluate([entry.above], system, inside, values)[0]
+            edges = evaluate([entry.above], system, walls, values)[0]
+        except UnsupportedExpression:
+            continue  # told where it is made a function (E327)
+        if entry.exponential and not np.all(heights > 0.0):
+            place = inside.points[np.argmin(np.where(np.isnan(heights), -np.inf, heights))]
+            found.append(
+                Diagnostic(
+                    "E638",
+                    f"an exponential ansatz needs `{entry.field}` above its values at the "
+                    f"boundary, and it is not at {_place(system, place)} at the start",
+                    row.equation.span,
+                    helps=('choose `ansatz = "linear"`',),
+                )
+            )
+        held = np.zeros(len(walls), dtype=bool)
+        for condition in (r for r in system.boundary if r.name in entry.hard):
+            for spec in condition.regions:
+                held |= condition_mask(spec, region, system, walls.points, walls.part, values)
+        size = float(np.max(np.abs(np.concatenate([heights, edges])), initial=0.0))
+        wrong = held & ~(np.abs(edges) <= DISAGREEMENT * size)
+        if entry.exact and np.any(wrong):
+            place = walls.points[np.argmax(np.where(wrong, np.abs(edges), -1.0))]
+            found.append(
+                Diagnostic(
+                    "E638",
+                    f"an exact start needs initial values of `{entry.field}` that meet its "
+                    f"conditions, and they do not at {_place(system, place)}",
+                    row.equation.span,
+                    helps=('choose `start = "fit"`, or `boundary = "penalty"`',),
+                )
+            )
+    return found
+
+
+def _place(system: System, point: np.ndarray) -> str:
+    names = (s.name for s in system.space_symbols)
+    return ", ".join(f"{n} = {v:.3g}" for n, v in zip(names, point, strict=True))
+
+
 # -- words ---------------------------------------------------------------------------------
 
 
@@ -235,11 +339,13 @@ def ansatz_lines(ansatz: Ansatz, system: System) -> list[str]:
     """What is hard and what is a penalty, for people."""
     lines = []
     for entry in ansatz.fields:
-        if entry.hard:
+        if entry.hard or entry.exponential or entry.exact:
             factor = format_expression(entry.factor, system)
             lift = "" if entry.lift == 0 else f"{_short(format_expression(entry.lift, system))} + "
-            text = f"{entry.field} = {lift}{_short(factor)} · network"
-            lines.append(f"exact: {', '.join(entry.hard)}, by {text}")
+            network = "exp(network)" if entry.exponential else "network"
+            text = f"{entry.field} = {lift}{_short(factor)} · {network}"
+            met = [*entry.hard, f"{entry.field} at the start"] if entry.exact else [*entry.hard]
+            lines.append(f"exact: {', '.join(met)}, by {text}" if met else f"ansatz: {text}")
     for axis in system.problem.space:
         if axis.periodic:
             lines.append(f"exact: periodic in {axis.name}, by the embedding")

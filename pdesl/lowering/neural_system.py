@@ -1,13 +1,15 @@
 """An evolution system whose fields are lift + factor · N(γ(x)): values, jets, time derivatives.
 
-A field that is zero at the start has N(γ; θ) − N(γ; θ₀) in place of N, θ₀ its first parameters:
+A field that starts at N = 0 has N(γ; θ) − N(γ; θ₀) in place of N, θ₀ its first parameters:
 exactly zero, while a last layer of zeros would end all derivatives with respect to the others.
+A field may have exp(N) in place of N.
 
 Jets of N∘γ are exact (`taylor`), those of factor and lift are formulas, and the product rule
 
     ∂^α(F N) = Σ_{β ≤ α} C(α, β) ∂^(α−β)F ∂^β N
 
-puts them together. Everything is a function of points and time alone: no grid, no nodes.
+puts them together, and those of an exponential follow from ∂_i e^N = (∂_i N) e^N by the same rule.
+Everything is a function of points and time alone: no grid, no nodes.
 """
 
 from __future__ import annotations
@@ -62,10 +64,11 @@ class _Field(eqx.Module):
     inner: tuple[MultiIndex, ...] = eqx.field(static=True)
     factor: _Formulas | None
     lift: _Formulas
+    exponential: bool = eqx.field(static=True, default=False)
 
 
 class NeuralSystem(eqx.Module):
-    """∂t u = F(t, x, jets of u) with u = lift + factor · N(γ(x)), field by field.
+    """∂t u = F(t, x, jets of u) with u = lift + factor · N(γ(x)), or exp(N), field by field.
 
     Networks come as one for each field, in the order of `fields`; points are (n, d).
     `devices` are those that `over` divides points among.
@@ -107,16 +110,39 @@ class NeuralSystem(eqx.Module):
         none = (0,) * points.shape[1]
         return jnp.stack([p.lift(points, t)[none, order] for p in self.parts])
 
+    def bases(self, points: Array, t: Array | float) -> Array:
+        """What N = 0 gives, (fields, n)."""
+        ones = jnp.asarray([float(p.exponential) for p in self.parts], points.dtype)
+        return self.lifts(points, t) + self.factors(points) * ones[:, None]
+
     def values(self, networks: Any, points: Array, t: Array | float) -> Array:
         """u (fields, n)."""
         features = self.features(points)
         outputs = jnp.stack(
             [
-                network(features)[:, 0] - self.reference_values(i, features)
+                self._shaped(i, network(features)[:, 0] - self.reference_values(i, features))
                 for i, network in enumerate(networks)
             ]
         )
         return self.lifts(points, t) + self.factors(points) * outputs
+
+    def slopes(self, networks: Any, points: Array) -> Array:
+        """∂u/∂N of every field, (fields, n)."""
+        if not any(p.exponential for p in self.parts):
+            return self.factors(points)
+        features = self.features(points)
+        rates = jnp.stack(
+            [
+                self._shaped(i, network(features)[:, 0] - self.reference_values(i, features))
+                if self.parts[i].exponential
+                else jnp.ones_like(features[:, 0])
+                for i, network in enumerate(networks)
+            ]
+        )
+        return self.factors(points) * rates
+
+    def _shaped(self, field: int, output: Array) -> Array:
+        return jnp.exp(output) if self.parts[field].exponential else output
 
     def reference_values(self, field: int, features: Array) -> Array:
         """N(γ; θ₀) (n,) of a field that has a reference, else zeros."""
@@ -145,13 +171,16 @@ class NeuralSystem(eqx.Module):
             if not indices:
                 found.append({})
                 continue
-            inner = sorted({b for a in indices for b in (_below(a) if part.factor else [a])})
+            whole = part.factor is not None or part.exponential
+            inner = sorted({b for a in indices for b in (_below(a) if whole else [a])})
             requests = plan([Derivative(b) for b in inner])
             outputs = requests.evaluate(network, points, embedding=self.embedding)
             if reference is not None:
                 fixed = requests.evaluate(reference, points, embedding=self.embedding)
                 outputs = tuple(a - b for a, b in zip(outputs, fixed, strict=True))
             known = dict(zip(inner, outputs, strict=True))
+            if part.exponential:
+                known = _exponential(known)
             factor = None if part.factor is None else part.factor(points, t)
             lift = None if part.lift.is_zero else part.lift(points, t)
             own: dict[MultiIndex, Array] = {}
@@ -193,6 +222,28 @@ def _leibniz(
         total = term if total is None else total + term
     assert total is not None
     return total
+
+
+def _exponential(known: Mapping[MultiIndex, Array]) -> dict[MultiIndex, Array]:
+    """Jets of e^N from those of N, which hold all lower ones: ∂^α e^N = ∂^(α − e_i)(e^N ∂_i N)."""
+    found: dict[MultiIndex, Array] = {}
+    for index in sorted(known, key=sum):
+        if not any(index):
+            found[index] = jnp.exp(known[index])
+            continue
+        axis = next(i for i, count in enumerate(index) if count)
+        unit = tuple(int(i == axis) for i in range(len(index)))
+        rest = tuple(a - b for a, b in zip(index, unit, strict=True))
+        total: Array | None = None
+        for beta in _below(rest):
+            # ∂^(rest − β) of ∂_axis N, times ∂^β of e^N.
+            higher = tuple(a - b + u for a, b, u in zip(rest, beta, unit, strict=True))
+            times = prod(comb(a, b) for a, b in zip(rest, beta, strict=True))
+            term = times * known[higher] * found[beta]
+            total = term if total is None else total + term
+        assert total is not None
+        found[index] = total
+    return found
 
 
 def to_neural_system(
@@ -241,7 +292,7 @@ def _field(
         factor = _formulas(entry, entry.factor, system, [(index, 0) for index in below])
     lifted = [(index, 0) for index in ([*known] if none in known else [none, *known])]
     lift = _formulas(entry, entry.lift, system, [*lifted, (none, 1)])
-    return _Field(wanted, tuple(below), factor, lift)
+    return _Field(wanted, tuple(below), factor, lift, entry.exponential)
 
 
 def _formulas(

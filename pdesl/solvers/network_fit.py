@@ -65,7 +65,11 @@ class FitReport:
 
 
 class _Rows(eqx.Module):
-    """Points as rows of a fit: features (n, k), factors (n,), what factor · N should be (n,)."""
+    """Points as rows of a fit: features (n, k), factors (n,), what factor · N should be (n,).
+
+    An exponential factor · exp(N) = g is fitted by g N = g log(g/factor), which differs from it in
+    the second order of the misfit: linear in N, and errors count as they do in the field.
+    """
 
     features: Array
     factor: Array
@@ -82,6 +86,12 @@ def _sides(
 ) -> tuple[Array, Array, Array]:
     factor, features = system.factors(points)[field], system.features(points)
     rest = target - system.lifts(points, t)[field]
+    if system.parts[field].exponential:
+        # Where nothing is left of the field, nothing is asked for.
+        some = (rest > 0.0) & (factor > 0.0)
+        ratio = jnp.where(some, rest, 1.0) / jnp.where(some, factor, 1.0)
+        factor = jnp.where(some, rest, 0.0)
+        rest = factor * jnp.log(ratio)
     return features, factor, rest + factor * system.reference_values(field, features)
 
 

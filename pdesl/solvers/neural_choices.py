@@ -7,15 +7,16 @@ from collections.abc import Mapping
 import sympy
 
 from pdesl.diagnostics import Diagnostic, ProblemError
-from pdesl.ir.ansatz import ansatz_lines, make_ansatz
+from pdesl.ir.ansatz import Ansatz, ansatz_lines, make_ansatz, start_mistakes
 from pdesl.ir.evolution import to_evolution
 from pdesl.ir.system import System
 from pdesl.solvers.binding import bind_nested
 from pdesl.solvers.neural_ivp_options import NeuralIvpOptions
 from pdesl.solvers.tangent_options import TangentOptions, choose_tangent_solver
 from pdesl.symbolic.domain import make_region
+from pdesl.symbolic.geometry import Region
 
-__all__ = ["network_sizes", "neural_lines", "neural_mistakes", "tangent_options"]
+__all__ = ["chosen_ansatz", "network_sizes", "neural_lines", "neural_mistakes", "tangent_options"]
 
 # Orders in space that Taylor propagation through a network is worked out for.
 HIGHEST_ORDER = 4
@@ -34,6 +35,19 @@ def tangent_options(
     )
 
 
+def chosen_ansatz(
+    evolved: System,
+    region: Region,
+    values: Mapping[sympy.Symbol, float],
+    options: NeuralIvpOptions,
+) -> Ansatz:
+    """The ansatz that the options ask for, of a system in evolution form."""
+    return make_ansatz(
+        evolved, region, values, hard=options.boundary == "hard",
+        exponential=options.ansatz == "exponential", exact=options.start == "exact",
+    )  # fmt: skip
+
+
 def network_sizes(system: System, options: NeuralIvpOptions) -> list[int]:
     """Units of every layer of the network of a field, inputs and output included."""
     inputs = len(system.frame.space_axes) * (2 * options.frequencies or 1)
@@ -47,7 +61,7 @@ def neural_mistakes(
 
     `system` is the problem's. Equations without an evolution form (E626 to E628), derivatives of
     too high an order in space (E618), a periodic direction without an embedding (E616), a boundary
-    condition that couples fields (E637).
+    condition that couples fields (E637), initial values that the ansatz cannot take (E638).
     """
     try:
         evolved = to_evolution(system, short=False)
@@ -88,6 +102,11 @@ def neural_mistakes(
                     helps=("write conditions on one field each, or choose `method_of_lines`",),
                 )
             )
+    shape = evolved.problem.shape
+    if not found and shape is not None and (options.ansatz, options.start) != ("linear", "fit"):
+        region = make_region(shape, evolved.space_symbols, values)
+        ansatz = chosen_ansatz(evolved, region, values, options)
+        found += start_mistakes(ansatz, evolved, region, values)
     return list(dict.fromkeys(found))
 
 
@@ -102,7 +121,7 @@ def neural_lines(system: System, options: NeuralIvpOptions) -> list[str]:
     if shape is None:
         return []
     region = make_region(shape, system.space_symbols, values)
-    ansatz = make_ansatz(evolved, region, values, hard=options.boundary == "hard")
+    ansatz = chosen_ansatz(evolved, region, values, options)
     lines = ansatz_lines(ansatz, evolved)
     sizes = network_sizes(evolved, options)
     choice = choose_tangent_solver(sizes, options.samples, tangent_options(options, values))

@@ -130,6 +130,7 @@ SAMPLING_OPTIONS: dict[str, type] = {
     "uniform": NoOptions,
     "random": NoOptions,
     "adaptive": AdaptiveSamplingOptions,
+    "annealed": AdaptiveSamplingOptions,
 }
 #: How a network is fitted.
 FIT_OPTIONS: dict[str, type] = {
@@ -161,8 +162,22 @@ class NeuralIvpOptions:
     sampling: Choice = option(
         Choice("uniform"),
         "where samples are: `uniform`, evenly spread with a random shift, `random`, independent, "
-        "`adaptive(share=0.5)`, where the solution changes",
+        "`adaptive(share=0.5)`, where the solution changes, `annealed(share=0.5)`, where it is "
+        "large, found by particles rather than among uniform points: for many dimensions",
         choices=(),
+    )
+    ansatz: str = option(
+        "linear",
+        "a field is `linear` in its network, lift + factor · network, or `exponential`, lift + "
+        "factor · exp(network), for densities and other fields that stay above their boundary "
+        "values",
+        choices=("linear", "exponential"),
+    )
+    start: str = option(
+        "fit",
+        "initial values: networks are fitted to them, or they are part of the ansatz, `exact`, "
+        "with networks that are zero at first",
+        choices=("fit", "exact"),
     )
     boundary: str = option(
         "hard",

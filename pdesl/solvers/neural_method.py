@@ -12,7 +12,7 @@ import numpy as np
 from jax import Array
 
 from pdesl.diagnostics import SolverError
-from pdesl.ir.ansatz import Ansatz, make_ansatz
+from pdesl.ir.ansatz import Ansatz
 from pdesl.ir.evolution import to_evolution
 from pdesl.ir.system import System
 from pdesl.lowering.embedding import make_embedding
@@ -23,18 +23,19 @@ from pdesl.solvers.base import Task
 from pdesl.solvers.binding import bind_nested
 from pdesl.solvers.network_fit import FieldTarget, FitReport, fit_field
 from pdesl.solvers.networks import Network, NetworkOptions, make_network
-from pdesl.solvers.neural_choices import tangent_options
+from pdesl.solvers.neural_choices import chosen_ansatz, tangent_options
 from pdesl.solvers.neural_ivp_options import NeuralIvpOptions, RestartOptions
 from pdesl.solvers.neural_march import Solve
 from pdesl.solvers.penalties import make_penalty, places_of
 from pdesl.solvers.samples_adaptive import adaptive_samples
+from pdesl.solvers.samples_annealed import annealed_samples
 from pdesl.solvers.sampling import Purpose, draw_boundary, draw_inside
 from pdesl.solvers.tangent_options import TangentOptions
 from pdesl.solvers.tangent_report import NOT_FINITE
 from pdesl.solvers.velocity import (
     Sample,
     Velocity,
-    lifts_at,
+    bases_at,
     pack,
     residual_of,
     right_at,
@@ -72,6 +73,7 @@ class NeuralMethod:
     span: tuple[float, float]
     given_regularisation: bool
     share: float | None
+    annealed: bool
     statuses: set[int] = field(default_factory=set)
 
     @property
@@ -107,6 +109,11 @@ class NeuralMethod:
     def sample(self, number: int, flat: np.ndarray, t: float) -> Sample:
         """Points inside, denser where the present solution is large or changes, if so chosen."""
         count, boundary = self.options.samples, self._boundary(number)
+        if self.annealed:
+            points, weights = self._followed(self._density(flat, t), Purpose.STEP, number, count)
+            return Sample(
+                jnp.asarray(points, self.dtype), jnp.asarray(weights, self.dtype), boundary
+            )
         if self.share is None:
             points = self.draw(Purpose.STEP, number, count)
             return Sample(jnp.asarray(points, self.dtype), None, boundary)
@@ -124,6 +131,37 @@ class NeuralMethod:
             density, candidates, count, self.share, [self.options.seed, int(Purpose.STEP), number]
         )
         return Sample(jnp.asarray(points, self.dtype), jnp.asarray(weights, self.dtype), boundary)
+
+    def _density(self, flat: np.ndarray, t: float) -> Callable[[np.ndarray], np.ndarray]:
+        """Σ u²/⟨u²⟩ over the fields, which the annealed samples follow."""
+        networks, clock = self.velocity_of.networks(flat), self.velocity_of.clock(t)
+
+        def values(points: np.ndarray) -> np.ndarray:
+            places = jnp.asarray(points, self.dtype)
+            return np.asarray(values_at(self.neural, networks, places, clock), dtype=float)
+
+        if len(self.system.fields) == 1:
+            return lambda points: values(points)[0] ** 2
+        some = self.draw(Purpose.CHECK, 0, self.options.samples)
+        sizes = np.mean(values(some) ** 2, axis=1, keepdims=True)
+        scale = np.where(sizes > 0.0, sizes, 1.0)
+        return lambda points: np.sum(values(points) ** 2 / scale, axis=0)
+
+    def _followed(
+        self,
+        density: Callable[[np.ndarray], np.ndarray],
+        purpose: Purpose,
+        number: int,
+        count: int,
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """Annealed samples and their weights."""
+        region = self.task.region
+        assert self.share is not None
+        return annealed_samples(
+            density, self.draw(purpose, number, count), region.contains, self.share,
+            [self.options.seed, int(purpose), number],
+            periods=self.task.periods or (), lower=region.bounding_box()[0].tolist(),
+        )  # fmt: skip
 
     def _boundary(self, number: int) -> tuple[Any, ...]:
         if not self.ansatz.penalties:
@@ -162,11 +200,16 @@ class NeuralMethod:
         self, flat: np.ndarray, slope: np.ndarray, t: float, step: int
     ) -> tuple[np.ndarray, np.ndarray]:
         """Σ r² and Σ (∂t u)² of every field on fresh points, (fields,) each."""
-        points = self.draw(Purpose.RESIDUAL, step, self.options.residual_samples)
-        own = self.velocity_of
+        own, count, weights = self.velocity_of, self.options.residual_samples, None
+        if self.annealed:
+            density = self._density(flat, t)
+            points, weights = self._followed(density, Purpose.RESIDUAL, step, count)
+            weights = jnp.asarray(weights, self.dtype)
+        else:
+            points = self.draw(Purpose.RESIDUAL, step, count)
         squares, rates = residual_of(
             self.neural, own.networks(flat), own.networks(slope),
-            jnp.asarray(points, self.dtype), own.clock(t),
+            jnp.asarray(points, self.dtype), own.clock(t), weights,
         )  # fmt: skip
         return np.asarray(squares, dtype=float), np.asarray(rates, dtype=float)
 
@@ -318,10 +361,11 @@ class NeuralMethod:
             targets.append(values)
         check = jnp.asarray(self.draw(Purpose.CHECK, 0, 4 * self.options.samples), self.dtype)
         sizes = [_size(own) for own in rates(check)]
-        # A field that stays at rest keeps its random network.
+        # A field that stays at rest keeps its random network, as does the exponential of one,
+        # which starts from its base and not from zero.
         first = [
             i for i, r in enumerate(system.references)
-            if r is not None and sizes[i] > ZERO * max(sizes)
+            if r is not None and sizes[i] > ZERO * max(sizes) and not system.parts[i].exponential
         ]  # fmt: skip
         none = system.with_references((None,) * len(networks))
         found, reports = self.fitted(
@@ -349,8 +393,7 @@ class NeuralMethod:
 
         Fits of different numbers draw points apart. `system` stands in place of the present one.
         """
-        check = self.draw(Purpose.CHECK, 0, 4 * self.options.samples)
-        sizes = [_size(np.asarray(target(check))) for target in targets]
+        sizes = [self._size_of(target) for target in targets]
         found, reports = [], []
         for index, (network, target) in enumerate(zip(networks, targets, strict=True)):
             if fields is not None and index not in fields:
@@ -363,6 +406,10 @@ class NeuralMethod:
                 purpose: str, k: int, count: int, index: int = index, target: Any = target
             ) -> tuple[np.ndarray, np.ndarray | None]:
                 own = (number * 64 + index) * 100_000 + k
+                if self.annealed:
+                    return self._followed(
+                        lambda points: target(points) ** 2, _DRAWS[purpose], own, count
+                    )
                 if self.share is None or purpose == "check":
                     return self.draw(_DRAWS[purpose], own, count), None
                 many = self.draw(_DRAWS[purpose], own, CANDIDATES * count)
@@ -377,6 +424,16 @@ class NeuralMethod:
             found.append(own)
             reports.append(report)
         return tuple(found), reports
+
+    def _size_of(self, target: Callable[[np.ndarray], np.ndarray]) -> float:
+        """The root mean square of a target over the domain."""
+        count = 4 * self.options.samples
+        if not self.annealed:
+            return _size(np.asarray(target(self.draw(Purpose.CHECK, 0, count))))
+        points, weights = self._followed(
+            lambda points: target(points) ** 2, Purpose.CHECK, 0, count
+        )
+        return _size(np.asarray(target(points)) * np.sqrt(weights))
 
 
 def new_networks(task: Task, neural: NeuralSystem, number: int) -> list[Network]:
@@ -398,7 +455,7 @@ def prepare(task: Task) -> NeuralMethod:
     span = task.time_span
     assert span is not None
     system = to_evolution(task.system)
-    ansatz = make_ansatz(system, task.region, task.values, hard=options.boundary == "hard")
+    ansatz = chosen_ansatz(system, task.region, task.values, options)
     lower, upper = task.region.bounding_box()
     embedding = make_embedding(
         lower.tolist(), upper.tolist(), [c.periodic for c in system.problem.space],
@@ -429,6 +486,7 @@ def prepare(task: Task) -> NeuralMethod:
         bind_nested("fit", options.fit, task.values), tangent, span,
         bind_nested("linear", options.linear, task.values).regularisation is not None,
         getattr(bind_nested("sampling", options.sampling, task.values), "share", None),
+        options.sampling.name == "annealed",
     )  # fmt: skip
     found.neural = velocity.system = neural.with_references(_references(found))
     return found
@@ -439,15 +497,19 @@ def _size(values: np.ndarray) -> float:
 
 
 def _references(method: NeuralMethod) -> list[Network | None]:
-    """The first network of every field that starts from its lift alone, None for the others."""
+    """The first network of every field that a network of zero starts, None for the others."""
     points = method.draw(Purpose.CHECK, 0, 4 * method.options.samples)
     places, clock = jnp.asarray(points, method.dtype), method.velocity_of.clock(method.span[0])
-    lifts = np.asarray(lifts_at(method.neural, places, clock), dtype=float)
+    bases = np.asarray(bases_at(method.neural, places, clock), dtype=float)
     values = [np.asarray(target(points)) for target in initial_targets(method)]
     whole = max(map(_size, values)) or 1.0
-    zero = [_size(v - lift) <= ZERO * whole for v, lift in zip(values, lifts, strict=True)]
     first = new_networks(method.task, method.neural, 0)
-    return [network if z else None for z, network in zip(zero, first, strict=True)]
+    return [
+        network if entry.exact or _size(value - base) <= ZERO * whole else None
+        for entry, network, value, base in zip(
+            method.ansatz.fields, first, values, bases, strict=True
+        )
+    ]
 
 
 def initial_targets(method: NeuralMethod) -> list[Callable[[np.ndarray], np.ndarray]]:

@@ -1,6 +1,6 @@
 """The velocity θ̇ of the parameters: the least-squares problem of every field, and its residual.
 
-    min_θ̇  Σ_i w_i (F(x_i) J_N(x_i) θ̇ + ∂t lift(x_i) − L[u](x_i))² / n  +  μ‖θ̇‖²
+    min_θ̇  Σ_i w_i (∂u/∂N(x_i) J_N(x_i) θ̇ + ∂t lift(x_i) − L[u](x_i))² / n  +  μ‖θ̇‖²
 
 (equation (2) of M. Finzi et al., 2023, regularised). Every field has a network of its own, so the
 problem falls apart into one for each field; rows of penalties join the field they belong to.
@@ -32,8 +32,8 @@ __all__ = [
     "Sample",
     "SolveReport",
     "Velocity",
+    "bases_at",
     "jets_at",
-    "lifts_at",
     "pack",
     "rates_at",
     "residual_of",
@@ -88,6 +88,12 @@ def lifts_at(system: NeuralSystem, points: Array, t: Array, order: int = 0) -> A
 
 
 @eqx.filter_jit
+def bases_at(system: NeuralSystem, points: Array, t: Array) -> Array:
+    """What a network of zero gives, every field (fields, n)."""
+    return system.bases(points, t)
+
+
+@eqx.filter_jit
 def jets_at(
     system: NeuralSystem, networks: Any, points: Array, t: Array,
     jets: tuple[tuple[int, MultiIndex], ...],
@@ -123,15 +129,18 @@ def _jets(
 
 @eqx.filter_jit
 def residual_of(
-    system: NeuralSystem, networks: Any, directions: Any, points: Array, t: Array
-) -> tuple[Array, Array]:
-    """Σ_i r² and Σ_i (∂t u)² of every field, (fields,) each, with r = ∂t u − L[u]."""
+    system: NeuralSystem, networks: Any, directions: Any, points: Array, t: Array,
+    weights: Array | None = None,
+) -> tuple[Array, Array]:  # fmt: skip
+    """Σ_i w_i r² and Σ_i w_i (∂t u)² of every field, (fields,) each, with r = ∂t u − L[u]."""
 
     def both(system: NeuralSystem, states: Any, points: Array, t: Array) -> tuple[Array, Array]:
         rates = system.rates(states[0], states[1], points, t)
         return rates, rates - system.right_hand_side(states[0], points, t)
 
     rates, r = system.over(both, (networks, directions), points, t)
+    if weights is not None:
+        rates, r = rates * jnp.sqrt(weights), r * jnp.sqrt(weights)
     return jnp.sum(r * r, axis=1), jnp.sum(rates * rates, axis=1)
 
 
@@ -150,7 +159,7 @@ def _solved(
     points = sample.points
     right = system.over(NeuralSystem.right_hand_side, networks, points, t)
     right = right - system.lifts(points, t, 1)
-    scale, features = system.factors(points), system.features(points)
+    scale, features = system.slopes(networks, points), system.features(points)
     if sample.weights is not None:
         root = jnp.sqrt(sample.weights)
         right, scale = right * root, scale * root

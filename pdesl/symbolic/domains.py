@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 
@@ -35,6 +35,8 @@ class Domains:
 
     scope: Scope
     guarded: Callable[..., AbstractContextManager[None]]
+    # Values of parameters by name, for the dimension of a family.
+    numbers: Mapping[str, sympy.Expr] = field(default_factory=dict)
     regions: dict[str, ast.Relation] = field(default_factory=dict)
     shapes: dict[str, Shape] = field(default_factory=dict)
     # None stands for a set that is wrong.
@@ -103,7 +105,7 @@ class Domains:
         bounds: tuple[sympy.Expr, sympy.Expr] | None = None
         periodic = False
         with self.guarded():
-            where, count = _family(statement.set)
+            where, count = self._family(statement.set)
             periodic = isinstance(where, ast.Call) and where.function == "periodic"
             bounds = self._interval(where)
         if where is None:  # the number of dimensions is not known
@@ -125,6 +127,23 @@ class Domains:
         elif bounds is None:
             self.spatial.append((tuple(c.name for c in found), where))
         return found
+
+    def _family(self, node: ast.Expression) -> tuple[ast.Expression, int | None]:
+        """`[-1, 1]^8` as the interval and 8; any other set as itself and None. Raises `Mistake`.
+
+        The dimension may be a parameter, whose value is a whole number.
+        """
+        if not (isinstance(node, ast.Binary) and node.operator == "^"):
+            return node, None
+        exponent = node.right
+        text = exponent.text if isinstance(exponent, ast.Number) else ""
+        if isinstance(exponent, ast.Name) and exponent.identifier in self.numbers:
+            text = str(self.numbers[exponent.identifier])
+            self.scope.used.add(exponent.identifier)
+        if not text.isdigit() or not 1 <= int(text) <= MAXIMUM_DIMENSION:
+            raise mistake("E420", f"the dimension is a whole number from 1 to {MAXIMUM_DIMENSION}",
+                          exponent.span, "x ∈ [0, 1]^3 declares x1, x2 and x3")  # fmt: skip
+        return node.left, int(text)
 
     def _interval(self, where: ast.Expression) -> tuple[sympy.Expr, sympy.Expr] | None:
         """The bounds of an interval, None for another set. Raises `Mistake`."""
@@ -433,18 +452,6 @@ class Domains:
         return any(
             isinstance(where, ast.Name) and where.identifier == region for _, where in self.spatial
         )
-
-
-def _family(node: ast.Expression) -> tuple[ast.Expression, int | None]:
-    """`[-1, 1]^8` as the interval and 8; any other set as itself and None."""
-    if isinstance(node, ast.Binary) and node.operator == "^":
-        exponent = node.right
-        text = exponent.text if isinstance(exponent, ast.Number) else ""
-        if not text.isdigit() or not 1 <= int(text) <= MAXIMUM_DIMENSION:
-            raise mistake("E420", f"the dimension is a whole number from 1 to {MAXIMUM_DIMENSION}",
-                          exponent.span, "x ∈ [0, 1]^3 declares x1, x2 and x3")  # fmt: skip
-        return node.left, int(text)
-    return node, None
 
 
 def _count(shape: Shape) -> int:

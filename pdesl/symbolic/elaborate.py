@@ -159,7 +159,8 @@ class _Elaboration(Declarations):
         )  # fmt: skip
         self.scope.curved = bool(read("metric"))
         self.read_parameters(read("parameters"))
-        domains = Domains(self.scope, self.guarded)
+        given = {p.name: p.value for p in self.parameters if isinstance(p.value, sympy.Expr)}
+        domains = Domains(self.scope, self.guarded, given)
         coordinates = domains.coordinates(read("domain"))
         coordinates = self._with_separated(coordinates)
         self.read_fields(read("fields"), coordinates)

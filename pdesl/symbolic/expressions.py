@@ -9,7 +9,7 @@ unbounded work on a hostile file.
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 
 import sympy
 from sympy.core.function import AppliedUndef
@@ -25,6 +25,7 @@ from pdesl.symbolic.operators import NORMAL, OPERATORS, marker
 from pdesl.symbolic.scope import (
     Mistake,
     Scope,
+    UserFunction,
     Value,
     components,
     mistake,
@@ -53,7 +54,7 @@ ELSEWHERE = {
     "arccos": "acos", "arctan": "atan", "heaviside": "step", "normal_derivative": "dn",
 }  # fmt: skip
 
-_REDUCTIONS = {"norm", "sum", "mean", "dot", "cross", "outer", "transpose", "trace"}
+_REDUCTIONS = {"norm", "sum", "prod", "mean", "dot", "cross", "outer", "transpose", "trace"}
 # Functions that SymPy evaluates by unbounded numerics when their argument is a constant.
 _EAGER = {"floor", "ceil", "min", "max", "sign", "abs", "step", "cbrt"}
 _FACTORIAL = {"gamma", "loggamma"}
@@ -370,8 +371,17 @@ class Translator:
     def _user_function(self, node: ast.Call) -> Value:
         entry = self.scope.functions[node.function]
         count = len(entry.arguments)
-        values = self._scalars(node, self._arguments(node, count, count))
+        given = self._arguments(node, count, count)
         self.scope.used.add(node.function)
+        if count == 1 and _is_vector(given[0]):  # of every component
+            return sympy.ImmutableDenseMatrix(
+                [self._applied(node, entry, [c]) for c in components(given[0])]
+            )
+        return self._applied(node, entry, self._scalars(node, given))
+
+    def _applied(
+        self, node: ast.Call, entry: UserFunction, values: Sequence[sympy.Expr]
+    ) -> sympy.Expr:
         replaced = dict(zip(entry.arguments, values, strict=True))
         if any(self.limits.is_constant(v, node.span) for v in values):
             # A constant may make parts of the definition constant that SymPy would evaluate.

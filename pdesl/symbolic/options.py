@@ -17,7 +17,7 @@ import sympy
 
 from pdesl.diagnostics import Diagnostic, ProblemError, Span
 from pdesl.language import ast
-from pdesl.language.names import suggest
+from pdesl.language.names import canonical_name, suggest
 from pdesl.symbolic.expressions import Translator
 from pdesl.symbolic.functions import FUNCTIONS, constant_value
 from pdesl.symbolic.operators import OPERATORS
@@ -199,6 +199,8 @@ def bind(
     """
     annotations = typing.get_type_hints(options)
     fields = {f.name: f for f in dataclasses.fields(options)}  # type: ignore[arg-type]
+    # Names in the tree of a file are canonical: `alpha` is α there.
+    declared = {canonical_name(name): name for name in fields}
     diagnostics: list[Diagnostic] = []
     bound: dict[str, Any] = {}
     if choice.positional:
@@ -208,8 +210,9 @@ def bind(
                 helps=(f"write `{choice.name}({next(iter(fields))}=…)`",),
             )
         )  # fmt: skip
-    for name, value in choice.options:
-        span = choice.spans.get(name, choice.span)
+    for given, value in choice.options:
+        span = choice.spans.get(given, choice.span)
+        name = declared.get(given, given)
         if name not in fields:
             # In a block of its own the method is a setting like any other.
             guess = suggest(name, [*fields, *(["method"] if what == "solver" else [])])

@@ -29,7 +29,7 @@ Value = sympy.Expr | sympy.ImmutableDenseMatrix
 # those that have one in front of a bracket only.
 _RESERVED = frozenset(("pi", "π", "exact", "unknown", "integral"))
 _RESERVED_CALLS = frozenset(
-    ["load", "norm", "sum", "mean", "dot", "cross", "outer", "transpose", "trace"]
+    ["load", "norm", "sum", "prod", "mean", "dot", "cross", "outer", "transpose", "trace"]
 )
 
 

@@ -247,7 +247,7 @@ def _along_family(node: ast.Call, values: Sequence[Value], scope: Scope) -> Valu
 
 
 def apply_reduction(node: ast.Call, values: Sequence[Value], scope: Scope) -> Value:
-    """`norm`, `sum`, `mean`, `outer`, `transpose`, `trace`. Raises `Mistake`."""
+    """`norm`, `sum`, `prod`, `mean`, `outer`, `transpose`, `trace`. Raises `Mistake`."""
     name = node.function
     value = values[0]
     if name == "outer":
@@ -267,8 +267,13 @@ def apply_reduction(node: ast.Call, values: Sequence[Value], scope: Scope) -> Va
         entries = components(value)
         if name == "norm":
             return sympy.sqrt(_square(value, scope))
+        if name == "prod":
+            return sympy.Mul(*entries)
         total = sympy.Add(*entries)
         return total if name == "sum" else total / len(entries)
+    if name == "prod":
+        raise mistake("E301", "`prod` multiplies the components of a vector", node.span,
+                      "of a function of one argument at every component, prod(f(x))")  # fmt: skip
     # Of a scalar field over its domain: an observable.
     return marker({"norm": "norm", "sum": "integral", "mean": "average"}[name])(value)
 

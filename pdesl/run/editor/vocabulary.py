@@ -84,6 +84,7 @@ _FORMS = {
     "integral": "∫(f) over the domain, for `output:`",
     "mean": "the mean over a family of coordinates, or over the domain in `output:`",
     "sum": "the sum over a family of coordinates or the components of a vector",
+    "prod": "the product over a family of coordinates or the components of a vector",
     "norm": "the length of a vector; of a scalar in `output:` its L² norm over the domain",
     "dot": "the scalar product a · b",
     "cross": "the vector product a × b",
