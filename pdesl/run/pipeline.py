@@ -12,7 +12,7 @@ Nothing is imported from JAX before a problem has proved correct and a method ha
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -389,6 +389,8 @@ def run(
             timings=timings,
         )
         metrics |= {"bounds": bounds, "numbers": writer.numbers, "files": folder.digests()}
+        if writer.drifts:
+            metrics["drift"] = {name: asdict(drift) for name, drift in writer.drifts.items()}
         if course:
             metrics["errors_over_time"] = course
         if estimate is not None:
@@ -401,7 +403,8 @@ def run(
         files = folder.commit(metrics)
         if memory is not None and not result.interrupted:
             memory.remove()
-    lines = (*results.closing_lines(result, errors, bounds, known, estimate), *never)
+    closing = results.closing_lines(result, errors, bounds, known, estimate, writer.drifts)
+    lines = (*closing, *never)
     if problem.sweep:
         names = ", ".join(name for name, _ in problem.sweep)
         lines = (*lines, f"this is one run; `pdesl sweep` solves for all values of {names}")

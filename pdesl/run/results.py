@@ -14,6 +14,7 @@ from pdesl.diagnostics import SolverError, Source
 from pdesl.lowering.cloud import make_test_points
 from pdesl.lowering.places import join_time
 from pdesl.run.cells import make_cells
+from pdesl.run.drift import Drift, drifts
 from pdesl.run.estimate import Estimate
 from pdesl.run.io import FieldData, ResultData
 from pdesl.run.known import Known
@@ -217,7 +218,8 @@ def result_data(
 class TargetWriter:
     """The data of each file that a run writes; what files share is made once.
 
-    `numbers` are the last values of what was one number at a time, as the problem writes it.
+    `numbers` are the last values of what was one number at a time, as the problem writes it, and
+    `drifts` how those that measure the whole domain moved.
     """
 
     task: Task
@@ -227,6 +229,7 @@ class TargetWriter:
     settings: Sequence[str]
     profile: str | None
     numbers: dict[str, float] = field(default_factory=dict)
+    drifts: dict[str, Drift] = field(default_factory=dict)
     _kept: tuple[Representation, Mapping[str, float]] | None = None
 
     def resolved(self, target: Target) -> Target:
@@ -254,6 +257,7 @@ class TargetWriter:
             self.numbers |= {
                 n.long_name: float(np.atleast_1d(n.values)[-1]) for n in numbers.values()
             }
+            self.drifts |= drifts(observer, target.derived, target.times)
             known = {q.name: q for q in target.derived}
             data = data.adding(
                 {n: FieldData(v, None, known[n].unit, known[n].label) for n, v in columns.items()},
@@ -409,10 +413,16 @@ def closing_lines(
     bounds: Sequence[Mapping[str, object]],
     known: Known | None,
     estimate: Estimate | None = None,
+    drifts: Mapping[str, Drift] | None = None,
 ) -> tuple[str, ...]:
     """The last lines: the accuracy reached and how it was measured."""
     lines = [f"stopped: {result.stop_reason} ({result.counts.get('iterations', 0):,} iterations)"]
     lines += result.notes
+    for label, drift in (drifts or {}).items():
+        lines.append(
+            f"{label}: {drift.first:.6g} at the start, {drift.last:.6g} at the end, largest "
+            f"relative drift {drift.largest:.1e}"
+        )
     if known is None or not errors:
         if estimate is not None:
             return (*lines, *estimate.lines())
