@@ -8,6 +8,7 @@ import sympy
 
 from pdesl.diagnostics import Diagnostic, ProblemError
 from pdesl.ir.ansatz import Ansatz, ansatz_lines, make_ansatz, start_mistakes
+from pdesl.ir.compatibility import layer_lines
 from pdesl.ir.evolution import to_evolution
 from pdesl.ir.system import System
 from pdesl.solvers.binding import bind_nested
@@ -122,7 +123,7 @@ def neural_lines(system: System, options: NeuralIvpOptions) -> list[str]:
         return []
     region = make_region(shape, system.space_symbols, values)
     ansatz = chosen_ansatz(evolved, region, values, options)
-    lines = ansatz_lines(ansatz, evolved)
+    lines = ansatz_lines(ansatz, evolved) + layer_lines(ansatz, evolved, region, values)
     sizes = network_sizes(evolved, options)
     choice = choose_tangent_solver(sizes, options.samples, tangent_options(options, values))
     layers = " - ".join(map(str, sizes))

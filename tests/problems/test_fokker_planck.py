@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 from scipy.integrate import solve_ivp
-from scipy.sparse import diags_array
+from scipy.sparse import eye_array
 
 from pdesl.run.pipeline import load_source, solve
 
@@ -21,8 +21,7 @@ def one_particle(last: float, diffusion: float, pull: float) -> tuple[np.ndarray
         flux = -diffusion * np.diff(u) / width + (pull - middle) * 0.5 * (u[1:] + u[:-1])
         return -np.diff(flux) / width
 
-    ones = np.ones(CELLS - 1)
-    pattern = diags_array([ones[1:], ones, ones[1:]], offsets=[-1, 0, 1])
+    pattern = sum(eye_array(CELLS - 1, k=k) for k in (-1, 0, 1))
     found = solve_ivp(
         rate, (0.0, last), 0.75 * (1 - x[1:-1] ** 2), method="BDF", rtol=1e-7, atol=1e-10,
         jac_sparsity=pattern,

@@ -12,11 +12,12 @@ import pytest
 
 from pdesl.diagnostics import Source
 from pdesl.ir.ansatz import make_ansatz, start_mistakes
+from pdesl.ir.compatibility import layer_lines
 from pdesl.lowering.embedding import make_embedding
 from pdesl.lowering.neural_system import to_neural_system
 from pdesl.run import pipeline
 from pdesl.solvers.networks import NetworkOptions, make_network
-from pdesl.symbolic.geometry import Box
+from pdesl.symbolic.geometry import Box, Interval
 
 HEAT = """
 domain:
@@ -144,3 +145,13 @@ def test_a_density_that_decays(more: str, start: float):
     assert solution.errors["u"].relative_l2 < 2e-3  # type: ignore[operator]
     assert solution.result.quality["initial_error"] <= start
     assert solution.result.quality["largest_residual"] < 0.05
+
+
+@pytest.mark.parametrize(("data", "jumps"), [("x (1 - x)", True), ("sin(π x)", False)])
+def test_a_rate_that_jumps_at_the_boundary_is_told(data: str, jumps: bool):
+    """∂x²u is −2 at both ends of a parabola, where u = 0 keeps ∂t u = 0; of a sine it is 0."""
+    text = DECAY.format(more="alpha=1").replace("exact(u)", data)
+    system, region = pipeline.compile(Source("decay.pde", text), "evolution"), Interval(0.0, 1.0)
+    found = layer_lines(make_ansatz(system, region, {}), system, region, {})
+    assert len(found) == jumps
+    assert not found or "by 1 of its size" in found[0]
