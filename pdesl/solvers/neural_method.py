@@ -36,6 +36,7 @@ from pdesl.solvers.velocity import (
     Sample,
     Velocity,
     bases_at,
+    lifts_at,
     pack,
     residual_of,
     right_at,
