@@ -1,7 +1,8 @@
 """A long run's state on disk, from which `pdesl run --resume FOLDER` goes on.
 
 One hidden file in the output folder, replaced as a whole, holds the problem as it was started and
-the arrays that its method needs. A run that reaches its end removes it.
+the arrays that its method needs: none at first, and for methods that take no time never. A run
+that reaches its end removes it.
 """
 
 from __future__ import annotations
@@ -10,8 +11,9 @@ import json
 import os
 from collections.abc import Mapping
 from contextlib import suppress
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
+from typing import Self
 from zipfile import BadZipFile
 
 import numpy as np
@@ -45,20 +47,35 @@ class Started:
 
 @dataclass(slots=True)
 class CheckpointFile:
-    """What a method saves to and resumes from (`solvers.base.Memory`).
+    """What a method saves to and resumes from (`solvers.base.Memory`), as a context manager.
 
-    Of several processes one writes; the others read what it left.
+    Entering leaves a note of how the run was started, so that it can be resumed before there is
+    anything to go on from. Of several processes one writes; the others read what it left. A run that fails takes it back, unless something was saved.
+
+    Raises:
+        OutputError: E815, the disk does not take the note; E831, nothing can be resumed.
     """
 
     folder: Path
     start: Started
     resume: bool = False
-    saved: bool = False
     writes: bool = True
+    saved: bool = field(default=False, init=False)
 
     @property
     def path(self) -> Path:
         return self.folder / CHECKPOINT
+
+    def __enter__(self) -> Self:
+        if self.resume:
+            self._check()
+        else:
+            self._write({})
+        return self
+
+    def __exit__(self, kind: object, error: object, trace: object) -> None:
+        if kind is not None and not self.saved and not self.resume:
+            self.remove()
 
     def load(self) -> Mapping[str, np.ndarray] | None:
         """The arrays that were saved, for a run that resumes; else None.
@@ -68,6 +85,11 @@ class CheckpointFile:
         """
         if not self.resume:
             return None
+        self._check()
+        with _reading(self.folder), np.load(self.path, allow_pickle=False) as file:
+            return {name: file[name] for name in file.files if name != _START}
+
+    def _check(self) -> None:
         if read_start(self.folder) != self.start:
             raise OutputError(
                 f"the checkpoint in `{self.folder}` is of another run: other settings, or another "
@@ -75,8 +97,6 @@ class CheckpointFile:
                 code="E831",
                 advice="give the folder alone, `pdesl run --resume FOLDER`, or start the run anew",
             )
-        with _reading(self.folder), np.load(self.path, allow_pickle=False) as file:
-            return {name: file[name] for name in file.files if name != _START}
 
     def save(self, arrays: Mapping[str, np.ndarray]) -> None:
         """Replace the checkpoint by these arrays, or leave it as it was.
@@ -84,6 +104,10 @@ class CheckpointFile:
         Raises:
             OutputError: E815, the disk does not take it.
         """
+        self._write(arrays)
+        self.saved = True
+
+    def _write(self, arrays: Mapping[str, np.ndarray]) -> None:
         if not self.writes:
             return
         draft = self.path.with_name(f"{CHECKPOINT}.draft")
@@ -102,7 +126,6 @@ class CheckpointFile:
                 code="E815",
                 advice="free some space, or choose a folder on another disk with -o FOLDER",
             ) from error
-        self.saved = True
 
     def remove(self) -> None:
         """Nothing is left to resume."""

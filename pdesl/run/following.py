@@ -41,8 +41,7 @@ def follow(
         data = read_data(task.system.problem, task.values)
         interrupted = fit(task, data, reporter, resume=known).interrupted
     else:
-        if ready.method.resumes:
-            memory = CheckpointFile(folder, start, resume, writes=False)
-            ready = ready.remembering(memory)
+        memory = CheckpointFile(folder, start, resume, writes=False)
+        ready = ready.remembering(memory)
         interrupted = ready.method.solve(ready.task, reporter).interrupted
     return RunReport(folder, {}, (), ("the first process writes the result",), interrupted)

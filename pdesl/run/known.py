@@ -181,7 +181,7 @@ def solve_again(method: Method, choice: Choice, task: Task) -> Evaluate:
     from pdesl.run.reporting import silent_reporter
 
     options = bind_options(method, choice, dict(task.values))
-    own = replace(task, options=options, monitor=None)
+    own = replace(task, options=options, monitor=None, memory=None)
     result = method.solve(own, silent_reporter())
     if result.interrupted:
         raise KeyboardInterrupt

@@ -44,7 +44,7 @@ from pdesl.run.outputs import output_targets, stop_conditions
 from pdesl.run.preparing import Ready, is_wrong, make_ready, monitored
 from pdesl.run.progress import Observer, SilentObserver
 from pdesl.run.progress import stage as observed
-from pdesl.run.refusals import no_checkpoints, only_fits
+from pdesl.run.refusals import only_fits
 from pdesl.run.solution import Solution
 from pdesl.run.words import describe
 from pdesl.solvers.memory_estimate import estimate_memory, memory_line, memory_mistake
@@ -311,10 +311,12 @@ def run(
 
     Raises:
         ProblemError: the problem is wrong.
-        CapabilityError: the method cannot solve it, or has no checkpoints to resume from (E646).
+        CapabilityError: the method cannot solve it.
         SolverError: the method failed; nothing was written.
-        OutputError: the result could not be written; nothing was replaced.
-        KeyboardInterrupt: interrupted; nothing was written (see `RunReport.interrupted`).
+        OutputError: the result could not be written, nothing was replaced; or nothing can be
+            resumed (E831).
+        KeyboardInterrupt: interrupted before there was a usable result; nothing was written (see
+            `RunReport.interrupted`).
     """
     from pdesl.run import results
     from pdesl.run.checkpoint import CheckpointFile, Started
@@ -326,8 +328,6 @@ def run(
     ready = make_ready(source, solver, overrides, profile, seed, observer, timings, devices)
     own = ready.source
     start = Started(own.name, own.text, own.folder, solver, tuple(overrides), profile, seed)
-    if resume and not (ready.method.resumes or ready.method.fits):
-        raise no_checkpoints(ready.method.name)
     if not writes:
         from pdesl.run.following import follow
 
@@ -345,16 +345,15 @@ def run(
         raise CapabilityError(refused)
     never: list[str] = []
     check_names((s.name for s in system.space.coordinates), system.fields)
-    with OutputFolder(output or default_folder(problem.name)) as folder:
+    with (
+        OutputFolder(output or default_folder(problem.name)) as folder,
+        CheckpointFile(folder.path, start, resume) as memory,
+    ):
         for target in targets:
             check_suffix(target.name)
             folder.check(target.name)
-        memory = None
-        if ready.method.resumes:
-            memory = CheckpointFile(folder.path, start, resume)
-            ready = ready.remembering(memory)
         known = known_solution(ready.task, observer, timings)
-        ready, result, ended = _solve(ready, observer, timings)
+        ready, result, ended = _solve(ready.remembering(memory), observer, timings)
         if result.reached is not None:
             targets = [t.until(result.reached) for t in targets]
         with observed(observer, "errors", timings) as note:
@@ -401,14 +400,14 @@ def run(
         if result.reached is not None:
             metrics["reached"] = result.reached
         files = folder.commit(metrics)
-        if memory is not None and not result.interrupted:
+        if not result.interrupted:
             memory.remove()
     closing = results.closing_lines(result, errors, bounds, known, estimate, writer.drifts)
     lines = (*closing, *never)
     if problem.sweep:
         names = ", ".join(name for name, _ in problem.sweep)
         lines = (*lines, f"this is one run; `pdesl sweep` solves for all values of {names}")
-    if memory is not None and result.interrupted:
+    if result.interrupted:
         lines = (*lines, f"`pdesl run --resume {folder.path}` goes on from here")
     stopped = result.reached is not None and not (result.interrupted or ended)
     return RunReport(folder.path, metrics, files, lines, result.interrupted, stopped)
@@ -445,6 +444,8 @@ def solve(
     if monitor is not None:
         ready = replace(ready, task=monitored(ready.task, ready.method, monitor, known))
     ready, result, _ = _solve(ready, observer, timings)
+    if result.interrupted and result.reached is None:
+        raise KeyboardInterrupt
     from pdesl.run import results
 
     errors, _ = results.measure(ready.task, result, known)
@@ -467,8 +468,6 @@ def _solve(
     with compilations() as compiled:
         result = ready.method.solve(replace(task, halt=halt), make_reporter(observer, timings))
     result = replace(result, compilation=compiled())
-    if result.interrupted and result.reached is None:
-        raise KeyboardInterrupt
     if result.reached is not None:
         task = replace(task, until=result.reached)
     stop = None

@@ -6,13 +6,7 @@ from collections.abc import Sequence
 
 from pdesl.diagnostics import CapabilityError, Diagnostic
 
-__all__ = ["no_checkpoints", "one_device", "only_fits"]
-
-
-def no_checkpoints(method: str) -> CapabilityError:
-    """There is nothing to resume from."""
-    message = f"`{method}` keeps no checkpoints that a run could resume from"
-    return CapabilityError([Diagnostic("E646", message, helps=("run it without `--resume`",))])
+__all__ = ["one_device", "only_fits"]
 
 
 def only_fits(method: str) -> CapabilityError:

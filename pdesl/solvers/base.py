@@ -97,7 +97,7 @@ class Memory(Protocol):
     """Where a method of long runs keeps its state, so that a killed run can go on from it."""
 
     def load(self) -> Mapping[str, np.ndarray] | None:
-        """What was saved, when this run resumes another; else None."""
+        """What was saved, when this run resumes another; else None, or nothing."""
         ...
 
     def save(self, arrays: Mapping[str, np.ndarray]) -> None:
@@ -118,9 +118,10 @@ class Reporter:
 class Task:
     """A system to be solved: `values` holds a number for every parameter.
 
-    `monitor` is for methods that train (`Method.trains`), `memory` for those that can resume
-    (`Method.resumes`). `until` is the time that a solution ends at before the problem does.
-    `devices` is how many devices the work is divided among (`Method.divides`).
+    `monitor` is for methods that train (`Method.trains`), `memory` for those whose runs may be
+    long: others begin anew when they are resumed. `until` is the time that a solution ends at
+    before the problem does. `devices` is how many devices the work is divided among
+    (`Method.divides`).
     `halt` tells of a state, a function of the inputs, and of its time whether a method that steps
     in time (`Method.evolving`) need go no further.
     """
@@ -171,7 +172,7 @@ class SolverResult:
         losses: the parts of the final loss by name, and their sum as `total`.
         counts, settings: for the metrics.
         stop_reason: why it ended, a sentence.
-        interrupted: ended by Ctrl-C.
+        interrupted: ended by Ctrl-C, with what was found up to then.
         compile_seconds: part of the training that went into compilation.
         times: time slices, for a problem with time.
         quality: numbers by which the discretisation may be judged, `stencil_condition`.

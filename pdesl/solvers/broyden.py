@@ -19,8 +19,10 @@ networks", J. Comput. Phys. 523 (2025).
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import partial
+from typing import Any
 
 import equinox as eqx
 import jax
@@ -170,6 +172,22 @@ class BroydenMemory(eqx.Module):
             identity=identity,
             dense=dense,
             scale=scale,
+        )
+
+    def shaped(self, arrays: Mapping[str, Any]) -> BroydenMemory:
+        """A memory with as many arrays as these, by their names `.closed[0]`, `.dense`, …"""
+        count = sum(name.startswith(".closed[") for name in arrays)
+        return BroydenMemory(
+            closed=(self.open,) * count,
+            closed_weights=(self.open_weights,) * count,
+            used=self.used,
+            open=self.open,
+            open_weights=self.open_weights,
+            count=self.count,
+            unscaled=self.unscaled,
+            identity=self.identity,
+            dense=self.open if ".dense" in arrays else None,
+            scale=self.scale,
         )
 
     def product(self, vector: Array) -> Array:

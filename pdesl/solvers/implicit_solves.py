@@ -11,6 +11,7 @@ A factor also solves with the transposed matrix, as a discrete adjoint needs it.
 from __future__ import annotations
 
 from collections import OrderedDict
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -155,6 +156,30 @@ class NodalSolves:
         self.solves += 1
         whole = np.where(self.system.differential, right, self.system.constraint_data(t))
         return self.factor(gamma, t).solve(whole)
+
+    def to_arrays(self) -> dict[str, np.ndarray]:
+        """The order of elimination, what the factors are of, and the counts."""
+        found = {
+            "factors": np.array([[g, np.nan if t is None else t] for g, t in self._factors]),
+            "solves": np.array([self.factorisations, self.solves, self.nonzeros]),
+            "ordered": np.array(self._ordered),
+        }
+        if self._order is not None:
+            found["order"] = np.stack(self._order)
+        return found
+
+    def restore_order(self, arrays: Mapping[str, np.ndarray]) -> None:
+        """The order that `to_arrays` told, in which factors are made from now on."""
+        self._ordered = bool(arrays["ordered"])
+        if "order" in arrays:
+            rows, columns = arrays["order"]
+            self._order = rows, columns
+
+    def restore_factors(self, arrays: Mapping[str, np.ndarray], t: float) -> None:
+        """The factors, made again, and the counts; t is any time."""
+        for gamma, time in arrays["factors"].reshape(-1, 2).tolist():
+            self.factor(gamma, t if np.isnan(time) else time)
+        self.factorisations, self.solves, self.nonzeros = map(int, arrays["solves"])
 
     def complete(self, t: float, state: np.ndarray) -> np.ndarray:
         """The state with its algebraic values made to satisfy B u = g(t)."""

@@ -7,6 +7,7 @@ estimate of the step's error.
 from __future__ import annotations
 
 from collections import deque
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
@@ -57,9 +58,32 @@ class Integrator(Protocol):
         """Forget earlier steps."""
         ...
 
+    def to_arrays(self) -> dict[str, np.ndarray]:
+        """What it remembers of earlier steps."""
+        ...
+
+    def restore(self, arrays: Mapping[str, np.ndarray]) -> None:
+        """Remember what `to_arrays` told."""
+        ...
+
+
+class _OneStep:
+    """A method that remembers nothing of earlier steps."""
+
+    __slots__ = ()
+
+    def restart(self) -> None:
+        return None
+
+    def to_arrays(self) -> dict[str, np.ndarray]:
+        return {}
+
+    def restore(self, arrays: Mapping[str, np.ndarray]) -> None:
+        del arrays
+
 
 @dataclass(slots=True)
-class AdditiveRungeKutta:
+class AdditiveRungeKutta(_OneStep):
     """A pair of the table; `fully` puts every term into the implicit part."""
 
     tableau: AdditiveTableau
@@ -72,9 +96,6 @@ class AdditiveRungeKutta:
     @property
     def adaptive(self) -> bool:
         return self.tableau.order > 1
-
-    def restart(self) -> None:
-        return None
 
     def step(self, system: Stepping, t: float, state: np.ndarray, dt: float) -> Step:
         """Equations of `tableaux`; H_i = (U_i − r_i)/(Δt γ) in place of another product."""
@@ -205,6 +226,19 @@ class Multistep:
         self._states.clear()
         self._explicit.clear()
 
+    def to_arrays(self) -> dict[str, np.ndarray]:
+        found = {"past/dt": np.array(self._dt)}
+        if self._states:
+            found["past/states"] = np.stack(self._states)
+            found["past/explicit"] = np.stack(self._explicit)
+        return found
+
+    def restore(self, arrays: Mapping[str, np.ndarray]) -> None:
+        self.restart()
+        self._dt = float(arrays["past/dt"])
+        self._states.extend(arrays.get("past/states", ()))
+        self._explicit.extend(arrays.get("past/explicit", ()))
+
     def step(self, system: Stepping, t: float, state: np.ndarray, dt: float) -> Step:
         formula = self.formula
         needed = max(len(formula.past) - 1, len(formula.explicit))
@@ -276,7 +310,7 @@ def _matrix_phi_functions(table: np.ndarray) -> tuple[np.ndarray, ...]:
 
 
 @dataclass(slots=True)
-class Exponential:
+class Exponential(_OneStep):
     """Exponential time differencing; the system's stiff part is diagonal or in small blocks."""
 
     name: str
@@ -289,9 +323,6 @@ class Exponential:
     @property
     def adaptive(self) -> bool:
         return False
-
-    def restart(self) -> None:
-        return None
 
     def _functions(self, system: SpectralStepping, dt: float) -> list[Any]:
         """Operators exp(z), φ1, φ2, φ3 for z = Δt L, then exp and φ1 for z/2."""

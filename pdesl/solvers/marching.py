@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from math import ceil
 
@@ -11,9 +11,10 @@ import numpy as np
 
 from pdesl.diagnostics import SolverError
 from pdesl.solvers.integrators import Integrator
+from pdesl.solvers.keeping import held_interrupts
 from pdesl.solvers.stepping import Stepping
 
-__all__ = ["Control", "Recording", "march"]
+__all__ = ["Control", "Course", "Recording", "first_course", "march"]
 
 # Bytes of states and slopes that are kept for interpolation in time.
 MEMORY = 256e6
@@ -73,6 +74,28 @@ class Recording:
         if 2 * state.nbytes * len(self.times) > MEMORY and len(self.times) > 16:
             self._thin_out()
 
+    def to_arrays(self, shape: tuple[int, ...]) -> dict[str, np.ndarray]:
+        """Everything, exactly; `shape` is that of a state."""
+        found = {
+            "recording/times": np.array(self.times),
+            "recording/always": np.array(sorted(self.always)),
+            "recording/thinning": np.array(self.thinning),
+        }
+        for name, arrays in (("states", self.states), ("slopes", self.slopes)):
+            found[f"recording/{name}"] = np.stack(arrays) if arrays else np.zeros((0, *shape))
+        return found
+
+    @classmethod
+    def from_arrays(cls, arrays: Mapping[str, np.ndarray]) -> Recording:
+        """The recording that `to_arrays` told."""
+        return cls(
+            frozenset(map(float, arrays["recording/always"])),
+            [float(t) for t in arrays["recording/times"]],
+            list(arrays["recording/states"]),
+            list(arrays["recording/slopes"]),
+            *map(int, arrays["recording/thinning"]),
+        )
+
     def _thin_out(self) -> None:
         self._stride *= 2
         last = len(self.times) - 1
@@ -83,112 +106,189 @@ class Recording:
 
 
 @dataclass(slots=True)
-class _Course:
-    """Counts and sizes of the steps taken."""
+class Course:
+    """Where a run stands: all that its future depends on, and the steps so far.
 
-    steps: int = 0
+    Attributes:
+        t, state: reached.
+        size: of the next step, as the control wants it; `dt` of the last one, as it was taken,
+            and `left` how many of that size are left to the next stop.
+        scale: the size of every field (fields, 1), as far as it was looked at.
+        recording: what is kept. While `waiting`, the state at t is to be kept, as soon as its
+            slope is known.
+        previous: the error of the last step against its tolerance.
+        rejected: how many steps were.
+        times, sizes: of the steps taken.
+    """
+
+    t: float
+    state: np.ndarray
+    size: float
+    scale: np.ndarray
+    recording: Recording
+    dt: float = 0.0
+    left: int = 0
+    previous: float = 1.0
+    waiting: bool = True
     rejected: int = 0
-    smallest: float = np.inf
-    largest: float = 0.0
     times: list[float] = field(default_factory=list)
     sizes: list[float] = field(default_factory=list)
 
-    def taken(self, t: float, dt: float) -> None:
-        self.steps += 1
-        self.smallest, self.largest = min(self.smallest, dt), max(self.largest, dt)
-        self.times.append(t)
-        self.sizes.append(dt)
+    @property
+    def steps(self) -> int:
+        return len(self.times)
+
+    def to_arrays(self) -> dict[str, np.ndarray]:
+        """Everything, exactly."""
+        return {
+            "numbers": np.array([self.t, self.size, self.dt, self.previous]),
+            "counts": np.array([self.left, self.waiting, self.rejected]),
+            "state": self.state,
+            "scale": self.scale,
+            "times": np.array(self.times),
+            "sizes": np.array(self.sizes),
+            **self.recording.to_arrays(self.state.shape),
+        }
+
+    @classmethod
+    def from_arrays(cls, arrays: Mapping[str, np.ndarray]) -> Course:
+        """The course that `to_arrays` told."""
+        t, size, dt, previous = map(float, arrays["numbers"])
+        left, waiting, rejected = map(int, arrays["counts"])
+        return cls(
+            t, arrays["state"], size, arrays["scale"], Recording.from_arrays(arrays), dt, left,
+            previous, bool(waiting), rejected, arrays["times"].tolist(), arrays["sizes"].tolist(),
+        )  # fmt: skip
+
+
+def first_course(
+    system: Stepping,
+    order: int,
+    control: Control,
+    span: tuple[float, float],
+    stops: Sequence[float],
+) -> Course:
+    """The course before the first step of a method of this order."""
+    t, last = span
+    state = system.start
+    size = control.dt or _first_step(system, t, state, last - t, order, control)
+    recording = Recording(frozenset((t, *stops)))
+    recording.wants(t)
+    return Course(t, state, size, _sizes(system, state), recording)
 
 
 def march(
     system: Stepping,
     integrator: Integrator,
     control: Control,
+    course: Course,
     span: tuple[float, float],
     stops: Sequence[float],
+    *,
     progress: Callable[[int, float, float], None],
+    keep: Callable[[bool], None],
     halt: Callable[[float, np.ndarray], bool] | None = None,
-) -> tuple[Recording, _Course]:
-    """Advance a system from the first time to the last.
+) -> bool:
+    """Advance a course to the last time, or until Ctrl-C, which waits for the end of a step.
 
     Args:
         system: what is advanced.
         integrator: how.
         control: the size of steps; fixed ones are shortened so that `stops` are met exactly.
+        course: where it stands, new or from a checkpoint; it is advanced in place.
         span: first and last time.
         stops: times that are met exactly and kept, in ascending order, the last one included.
         progress: hears of (steps, time, size of the step), now and then.
         halt: tells after every step, of (time, state), whether it was the last.
+        keep: called after every step, with whether the course has to be saved now.
 
     Returns:
-        What is kept, and the course of the steps.
+        Whether it was interrupted.
 
     Raises:
         SolverError: E740 a state that is not finite, with the step and the row; E741 a step size
             that vanishes, or too many steps.
     """
-    t, last = span
-    state = system.start
-    recording = Recording(frozenset((t, *stops)))
-    course = _Course()
-    begin, heard = time.perf_counter(), 0.0
-    size = control.dt or _first_step(system, t, state, last - t, integrator.order, control)
-    previous = 1.0
-    scale = _sizes(system, state)
-    recording.wants(t)
-    waiting = True  # the state at t is to be kept as soon as its slope is known
-    dt = 0.0
-    halted = False
-    for stop in stops:
-        if halted:
-            break
-        left = 0  # steps of the present size to the stop
-        while t < stop and not halted:
-            if not left:
-                left = max(ceil((stop - t) / size - 1e-9), 1)
-                fitted = (stop - t) / left
-                # The size before, where it differs by rounding alone: its factors serve again.
-                dt = dt if abs(fitted - dt) <= 1e-12 * fitted else fitted
-            if dt < NO_STEP * (last - span[0]):
-                raise _vanished(t, system, state)
-            step = integrator.step(system, t, state, dt)
-            if control.dt is None:
-                assert step.error is not None
-                error = _relative(system, step.error, state, step.state, scale, control)
-                power = 1.0 / integrator.order
-                if not error <= 1.0:
-                    course.rejected += 1
-                    factor = SAFETY * error**-power if np.isfinite(error) else 0.25
-                    size, left = dt * float(np.clip(factor, 0.1, 0.9)), 0
-                    integrator.restart()
-                    continue
-                factor = SAFETY * max(error, 1e-10) ** (-PROPORTIONAL * power)
-                factor *= max(previous, 1e-10) ** (INTEGRAL * power)
-                factor, previous = float(np.clip(factor, SMALLEST, LARGEST)), error
-                if factor < HARMFUL or dt * factor > WORTHWHILE * size:
-                    size, left = dt * factor, 1
-            elif not np.all(np.isfinite(step.state)):
-                raise _not_finite(course.steps + 1, t, dt, system, state)
-            if waiting:
-                recording.keep(t, state, _whole_slope(system, t, state, step.slope))
-            left -= 1
-            t = t + dt if left or stop - t > 1.5 * dt else stop
-            state = step.state
-            course.taken(t, dt)
-            waiting = recording.wants(t)
-            halted = halt is not None and halt(t, state)
-            if course.steps > MOST_STEPS:
-                raise _too_many(t)
-            if not course.steps % 16:
-                scale = np.maximum(scale, _sizes(system, state))
-                if time.perf_counter() - begin - heard > 0.2:
-                    heard = time.perf_counter() - begin
-                    progress(course.steps, t, dt)
+    interrupted, heard = False, time.perf_counter()
+    halted = halt is not None and course.steps > 0 and halt(course.t, course.state)
+    with held_interrupts() as asked:
+        try:
+            for stop in stops:
+                while course.t < stop and not (asked.heard or halted):
+                    before = course.steps
+                    _advance(system, integrator, control, course, span, stop)
+                    if halt is not None and course.steps > before:
+                        halted = halt(course.t, course.state)
+                    keep(False)
+                    if time.perf_counter() - heard > 0.2:
+                        heard = time.perf_counter()
+                        progress(course.steps, course.t, course.dt)
+            interrupted = course.t < span[1] and not halted
+        except KeyboardInterrupt:
+            if asked.repeated:  # in the middle of a step
+                raise
+            interrupted = True
+    if interrupted:
+        if not course.steps:
+            raise KeyboardInterrupt
+        keep(True)
+    t, state = course.t, course.state
     if not np.all(np.isfinite(state)):
-        raise _not_finite(course.steps, t, size, system, state)
-    recording.keep(t, state, system.slope(t, state))
-    progress(course.steps, t, size)
-    return recording, course
+        raise _not_finite(course.steps, t, course.size, system, state)
+    course.recording.keep(t, state, system.slope(t, state))
+    if not interrupted:
+        progress(course.steps, t, course.size)
+    return interrupted
+
+
+def _advance(
+    system: Stepping,
+    integrator: Integrator,
+    control: Control,
+    course: Course,
+    span: tuple[float, float],
+    stop: float,
+) -> None:
+    """Try one step towards a stop."""
+    t, state = course.t, course.state
+    if not course.left:
+        course.left = max(ceil((stop - t) / course.size - 1e-9), 1)
+        fitted = (stop - t) / course.left
+        # The size before, where it differs by rounding alone: its factors serve again.
+        course.dt = course.dt if abs(fitted - course.dt) <= 1e-12 * fitted else fitted
+    dt = course.dt
+    if dt < NO_STEP * (span[1] - span[0]):
+        raise _vanished(t, system, state)
+    step = integrator.step(system, t, state, dt)
+    if control.dt is None:
+        assert step.error is not None
+        error = _relative(system, step.error, state, step.state, course.scale, control)
+        power = 1.0 / integrator.order
+        if not error <= 1.0:
+            course.rejected += 1
+            factor = SAFETY * error**-power if np.isfinite(error) else 0.25
+            course.size, course.left = dt * float(np.clip(factor, 0.1, 0.9)), 0
+            integrator.restart()
+            return
+        factor = SAFETY * max(error, 1e-10) ** (-PROPORTIONAL * power)
+        factor *= max(course.previous, 1e-10) ** (INTEGRAL * power)
+        factor, course.previous = float(np.clip(factor, SMALLEST, LARGEST)), error
+        if factor < HARMFUL or dt * factor > WORTHWHILE * course.size:
+            course.size, course.left = dt * factor, 1
+    elif not np.all(np.isfinite(step.state)):
+        raise _not_finite(course.steps + 1, t, dt, system, state)
+    if course.waiting:
+        course.recording.keep(t, state, _whole_slope(system, t, state, step.slope))
+    course.left -= 1
+    course.t = t + dt if course.left or stop - t > 1.5 * dt else stop
+    course.state = step.state
+    course.times.append(course.t)
+    course.sizes.append(dt)
+    course.waiting = course.recording.wants(course.t)
+    if course.steps > MOST_STEPS:
+        raise _too_many(course.t)
+    if not course.steps % 16:
+        course.scale = np.maximum(course.scale, _sizes(system, course.state))
 
 
 def _whole_slope(
@@ -203,7 +303,8 @@ def _whole_slope(
 def _sizes(system: Stepping, state: np.ndarray) -> np.ndarray:
     """The root mean square of every field, (fields, 1)."""
     values = system.values(state)
-    return np.sqrt(np.mean(values**2, axis=1, keepdims=True))
+    with np.errstate(over="ignore"):
+        return np.sqrt(np.mean(values**2, axis=1, keepdims=True))
 
 
 def _relative(

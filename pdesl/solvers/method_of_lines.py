@@ -37,8 +37,9 @@ from pdesl.lowering.to_nodal_imex import to_nodal_imex
 from pdesl.solvers.base import Evaluate, Reporter, SolverResult, Task, TrainingReport
 from pdesl.solvers.dense_output import DenseOutput
 from pdesl.solvers.integrators import make_integrator
+from pdesl.solvers.keeping import Keeper
 from pdesl.solvers.line_choices import GRAPH, NO_SPACE, LineChoices, line_choices
-from pdesl.solvers.marching import Control, march
+from pdesl.solvers.marching import Control, Course, first_course, march
 from pdesl.solvers.nodes import make_nodes
 from pdesl.solvers.options import AdaptiveOptions, MethodOfLinesOptions, ScatteredOptions
 from pdesl.solvers.schedule import output_times
@@ -110,15 +111,30 @@ def solve(task: Task, reporter: Reporter) -> SolverResult:
             )
         )  # fmt: skip
 
+    integrator = make_integrator(choices.time)
+    held = None if task.memory is None else task.memory.load()
+    if held:
+        course = Course.from_arrays(held)
+        stepping.restore(held)
+        integrator.restore(held)
+        reporter.say(f"resumed at t = {course.t:g}, after {course.steps:,} steps")
+    else:
+        course = first_course(stepping, integrator.order, control, span, stops)
+    keeper = Keeper(task.memory, options.checkpoint)
+
+    def arrays() -> dict[str, np.ndarray]:
+        return {**course.to_arrays(), **stepping.to_arrays(), **integrator.to_arrays()}
+
     with reporter.stage("steps") as note:
-        recording, course = march(
-            stepping, make_integrator(choices.time), control, span, stops, progress,
-            halt=_halting(task, system, lines),
+        interrupted = march(
+            stepping, integrator, control, course, span, stops, progress=progress,
+            keep=lambda must: keeper.offer(arrays, must=must), halt=_halting(task, system, lines),
         )  # fmt: skip
         note.text = f"{course.steps:,} of {choices.time}"
         if course.rejected:
             note.text += f", {course.rejected:,} rejected"
-    solution = DenseOutput(np.array(recording.times), recording.states, recording.slopes)
+    kept = course.recording
+    solution = DenseOutput(np.array(kept.times), kept.states, kept.slopes)
     notes.append(stepping.words)
     evaluate = _make_evaluate(task, system, solution, lines)
     return SolverResult(
@@ -140,9 +156,11 @@ def solve(task: Task, reporter: Reporter) -> SolverResult:
             "evaluations": stepping.explicit_evaluations,
             "kept_times": len(solution.times),
         },
-        stop_reason="the last time is reached",
-        reached=float(solution.times[-1]) if solution.times[-1] < span[1] else None,
-        interrupted=False,
+        stop_reason=f"interrupted at t = {course.t:g}"
+        if interrupted
+        else "the last time is reached",
+        interrupted=interrupted,
+        reached=course.t if course.t < span[1] else None,
         compile_seconds=0.0,
         precision="float64",
         times=solution.times,

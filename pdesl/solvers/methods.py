@@ -65,7 +65,6 @@ class Method:
     `periodic` whether its network can be periodic;
     `fits` whether it fits closures and unknown numbers to data, and solves nothing else;
     `ordinary` whether it solves problems in time alone;
-    `resumes` whether a killed run can go on from its last checkpoint;
     `divides` whether its work can be divided among devices;
     `module` is where its `solve(task, reporter)` is.
     """
@@ -83,7 +82,6 @@ class Method:
     periodic: bool = False
     fits: bool = False
     ordinary: bool = False
-    resumes: bool = False
     divides: bool = False
 
     def solve(self, task: Task, reporter: Reporter) -> SolverResult:
@@ -162,7 +160,6 @@ METHODS: dict[str, Method] = {
             stencils=False,
             evolving=True,
             periodic=True,
-            resumes=True,
             divides=True,
         ),
     )

@@ -23,6 +23,7 @@ from pdesl.solvers.base import Reporter, SolverResult, Task, TrainingReport
 from pdesl.solvers.binding import bind_nested
 from pdesl.solvers.explicit_pairs import PAIRS
 from pdesl.solvers.gram import one_blas_thread
+from pdesl.solvers.keeping import Keeper
 from pdesl.solvers.marching import Recording
 from pdesl.solvers.network_fit import FitReport
 from pdesl.solvers.networks import count_parameters
@@ -114,7 +115,7 @@ def _solve(task: Task, reporter: Reporter) -> SolverResult:
     for line in ansatz_lines(method.ansatz, method.system):
         reporter.say(line)
     held = None if task.memory is None else task.memory.load()
-    if held is None:
+    if not held:
         state, reports = _start(method, reporter)
         first_state = state
         method.tune(state, first, 0)
@@ -130,17 +131,16 @@ def _solve(task: Task, reporter: Reporter) -> SolverResult:
         method.set_references(method.velocity_of.networks(first_state))
         reporter.say(f"resumed at t = {course.t:g}, after {course.step:,} steps")
     begin, since = time.perf_counter(), course.t
-    written = -np.inf
+    keeper = Keeper(task.memory, options.checkpoint)
 
-    def keep(now: Course, must: bool) -> None:
-        nonlocal written
-        due = time.perf_counter() - written >= options.checkpoint
-        if task.memory is not None and (must or due):
-            fits = np.array([[r.error, r.iterations] for r in reports])
-            task.memory.save({**now.to_arrays(), "fits": fits, "first": first_state})
-            written = time.perf_counter()
+    def arrays() -> dict[str, np.ndarray]:
+        fits = np.array([[r.error, r.iterations] for r in reports])
+        return {**course.to_arrays(), "fits": fits, "first": first_state}
 
-    keep(course, True)
+    def keep(must: bool) -> None:
+        keeper.offer(arrays, must=must)
+
+    keep(True)
 
     def progress(now: Course, dt: float) -> None:
         log = now.log

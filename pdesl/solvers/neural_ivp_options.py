@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from pdesl.solvers.kept_options import checkpoint_seconds
 from pdesl.solvers.tangent_options import TANGENT_SOLVERS
 from pdesl.symbolic.options import option
 from pdesl.symbolic.problem import Choice
@@ -226,8 +227,6 @@ class NeuralIvpOptions:
         None, "largest residual, against ∂t u; a run that exceeds it stops; none: no limit",
         above=0.0,
     )  # fmt: skip
-    checkpoint: float = option(
-        30.0, "seconds between two checkpoints at most, at ends of steps", least=0.0
-    )
+    checkpoint: float = checkpoint_seconds()
     precision: str = option("float64", "numbers of the method", choices=("float64", "float32"))
     seed: int = option(0, "seed of networks, samples and test points", least=0, most=2**32 - 1)

@@ -7,10 +7,7 @@ holds whole: a run that goes on from one does what an uninterrupted run does, bi
 
 from __future__ import annotations
 
-import signal
-import threading
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from math import ceil
 from typing import Any, Protocol
@@ -19,6 +16,7 @@ import numpy as np
 
 from pdesl.diagnostics import SolverError
 from pdesl.solvers.explicit_pairs import ExplicitPair
+from pdesl.solvers.keeping import held_interrupts
 from pdesl.solvers.marching import Recording
 
 __all__ = ["Course", "Evolution", "Log", "StepControl", "march"]
@@ -148,15 +146,8 @@ class Course:
             "regularisation": self.regularisation,
             "carried": np.zeros(0) if self.carried is None else self.carried,
             "carried_solve": np.array(solve, dtype=float),
-            "recording/times": np.array(self.recording.times),
-            "recording/always": np.array(sorted(self.recording.always)),
-            "recording/thinning": np.array(self.recording.thinning),
+            **self.recording.to_arrays(self.state.shape),
         }
-        for name in ("states", "slopes"):
-            arrays = getattr(self.recording, name)
-            found[f"recording/{name}"] = (
-                np.stack(arrays) if arrays else np.zeros((0, len(self.state)))
-            )
         for name in _LOGGED:
             found[f"log/{name}"] = np.array(getattr(self.log, name), dtype=float)
         return found
@@ -166,13 +157,7 @@ class Course:
         """The course that `to_arrays` told."""
         t, size, previous, last_restart = map(float, arrays["scalars"])
         step, rejected, evaluations, iterations = map(int, arrays["counts"])
-        recording = Recording(
-            frozenset(map(float, arrays["recording/always"])),
-            [float(v) for v in arrays["recording/times"]],
-            list(arrays["recording/states"]),
-            list(arrays["recording/slopes"]),
-            *map(int, arrays["recording/thinning"]),
-        )
+        recording = Recording.from_arrays(arrays)
         log = Log()
         for name in _LOGGED:
             getattr(log, name).extend(float(v) for v in arrays[f"log/{name}"])
@@ -200,7 +185,7 @@ def march(
     stops: Sequence[float],
     *,
     budget: float | None,
-    keep: Callable[[Course, bool], None],
+    keep: Callable[[bool], None],
     progress: Callable[[Course, float], None],
     halt: Callable[[float, np.ndarray], bool] | None = None,
 ) -> tuple[Course, str, bool]:
@@ -213,7 +198,7 @@ def march(
         last: the last time.
         stops: times that are met exactly and kept, the last one included.
         budget: the largest residual that is put up with.
-        keep: gets the course after every step, and whether it has to be written now.
+        keep: called after every step, with whether the course has to be saved now.
         progress: hears of the course and the size of the step.
         halt: tells after every step, of (time, state), whether it was the last.
 
@@ -232,14 +217,14 @@ def march(
             if reason:
                 break
             progress(course, course.log.step[-1])
-            keep(course, False)
+            keep(False)
             if halt is not None and halt(course.t, course.state):
                 reason = f"halted at t = {course.t:g}"
                 break
     except KeyboardInterrupt:
         # A step is assigned as a whole at its end, so that the course is one of whole steps.
         interrupted, reason = True, f"interrupted at t = {course.t:g}"
-    keep(course, True)
+    keep(True)
     _finish(evolution, control, course)
     return course, reason, interrupted
 
@@ -339,7 +324,7 @@ def _advance(
     # A step cut short to meet a time of output says nothing against the size before.
     following = control.fixed or (max(grown, size) if dt < 0.8 * size else grown)
     reuse = pair.first_is_last and (course.step + 1) % control.redraw != 0
-    with _whole():
+    with held_interrupts() as asked:
         if why:
             log.restarts.append(t)
             log.restart_errors.append(restarted_error)
@@ -357,6 +342,7 @@ def _advance(
         course.evaluations += evaluations
         course.cg_iterations += iterations
         course.step += 1
+    asked.catch_up()
     if course.step > MOST_STEPS:
         raise SolverError(
             f"{MOST_STEPS:,} steps were taken, and t is {course.t:.6g}",
@@ -421,19 +407,3 @@ def _not_finite(t: float) -> SolverError:
         advice="raise `linear=auto(regularisation=…)`, choose steps by `rtol`, or take smaller "
         "ones; a solution may also blow up by itself",
     )
-
-
-@contextmanager
-def _whole() -> Iterator[None]:
-    """What is inside happens wholly: Ctrl-C waits until after it."""
-    if threading.current_thread() is not threading.main_thread():
-        yield
-        return
-    heard: list[int] = []
-    before = signal.signal(signal.SIGINT, lambda number, frame: heard.append(number))
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGINT, before)
-    if heard:
-        raise KeyboardInterrupt

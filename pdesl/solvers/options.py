@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from pdesl.solvers.fit_options import CLOSURE_OPTIONS, FIT_OPTIMISERS
+from pdesl.solvers.kept_options import checkpoint_seconds
 from pdesl.solvers.neural_ivp_options import (
     FIT_OPTIONS,
     INTEGRATOR_OPTIONS,
@@ -121,6 +122,7 @@ class TrainedOptions(NodeOptions):
         above=0.0,
     )
     precision: str = option("float64", "numbers of the training", choices=("float64", "float32"))
+    checkpoint: float = checkpoint_seconds()
     seed: int = option(0, "seed of nodes, network and test points", least=0, most=2**32 - 1)
 
 
@@ -339,6 +341,7 @@ class MethodOfLinesOptions:
         f"integrator in time: {', '.join(TIME_OPTIONS)}, each with its own options",
         choices=(),
     )
+    checkpoint: float = checkpoint_seconds()
     seed: int = option(0, "seed of nodes and test points", least=0, most=2**32 - 1)
 
 
@@ -375,6 +378,7 @@ class SinodeOptions:
         "numbers of a fit by `adam` or `lbfgs`; the stiff part is factored in float64 either way",
         choices=("float64", "float32"),
     )
+    checkpoint: float = checkpoint_seconds()
     seed: int = option(
         0, "seed of nodes, networks and the order of windows", least=0, most=2**32 - 1
     )  # fmt: skip

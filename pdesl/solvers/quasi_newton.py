@@ -6,7 +6,7 @@ and its gradient stand in it once, so the compiled program stays small.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any, Protocol, Self
 
 import equinox as eqx
@@ -45,6 +45,7 @@ class CurvatureMemory(Protocol):
     def is_full(self) -> Array: ...
     def reset(self) -> Self: ...
     def enlarged(self) -> Self: ...
+    def shaped(self, arrays: Mapping[str, Any]) -> Self: ...
     def update(
         self,
         step: Array,

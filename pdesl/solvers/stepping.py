@@ -9,7 +9,7 @@ one array; integrators add states and multiply them by numbers and do nothing el
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
@@ -90,6 +90,24 @@ class Stepping(Protocol):
         """The explicit part that is not finite, or largest, at a state."""
         ...
 
+    def to_arrays(self) -> dict[str, np.ndarray]:
+        """What later steps depend on, and the counts."""
+        ...
+
+    def restore(self, arrays: Mapping[str, np.ndarray]) -> None:
+        """Go on from what `to_arrays` told."""
+        ...
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _NewtonFactor:
+    """A factor of Newton's matrix, with the γ, time and state that it was made at."""
+
+    gamma: float
+    t: float
+    state: np.ndarray
+    factor: SparseFactor
+
 
 @dataclass(slots=True)
 class NodalStepping:
@@ -100,7 +118,7 @@ class NodalStepping:
     explicit_evaluations: int = 0
     newton_iterations: int = 0
     solves: NodalSolves = field(init=False)
-    _newton: tuple[float, SparseFactor] | None = None
+    _newton: _NewtonFactor | None = None
 
     def __post_init__(self) -> None:
         self.solves = NodalSolves(self.system)
@@ -158,11 +176,11 @@ class NodalStepping:
             residual = matrix @ state - gamma * self.explicit(t, state) - whole
             if (
                 self._newton is None
-                or self._newton[0] != gamma
+                or self._newton.gamma != gamma
                 or (last == np.inf and (system.has_moving_matrix))
             ):
-                self._newton = gamma, self._newton_factor(matrix, gamma, t, state)
-            step = self._newton[1].solve(-residual)
+                self._newton = self._newton_factor(matrix, gamma, t, state)
+            step = self._newton.factor.solve(-residual)
             self.newton_iterations += 1
             norm = float(np.linalg.norm(step))
             if not np.isfinite(norm):
@@ -171,25 +189,45 @@ class NodalStepping:
             if norm <= NEWTON_TOLERANCE * size:
                 return state
             if norm > SLOW * last:
-                self._newton = gamma, self._newton_factor(matrix, gamma, t, state)
+                self._newton = self._newton_factor(matrix, gamma, t, state)
             last = norm
         return np.full_like(state, np.nan)
 
     def _newton_factor(
         self, matrix: Any, gamma: float, t: float, state: np.ndarray
-    ) -> SparseFactor:
+    ) -> _NewtonFactor:
         jacobian = matrix - gamma * self.system.explicit_jacobian(t, state)
         self.solves.factorisations += 1
         order = self.solves.order_of(jacobian)
         made = SparseFactor(jacobian, "the equations of an implicit stage", order)
         self.solves.nonzeros = made.nonzeros
-        return made
+        return _NewtonFactor(gamma, t, state, made)
 
     def values(self, state: np.ndarray) -> np.ndarray:
         return self.system.table(state)
 
     def culprit(self, t: float, state: np.ndarray) -> str:
         return self.system.largest_part(t, state)
+
+    def to_arrays(self) -> dict[str, np.ndarray]:
+        found = {
+            "evaluations": np.array([self.explicit_evaluations, self.newton_iterations]),
+            **self.solves.to_arrays(),
+        }
+        if self._newton is not None:
+            found["newton"] = np.array([self._newton.gamma, self._newton.t])
+            found["newton_state"] = self._newton.state
+        return found
+
+    def restore(self, arrays: Mapping[str, np.ndarray]) -> None:
+        # Factors are made again from what they were made from: Newton's steps depend on theirs.
+        self.solves.restore_order(arrays)
+        if "newton" in arrays:
+            gamma, t = map(float, arrays["newton"])
+            matrix, state = self.solves.matrix(gamma, t), arrays["newton_state"]
+            self._newton = self._newton_factor(matrix, gamma, t, state)
+        self.solves.restore_factors(arrays, self.span[0])
+        self.explicit_evaluations, self.newton_iterations = map(int, arrays["evaluations"])
 
 
 @dataclass(slots=True)
@@ -303,6 +341,12 @@ class SpectralStepping:
 
     def culprit(self, t: float, state: np.ndarray) -> str:
         return self.system.largest_part(t, state)
+
+    def to_arrays(self) -> dict[str, np.ndarray]:
+        return {"evaluations": np.array([self.explicit_evaluations, self.newton_iterations])}
+
+    def restore(self, arrays: Mapping[str, np.ndarray]) -> None:
+        self.explicit_evaluations, self.newton_iterations = map(int, arrays["evaluations"])
 
 
 def failed_solve(t: float) -> SolverError:

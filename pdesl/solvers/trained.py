@@ -24,6 +24,7 @@ from pdesl.solvers.base import (
     TrainingReport,
     input_box,
 )
+from pdesl.solvers.keeping import Keeper
 from pdesl.solvers.networks import Network, NetworkOptions, count_parameters, make_network
 from pdesl.solvers.options import TrainedOptions
 from pdesl.solvers.training import (
@@ -125,8 +126,16 @@ def train(
         window=options.window,
     )
 
-    floors: list[float] = []
-    asked_at = math.inf
+    held = None if task.memory is None else task.memory.load()
+    floors: list[float] = held["floors"].tolist() if held else []
+    asked_at = float(held["asked_at"]) if held else math.inf
+    keeper = Keeper(task.memory, options.checkpoint)
+    if held:
+        reporter.say(f"resumed after {int(held['counts'][0]):,} iterations")
+
+    def keep(arrays: Callable[[], dict[str, np.ndarray]], must: bool) -> None:
+        own = {"floors": np.array(floors), "asked_at": np.array(asked_at)}
+        keeper.offer(lambda: {**arrays(), **own}, must=must)
 
     def callback(progress: Progress) -> bool:
         nonlocal asked_at
@@ -180,9 +189,13 @@ def train(
                 every=CHECK if task.monitor is None else task.monitor.every,
                 residuals=residuals,
                 mesh=mesh,
+                held=held,
+                keep=keep,
             )
         except SolverError as error:
             raise _named(error, loss(network, data)[1]) from None
+        if result.interrupted and not result.iterations:
+            raise KeyboardInterrupt
         reason = str(result.stop_reason)
         if result.stop_reason is StopReason.CALLBACK and floors and result.loss <= floors[-1]:
             reason = "the residual has fallen to the error of the RBF-FD operators"

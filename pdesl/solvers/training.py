@@ -8,7 +8,7 @@ that a result never depends on how fast the machine is (unless a time limit asks
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
@@ -30,6 +30,7 @@ from pdesl.solvers.gauss_newton import (
     make_damped_block,
     start_damped,
 )
+from pdesl.solvers.keeping import held_interrupts
 from pdesl.solvers.lbfgs import LBFGS
 from pdesl.solvers.quasi_newton import (
     MEMORY_FULL,
@@ -41,6 +42,7 @@ from pdesl.solvers.quasi_newton import (
     start_state,
 )
 from pdesl.solvers.training_log import Clock, History, Log
+from pdesl.solvers.training_state import best_of, state_of_arrays, state_to_arrays
 
 __all__ = [
     "CHECK",
@@ -257,6 +259,8 @@ def minimise(
     every: int = CHECK,
     residuals: Residuals | None = None,
     mesh: Mesh | None = None,
+    held: Mapping[str, np.ndarray] | None = None,
+    keep: Callable[[Callable[[], dict[str, np.ndarray]], bool], None] | None = None,
 ) -> TrainingResult:
     """Minimise loss(parameters, data).
 
@@ -276,10 +280,13 @@ def minimise(
         every: iterations between two calls of the monitor.
         residuals: of the loss, for Levenberg-Marquardt.
         mesh: the devices that the data lie on, where there are several.
+        held: arrays of a training that this one goes on from, to the same bits.
+        keep: called between blocks with a function that returns such arrays, and whether they
+            have to be saved now.
 
     Returns:
-        The best parameters by loss. An interrupt from the keyboard ends the training with the
-        best parameters of the last finished block and `interrupted` set; the caller decides.
+        The best parameters by loss. An interrupt from the keyboard ends the training at the end
+        of its block with the best parameters and `interrupted` set; the caller decides.
 
     Raises:
         SolverError: E701 when the loss or its gradient is not finite, with the iteration.
@@ -330,6 +337,20 @@ def minimise(
     last_restart = math.inf
     length = 1
     reason: StopReason | None = None
+    if held:
+        state, log = state_of_arrays(state, held), Log.from_arrays(held)
+        iteration, evaluations, restarts = map(int, held["counts"])
+        last_restart, *used = map(float, held["numbers"])
+        clock.set_back(*used)
+        safe = best_of(state)
+
+    def arrays() -> dict[str, np.ndarray]:
+        return {
+            **state_to_arrays(state),
+            **log.to_arrays(),
+            "counts": np.array([iteration, evaluations, restarts]),
+            "numbers": np.array([last_restart, clock.seconds(), clock.cpu_seconds()]),
+        }
 
     def progress() -> Progress:
         best = safe[0]
@@ -355,51 +376,61 @@ def minimise(
         with clock.paused():
             return bool(monitor(now))
 
-    seen = 0
-    try:
-        while reason is None:
-            goal = min((iteration // check + 1) * check, iteration + length, stopping.iterations)
-            if monitor is not None:
-                goal = min(goal, (iteration // every + 1) * every)
-            before, compiling = clock.seconds(), program.seconds
-            state, records = program(state, goal)
-            after = clock.seconds()
-            before += program.seconds - compiling
-            done = int(state.iteration) - iteration
-            log.append(np.asarray(records)[:done].astype(np.float64), before, after)
-            iteration += done
-            evaluations = int(state.evaluations)
-            status = int(state.status)
-            safe = (np.asarray(state.best_point), jax.tree.map(np.asarray, state.best_aux),
-                    float(state.best_value))  # fmt: skip
-            if status == NOT_FINITE:
-                raise _not_finite(iteration - 1)
-            # Faster or slower blocks change when Python is asked, never what is computed.
-            pace = agreed(report_seconds / max(after - before, 1e-6), mesh)
-            length = max(1, min(check, int(done * min(pace, 8.0))))
-            if callback is not None and done and callback(progress()):
-                reason = StopReason.CALLBACK
-            if iteration % every == 0 and monitored():
-                reason = reason or StopReason.CALLBACK
-            if status == MEMORY_FULL:
-                state = eqx.tree_at(
-                    lambda s: (s.memory, s.status), state,
-                    (state.memory.enlarged(), jnp.full((), RUNNING, jnp.int32)),
-                )  # fmt: skip
-            elif status != RUNNING:
-                reason = reason or _target_met(stopping, log)
-                again = isinstance(state, QuasiNewtonState) and safe[2] < 0.99 * last_restart
-                if reason is None and again:
-                    last_restart = safe[2]
-                    restarts += 1
-                    state = restarted(state)
-                else:
-                    reason = reason or StopReason.LINE_SEARCH
-            elapsed = clock.seconds() if stopping.seconds is None else agreed(clock.seconds(), mesh)
-            reason = reason or _decision(stopping, log, iteration, elapsed, check)
-        monitored()
-    except KeyboardInterrupt:
-        reason = StopReason.INTERRUPTED
+    seen = iteration
+    with held_interrupts() as asked:
+        try:
+            while reason is None:
+                goal = min(
+                    (iteration // check + 1) * check, iteration + length, stopping.iterations
+                )
+                if monitor is not None:
+                    goal = min(goal, (iteration // every + 1) * every)
+                before, compiling = clock.seconds(), program.seconds
+                state, records = program(state, goal)
+                after = clock.seconds()
+                before += program.seconds - compiling
+                done = int(state.iteration) - iteration
+                log.append(np.asarray(records)[:done].astype(np.float64), before, after)
+                iteration += done
+                evaluations = int(state.evaluations)
+                status = int(state.status)
+                safe = best_of(state)
+                if status == NOT_FINITE:
+                    raise _not_finite(iteration - 1)
+                # Faster or slower blocks change when Python is asked, never what is computed.
+                pace = agreed(report_seconds / max(after - before, 1e-6), mesh)
+                length = max(1, min(check, int(done * min(pace, 8.0))))
+                if callback is not None and done and callback(progress()):
+                    reason = StopReason.CALLBACK
+                if iteration % every == 0 and monitored():
+                    reason = reason or StopReason.CALLBACK
+                if status == MEMORY_FULL:
+                    state = eqx.tree_at(
+                        lambda s: (s.memory, s.status), state,
+                        (state.memory.enlarged(), jnp.full((), RUNNING, jnp.int32)),
+                    )  # fmt: skip
+                elif status != RUNNING:
+                    reason = reason or _target_met(stopping, log)
+                    again = isinstance(state, QuasiNewtonState) and safe[2] < 0.99 * last_restart
+                    if reason is None and again:
+                        last_restart = safe[2]
+                        restarts += 1
+                        state = restarted(state)
+                    else:
+                        reason = reason or StopReason.LINE_SEARCH
+                elapsed = clock.seconds()
+                if stopping.seconds is not None:
+                    elapsed = agreed(elapsed, mesh)
+                reason = reason or _decision(stopping, log, iteration, elapsed, check)
+                if reason is None:
+                    if keep is not None:
+                        keep(arrays, False)
+                    asked.catch_up()
+            monitored()
+        except KeyboardInterrupt:
+            reason = StopReason.INTERRUPTED
+            if keep is not None and iteration and not asked.repeated:
+                keep(arrays, True)
 
     assert reason is not None
     return TrainingResult(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 
@@ -43,6 +43,17 @@ class Log:
             lowest = self.best[-1] if self.best else math.inf
             self.best += np.minimum.accumulate(np.fmin(rows[:, 0], lowest)).tolist()
 
+    def to_arrays(self) -> dict[str, np.ndarray]:
+        """Everything, exactly."""
+        rows = np.concatenate(self.rows) if self.rows else np.zeros((0, 3))
+        times = np.concatenate(self.times) if self.times else np.zeros(0)
+        return {"log/rows": rows, "log/times": times, "log/best": np.array(self.best)}
+
+    @classmethod
+    def from_arrays(cls, arrays: Mapping[str, np.ndarray]) -> Log:
+        """The log that `to_arrays` told."""
+        return cls([arrays["log/rows"]], [arrays["log/times"]], arrays["log/best"].tolist())
+
     def history(self) -> History:
         table = np.concatenate(self.rows) if self.rows else np.zeros((0, 3))
         times = np.concatenate(self.times) if self.times else np.zeros(0)
@@ -55,6 +66,11 @@ class Clock:
     def __init__(self) -> None:
         self.wall = time.perf_counter()
         self.cpu = time.process_time()
+
+    def set_back(self, seconds: float, cpu_seconds: float) -> None:
+        """Count what an earlier part of the run took."""
+        self.wall -= seconds
+        self.cpu -= cpu_seconds
 
     def seconds(self) -> float:
         return time.perf_counter() - self.wall

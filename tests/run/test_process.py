@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from pdesl.run.accelerator import cache_folder, configure_jax
+from pdesl.run.checkpoint import CHECKPOINT
 
 HEAVY = ("jax", "jaxlib", "matplotlib", "equinox", "optax", "diffrax", "h5py")
 
@@ -126,7 +127,7 @@ def test_configure_jax_reaches_jax(tmp_path: Path, imported_first: bool):
 
 
 def test_control_c_in_mid_training(tmp_path: Path):
-    """An interrupted training ends with status 130, a message, and the folder as it was before."""
+    """An interrupted training ends with status 130, its best network, and a way to go on."""
     out = tmp_path / "out"
     with subprocess.Popen(
         [sys.executable, "-m", "pdesl", "run", "linear_poisson_disk", "--solver", "pinn",
@@ -147,9 +148,10 @@ def test_control_c_in_mid_training(tmp_path: Path):
             process.send_signal(signal.SIGINT)
             rest = process.stderr.read()
             assert process.wait(timeout=30) == 130, rest
-            assert "interrupted" in rest
             assert "Traceback" not in rest
-            assert process.stdout.read() == ""
-            assert not out.exists()
+            said = process.stdout.read()
+            assert "interrupted" in said
+            assert f"pdesl run --resume {out}" in said
+            assert {"poisson.h5", "metrics.json", CHECKPOINT} <= {p.name for p in out.iterdir()}
         finally:
             process.kill()

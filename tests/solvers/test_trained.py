@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 
 from pdesl.diagnostics import CapabilityError, ProblemError, SolverError, Source
+from pdesl.run.checkpoint import CHECKPOINT
 from pdesl.run.pipeline import Solution, load_source, run, solve
 from pdesl.solvers.base import Monitor
 from tests.helpers import RING
@@ -192,21 +193,29 @@ def test_a_condition_without_nodes_says_so():
     assert "x < 0.002" in str(caught.value)
 
 
-def test_an_interrupt_leaves_no_result(tmp_path: Path):
+def test_a_resumed_training_equals_an_uninterrupted_one(tmp_path: Path):
+    """Ctrl-C leaves the best network and a checkpoint, which leads to the same bits."""
     from pdesl.run.progress import SilentObserver
 
     class Impatient(SilentObserver):
         def train(self, progress: object) -> None:
             raise KeyboardInterrupt
 
-    with pytest.raises(KeyboardInterrupt):
-        run(
-            load_source("linear_poisson_disk"),
-            output=tmp_path / "out",
-            overrides=SMALL,
-            observer=Impatient(),
-        )
-    assert not (tmp_path / "out").exists()
+    source = load_source("linear_poisson_disk")
+    settings = (
+        "solver.nodes=100", "solver.width=8", "solver.depth=2", "solver.iterations=8",
+        "solver.order=2", "solver.checkpoint=0",
+    )  # fmt: skip
+    whole = run(source, output=tmp_path / "whole", overrides=settings)
+    folder = tmp_path / "parts"
+    first = run(source, output=folder, overrides=settings, observer=Impatient())
+    assert first.interrupted
+    assert (folder / "poisson.h5").is_file()
+    assert 0 < first.metrics["counts"]["iterations"] < 8  # type: ignore[index]
+    again = run(source, output=folder, overrides=settings, resume=True)
+    assert again.metrics["counts"] == whole.metrics["counts"]
+    assert (folder / "poisson.h5").read_bytes() == (tmp_path / "whole/poisson.h5").read_bytes()
+    assert not (folder / CHECKPOINT).exists()
 
 
 @pytest.mark.parametrize("method", ["dt_pinn", "pinn"])

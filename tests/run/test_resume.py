@@ -1,0 +1,143 @@
+"""Runs that are stopped or killed and go on: to the same bits, with no file torn."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from pdesl.diagnostics import OutputError, Source
+from pdesl.run import pipeline
+from pdesl.run.checkpoint import CHECKPOINT, CheckpointFile, read_start
+
+RELAXING = """
+domain:
+    x ∈ [0, 1]
+    t ∈ [0, 0.2]
+fields:
+    u(t, x) : scalar
+equations:
+    ∂t u = ∇²u + u - u³
+boundary:
+    u = 0    on ∂Ω
+initial:
+    u = sin(π x)
+solver:
+    method = method_of_lines(space=finite_difference(points=30, order=2), time=imex_rk4(rtol=1e-6))
+    checkpoint = 0
+output:
+    every 0.05: u -> "solution.h5"
+"""
+PERIODIC = (
+    RELAXING.replace("x ∈ [0, 1]", "x ∈ periodic(0, 2)")
+    .replace("boundary:\n    u = 0    on ∂Ω\n", "")
+    .replace("finite_difference(points=30, order=2)", "fourier(points=32)")
+)
+
+
+class Killed(BaseException):
+    """The process ends here."""
+
+
+@pytest.mark.parametrize(
+    ("text", "time"),
+    [
+        (RELAXING, "imex_rk4(rtol=1e-6)"),
+        (RELAXING, "sbdf4(dt=0.005)"),
+        (RELAXING, "dirk2(rtol=1e-4)"),
+        (PERIODIC, "etdrk4(dt=0.01)"),
+        (PERIODIC, "cnab2(dt=0.006)"),
+    ],
+)
+def test_the_method_of_lines_goes_on_to_the_same_bits(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, text: str, time: str
+):
+    source, settings = Source("relaxing.pde", text), (f"solver.time={time}",)
+    whole = pipeline.run(source, output=tmp_path / "whole", overrides=settings)
+    save, folder = CheckpointFile.save, tmp_path / "parts"
+    saved = 0
+
+    def last(self: CheckpointFile, arrays: dict) -> None:
+        nonlocal saved
+        save(self, arrays)
+        saved += 1
+        if saved == 7:
+            raise Killed
+
+    with monkeypatch.context() as patched:
+        patched.setattr(CheckpointFile, "save", last)
+        with pytest.raises(Killed):
+            pipeline.run(source, output=folder, overrides=settings)
+    assert [p.name for p in folder.iterdir()] == [CHECKPOINT]
+    start = read_start(folder)
+    again = pipeline.run(start.source, output=folder, overrides=start.overrides, resume=True)
+    assert again.metrics["counts"] == whole.metrics["counts"]
+    assert again.metrics["notes"] == whole.metrics["notes"]
+    name = "solution.h5"
+    assert (folder / name).read_bytes() == (tmp_path / "whole" / name).read_bytes()
+    assert not (folder / CHECKPOINT).exists()
+
+
+def test_steps_that_are_interrupted_are_a_result(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    source = Source("relaxing.pde", RELAXING)
+    whole = pipeline.run(source, output=tmp_path / "whole")
+    from pdesl.solvers import marching
+
+    advance = marching._advance
+
+    def interrupting(*arguments) -> None:
+        advance(*arguments)
+        if arguments[3].t > 0.1:  # the second output time is met
+            raise KeyboardInterrupt
+
+    folder = tmp_path / "parts"
+    with monkeypatch.context() as patched:
+        patched.setattr(marching, "_advance", interrupting)
+        first = pipeline.run(source, output=folder)
+    assert first.interrupted
+    assert 0.1 < first.metrics["reached"] < 0.2  # type: ignore[operator]
+    again = pipeline.run(source, output=folder, resume=True)
+    assert again.metrics["counts"] == whole.metrics["counts"]
+    assert (folder / "solution.h5").read_bytes() == (tmp_path / "whole/solution.h5").read_bytes()
+
+
+def test_a_method_without_states_begins_anew(tmp_path: Path):
+    """`rbf_fd` has nothing to go on from: a run that was killed is run again."""
+    source = pipeline.load_source("linear_poisson_disk")
+    settings = ("solver.nodes=200",)
+    folder = tmp_path / "out"
+    folder.mkdir()
+    from pdesl.run.checkpoint import Started
+
+    start = Started(source.name, source.text, source.folder, "rbf_fd", settings, None, None)
+    CheckpointFile(folder, start).__enter__()
+    found = read_start(folder)
+    report = pipeline.run(
+        found.source, output=folder, solver=found.solver, overrides=found.overrides, resume=True
+    )
+    assert report.metrics["errors"]["u"].relative_l2 < 1e-2  # type: ignore[index]
+    with pytest.raises(OutputError, match="no unfinished run") as caught:
+        pipeline.run(source, output=folder, solver="rbf_fd", overrides=settings, resume=True)
+    assert caught.value.code == "E831"
+
+
+def test_a_run_that_fails_leaves_no_folder(tmp_path: Path):
+    source = Source("relaxing.pde", RELAXING)
+    with pytest.raises(Exception, match=r"not finite|no step"):
+        pipeline.run(
+            source, output=tmp_path / "out",
+            overrides=("solver.checkpoint=30", "solver.time=cnab2(dt=0.1)", "initial.u=1e200*x"),
+        )  # fmt: skip
+    assert not (tmp_path / "out").exists()
+
+
+def test_runs_killed_at_random_moments(tmp_path: Path):
+    """SIGKILL, in processes of their own; `tests.run.kill` does it 50 times for every method."""
+    (tmp_path / "relaxing.pde").write_text(RELAXING, encoding="utf-8")
+    command = [sys.executable, "-W", "ignore", "-m", "tests.run.kill"]
+    result = subprocess.run(
+        [*command, str(tmp_path / "relaxing.pde"), "--kills", "4"],
+        capture_output=True, text=True, timeout=200, check=False,
+    )  # fmt: skip
+    assert result.returncode == 0, result.stderr
+    assert "kills=4" in result.stdout
