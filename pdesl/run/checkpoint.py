@@ -13,7 +13,7 @@ from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Self
+from typing import Any, Self
 from zipfile import BadZipFile
 
 import numpy as np
@@ -24,7 +24,7 @@ from pdesl.diagnostics import OutputError, Source
 __all__ = ["CHECKPOINT", "CheckpointFile", "Started", "read_start"]
 
 CHECKPOINT = ".pdesl-checkpoint.npz"
-_START = "start"
+_START, _MARK = "start", "mark"
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +50,11 @@ class CheckpointFile:
     """What a method saves to and resumes from (`solvers.base.Memory`), as a context manager.
 
     Entering leaves a note of how the run was started, so that it can be resumed before there is
-    anything to go on from. Of several processes one writes; the others read what it left. A run that fails takes it back, unless something was saved.
+    anything to go on from. A run that fails takes it back, unless something was saved. Of several
+    processes one writes; the others read what it left.
+
+    A run goes on from what was started in the same way, or, where both have a `mark`, from what
+    has the same one.
 
     Raises:
         OutputError: E815, the disk does not take the note; E831, nothing can be resumed.
@@ -59,6 +63,7 @@ class CheckpointFile:
     folder: Path
     start: Started
     resume: bool = False
+    mark: str = ""
     writes: bool = True
     saved: bool = field(default=False, init=False)
 
@@ -87,10 +92,16 @@ class CheckpointFile:
             return None
         self._check()
         with _reading(self.folder), np.load(self.path, allow_pickle=False) as file:
-            return {name: file[name] for name in file.files if name != _START}
+            return {name: file[name] for name in file.files if name not in (_START, _MARK)}
 
     def _check(self) -> None:
-        if read_start(self.folder) != self.start:
+        found = read_start(self.folder)
+        if self.mark:
+            with _reading(self.folder), np.load(self.path, allow_pickle=False) as file:
+                same = str(file[_MARK]) == self.mark
+        else:
+            same = found == self.start
+        if not same:
             raise OutputError(
                 f"the checkpoint in `{self.folder}` is of another run: other settings, or another "
                 "text",
@@ -114,7 +125,8 @@ class CheckpointFile:
         start = np.asarray(json.dumps(asdict(self.start), ensure_ascii=False))
         try:
             with draft.open("wb") as stream:
-                np.savez(stream, **{**arrays, _START: start})  # pyright: ignore[reportArgumentType]
+                notes: Any = {_START: start, _MARK: np.asarray(self.mark)}
+                np.savez(stream, **{**arrays, **notes})
                 stream.flush()
                 os.fsync(stream.fileno())
             os.replace(draft, self.path)

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import math
-import time
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -16,36 +16,33 @@ from pdesl.run.compilations import compilations
 from pdesl.run.fit_picture import draw_fit
 from pdesl.run.folder import OutputFolder, default_folder
 from pdesl.run.metrics import make_metrics
-from pdesl.run.model_file import (
-    CHECKPOINT,
-    MODEL,
-    load_checkpoint,
-    save_checkpoint,
-    save_model,
-)  # fmt: skip
+from pdesl.run.model_file import MODEL, save_model
 from pdesl.run.pipeline import RunReport
 from pdesl.run.progress import Observer
 from pdesl.run.progress import stage as observed
 from pdesl.run.reporting import make_reporter
 from pdesl.solvers.base import Task
 from pdesl.solvers.fit_choices import read_data
-from pdesl.solvers.fit_descent import DescentState
 from pdesl.solvers.sinode import FitResult, fit
 from pdesl.symbolic.options import settings_of, show_option
-from pdesl.symbolic.problem import Problem
+from pdesl.symbolic.problem import Choice, OptionValue, Problem
 
 __all__ = ["run_fit"]
 
-# Seconds between two checkpoints.
-CHECKPOINT_SECONDS = 10.0
+# Options of a fit that say how long to go on; a fit that is resumed may have others.
+LENGTHS = {"iterations", "epochs", "patience", "seconds"}
 
 
 def fingerprint(problem: Problem) -> str:
     """What a checkpoint must agree in: all that the problem states, without how long to go on."""
-    text = "\n".join(
-        line for line in problem.to_pde("ascii").splitlines()
-        if not line.strip().startswith(("optimizer", "optimiser", "patience", "seconds"))
-    )  # fmt: skip
+
+    def without(choice: OptionValue) -> OptionValue:
+        if not isinstance(choice, Choice):
+            return choice
+        return replace(choice, options=tuple(o for o in choice.options if o[0] not in LENGTHS))
+
+    kept = tuple((n, without(v)) for n, v in problem.fit_options if n not in LENGTHS)
+    text = replace(problem, fit_options=kept).to_pde("ascii")
     return hashlib.sha256(text.encode()).hexdigest()
 
 
@@ -72,50 +69,26 @@ def run_fit(
         OutputError: nothing to resume from (E831), or a result that could not be written.
     """
     problem = task.system.problem
-    with OutputFolder(output or default_folder(problem.name)) as folder:
-        mark = fingerprint(problem)
-        checkpoint = folder.path / CHECKPOINT
-        begun = CheckpointFile(folder.path, start)
-        kept = _Checkpoints(checkpoint, mark, begun)
+    with (
+        OutputFolder(output or default_folder(problem.name)) as folder,
+        CheckpointFile(folder.path, start, resume, fingerprint(problem)) as memory,
+    ):
         with observed(observer, "data", timings) as note:
             data = read_data(problem, task.values)
             count = sum(m.count for m in data.values())
             note.text = f"{count:,} measurements in {len(data)} data set{'s'[: len(data) > 1]}"
         with compilations() as compiled:
-            result = fit(
-                task,
-                data,
-                make_reporter(observer, timings),
-                resume=(lambda s: load_checkpoint(checkpoint, s, mark)) if resume else None,
-                keep=lambda state, _: kept.consider(state),
-            )
-        last = result.descent
+            result = fit(replace(task, memory=memory), data, make_reporter(observer, timings))
         with observed(observer, "files", timings):
             title, text, seed = problem.name, problem.to_pde(), task.options.seed
             place = problem.source.folder if problem.source is not None else ""
             place = str(Path(place).resolve())
             folder.write(MODEL, lambda path: save_model(path, result, text, title, seed, place))
             folder.write(f"{problem.name}.png", lambda path: draw_fit(path, title, result))
-            if last is not None:
-                folder.write(CHECKPOINT, lambda path: save_checkpoint(path, last, mark))
-                begun.save({})
         metrics = _metrics(task, settings, result, timings, data)
         metrics |= {"compilation": compiled(), "devices": task.devices}
         files = folder.commit(metrics)
     return RunReport(folder.path, metrics, files, _lines(result), result.interrupted)
-
-
-class _Checkpoints:
-    """Writes a checkpoint every few seconds."""
-
-    def __init__(self, path: Path, mark: str, begun: CheckpointFile) -> None:
-        self.path, self.mark, self.begun, self.last = path, mark, begun, time.perf_counter()
-
-    def consider(self, state: DescentState) -> None:
-        if time.perf_counter() - self.last >= CHECKPOINT_SECONDS:
-            save_checkpoint(self.path, state, self.mark)
-            self.begun.save({})
-            self.last = time.perf_counter()
 
 
 def _metrics(

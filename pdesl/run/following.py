@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 from pdesl.run.checkpoint import CheckpointFile, Started
@@ -32,14 +33,13 @@ def follow(
     reporter = make_reporter(observer, timings)
     if ready.method.fits:
         from pdesl.run.fitting import fingerprint
-        from pdesl.run.model_file import CHECKPOINT, load_checkpoint
         from pdesl.solvers.fit_choices import read_data
         from pdesl.solvers.sinode import fit
 
         mark = fingerprint(task.system.problem)
-        known = (lambda s: load_checkpoint(folder / CHECKPOINT, s, mark)) if resume else None
+        memory = CheckpointFile(folder, start, resume, mark, writes=False)
         data = read_data(task.system.problem, task.values)
-        interrupted = fit(task, data, reporter, resume=known).interrupted
+        interrupted = fit(replace(task, memory=memory), data, reporter).interrupted
     else:
         memory = CheckpointFile(folder, start, resume, writes=False)
         ready = ready.remembering(memory)

@@ -2,36 +2,28 @@
 
 `model.h5` holds all that `pdesl predict` needs; the file of data is not needed any more. Arrays
 are laid out in groups: `unknowns` (names, values, standard errors), `closures/NAME/weights/0`, …,
-`history`, `terms/NUMBER` (data beside the model), `last_state`. A checkpoint holds the state of
-the optimiser besides.
+`history`, `terms/NUMBER` (data beside the model), `last_state`.
 """
 
 from __future__ import annotations
 
 import json
-import os
-from collections.abc import Mapping
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import equinox as eqx
 import h5py
 import jax
-import jax.numpy as jnp
 import numpy as np
 
 from pdesl import __version__
 from pdesl.diagnostics import OutputError
 from pdesl.run.metrics import versions
-from pdesl.solvers.fit_descent import DescentState
 from pdesl.solvers.sinode import FitResult
 
-__all__ = ["CHECKPOINT", "MODEL", "SavedModel", "load_checkpoint", "load_model", "save_checkpoint",
-           "save_model"]  # fmt: skip
+__all__ = ["MODEL", "SavedModel", "load_model", "save_model"]
 
 MODEL = "model.h5"
-CHECKPOINT = "checkpoint.h5"
 LAYOUT = 2
 
 
@@ -161,79 +153,4 @@ def _unreadable(path: Path, why: str) -> OutputError:
         f"`{path}` cannot be read: {why}",
         code="E830",
         advice="name the folder of a result of `pdesl run` with a `fit:`",
-    )
-
-
-# -- checkpoints ---------------------------------------------------------------------------
-
-
-def save_checkpoint(path: Path, state: DescentState, fingerprint: str) -> None:
-    """Write the state of a fit, and put it in place of an earlier one at once."""
-
-    def fill(file: h5py.File) -> None:
-        file.attrs["pdesl_layout"] = LAYOUT
-        file.attrs["fingerprint"] = fingerprint
-        for name in ("epoch", "rate_factor", "best_value", "best_epoch", "lowest", "lowest_epoch"):
-            file.attrs[name] = getattr(state, name)
-        file["history"] = np.array(state.history, float).reshape(-1, 4)
-        for name, tree in _trees(state).items():
-            group = file.create_group(name)
-            for k, leaf in enumerate(jax.tree.leaves(eqx.filter(tree, eqx.is_array))):
-                group[f"{k:04d}"] = np.asarray(leaf)
-
-    draft = path.with_name(f".{path.name}.{os.getpid()}")
-    try:
-        _written(draft, fill)
-        os.replace(draft, path)
-    finally:
-        draft.unlink(missing_ok=True)
-
-
-def _trees(state: DescentState) -> Mapping[str, Any]:
-    return {"learned": state.learned, "moments": state.moments, "best": state.best}
-
-
-def load_checkpoint(path: Path, state: DescentState, fingerprint: str) -> DescentState:
-    """The state in a file, for a fit that begins with `state`.
-
-    Raises:
-        OutputError: E831, no checkpoint, or one of another problem.
-    """
-    try:
-        with h5py.File(path, "r") as file:
-            attributes: Any = file.attrs
-            if attributes["fingerprint"] != fingerprint:
-                raise _no_checkpoint(path, "it is of another problem, or of other settings")
-            trees = {}
-            for name, tree in _trees(state).items():
-                arrays, rest = eqx.partition(tree, eqx.is_array)
-                leaves, structure = jax.tree.flatten(arrays)
-                group: Any = file[name]
-                found = [jnp.asarray(np.asarray(group[f"{k:04d}"])) for k in range(len(leaves))]
-                if [a.shape for a in found] != [a.shape for a in leaves]:
-                    raise _no_checkpoint(path, "it is of other sizes")
-                trees[name] = eqx.combine(jax.tree.unflatten(structure, found), rest)
-            rows: Any = file["history"]
-            return replace(
-                state,
-                epoch=int(attributes["epoch"]),
-                rate_factor=float(attributes["rate_factor"]),
-                best_value=float(attributes["best_value"]),
-                best_epoch=int(attributes["best_epoch"]),
-                lowest=float(attributes["lowest"]),
-                lowest_epoch=int(attributes["lowest_epoch"]),
-                history=[tuple(map(float, row)) for row in np.asarray(rows)],
-                **trees,
-            )
-    except FileNotFoundError:
-        raise _no_checkpoint(path, "there is none") from None
-    except (OSError, KeyError):
-        raise _no_checkpoint(path, "it cannot be read") from None
-
-
-def _no_checkpoint(path: Path, why: str) -> OutputError:
-    return OutputError(
-        f"the fit cannot be resumed from `{path}`: {why}",
-        code="E831",
-        advice="run it without `--resume`, or name the folder with -o",
     )

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -25,6 +25,7 @@ from pdesl.diagnostics import SolverError
 from pdesl.lowering.devices import agreed, make_mesh, replicated, whole
 from pdesl.lowering.learned import Learned
 from pdesl.solvers.fit_model import Batch, FitModel
+from pdesl.solvers.keeping import held_interrupts
 
 __all__ = ["DampedResult", "covariance", "minimise_damped"]
 
@@ -58,6 +59,8 @@ def minimise_damped(
     seconds: float | None,
     report: Callable[[int, float, float], None],
     loosened: Sequence[float] = (),
+    held: Mapping[str, np.ndarray] | None = None,
+    keep: Callable[[Callable[[], dict[str, np.ndarray]], bool], None] | None = None,
 ) -> DampedResult:
     """Minimise the squares of the residuals.
 
@@ -65,6 +68,9 @@ def minimise_damped(
         report: hears of iterations: number, loss, seconds.
         loosened: factors of the jumps that count as one between windows, for problems that are
             solved first, one after the other, each with so many iterations at most.
+        held: arrays of an iteration that this one goes on from, to the same bits.
+        keep: called between iterations with a function that returns such arrays, and whether
+            they have to be saved now.
 
     Raises:
         SolverError: E751 too many numbers for a full Jacobian, E750 a start that is not finite.
@@ -96,7 +102,7 @@ def minimise_damped(
 
     parts = replicated((model, batch), mesh)
     begin = time.perf_counter()
-    vector = np.asarray(start)
+    vector = np.asarray(start) if not held else held["vector"]
     r = np.asarray(value(vector, parts))
     size = _count(batch)
     if not np.all(np.isfinite(r)):
@@ -107,56 +113,85 @@ def minimise_damped(
         )
     evaluations, losses = 1, [float(r @ r) / size]
     reason, interrupted = "all iterations are used", False
-    J = np.zeros((len(r), count))
-    try:
-        for factor in (*loosened, 1.0):
-            # Of a loosened problem a start is wanted, and not the last digit.
-            own, least = parts, tolerance if factor == 1.0 else LOOSE_TOLERANCE
-            if factor != 1.0:
-                own = eqx.tree_at(lambda p: p[0].jump, parts, factor * parts[0].jump)
-            if loosened:
-                r = np.asarray(value(vector, own))
-            J = np.asarray(linearised(vector, own))
-            evaluations += 1
-            scale = np.maximum(np.sum(J**2, axis=0), 1e-300)
-            mu, growth, reason = damping, 2.0, "all iterations are used"
-            for _ in range(iterations):
-                report(len(losses) - 1, losses[-1], time.perf_counter() - begin)
-                if seconds is not None and agreed(time.perf_counter() - begin, mesh) > seconds:
-                    reason = "the time is used up"
-                    break
-                gradient, normal = J.T @ r, J.T @ J
-                scale = np.maximum(scale, np.diag(normal))
-                accepted = False
-                while mu < MOST_DAMPING:
-                    step = -_solve(normal + mu * np.diag(scale), gradient)
-                    trial = vector + step
-                    new = np.asarray(value(trial, own))
-                    evaluations += 1
-                    fall = r @ r - new @ new if np.all(np.isfinite(new)) else -np.inf
-                    promised = -step @ (2 * gradient + normal @ step)
-                    if math.isfinite(fall) and fall > 0 and promised > 0:
-                        ratio = fall / promised
-                        mu *= max(1 / 3, 1 - (2 * ratio - 1) ** 3)
-                        growth, accepted = 2.0, True
-                        break
-                    if abs(promised) <= 1e-15 * (r @ r):
-                        break
-                    mu, growth = mu * growth, growth * 2
-                if not accepted:
-                    reason = "the loss is at its least to rounding"
-                    break
-                moved = np.linalg.norm(step) / max(float(np.linalg.norm(vector)), 1e-300)
-                before = float(r @ r) / size
-                vector, r = trial, new
-                losses.append(float(r @ r) / size)
+    J, scale = np.zeros((len(r), count)), np.zeros(count)
+    stages, stage, taken, mu, growth = (*loosened, 1.0), 0, 0, damping, 2.0
+    if held:
+        scale, losses = held["scale"], held["losses"].tolist()
+        mu, growth, used = map(float, held["numbers"])
+        begin = begin - used
+        evaluations, stage, taken = map(int, held["counts"])
+
+    def arrays() -> dict[str, np.ndarray]:
+        return {
+            "vector": vector,
+            "scale": scale,
+            "losses": np.array(losses),
+            "numbers": np.array([mu, growth, time.perf_counter() - begin]),
+            "counts": np.array([evaluations, stage, taken]),
+        }
+
+    with held_interrupts() as asked:
+        try:
+            for stage in range(stage, len(stages)):
+                factor = stages[stage]
+                # Of a loosened problem a start is wanted, and not the last digit.
+                own, least = parts, tolerance if factor == 1.0 else LOOSE_TOLERANCE
+                if factor != 1.0:
+                    own = eqx.tree_at(lambda p: p[0].jump, parts, factor * parts[0].jump)
+                if loosened:
+                    r = np.asarray(value(vector, own))
                 J = np.asarray(linearised(vector, own))
-                evaluations += 1
-                if before - losses[-1] <= least * before or moved <= least:
-                    reason = "the loss falls no more"
-                    break
-    except KeyboardInterrupt:
-        reason, interrupted = "interrupted", True
+                if held:
+                    held = None
+                else:
+                    evaluations += 1
+                    scale = np.maximum(np.sum(J**2, axis=0), 1e-300)
+                    mu, growth, taken = damping, 2.0, 0
+                reason = "all iterations are used"
+                for taken in range(taken, iterations):
+                    if keep is not None:
+                        keep(arrays, False)
+                    asked.catch_up()
+                    report(len(losses) - 1, losses[-1], time.perf_counter() - begin)
+                    if seconds is not None and agreed(time.perf_counter() - begin, mesh) > seconds:
+                        reason = "the time is used up"
+                        break
+                    gradient, normal = J.T @ r, J.T @ J
+                    scale = np.maximum(scale, np.diag(normal))
+                    accepted = False
+                    while mu < MOST_DAMPING:
+                        step = -_solve(normal + mu * np.diag(scale), gradient)
+                        trial = vector + step
+                        new = np.asarray(value(trial, own))
+                        evaluations += 1
+                        fall = r @ r - new @ new if np.all(np.isfinite(new)) else -np.inf
+                        promised = -step @ (2 * gradient + normal @ step)
+                        if math.isfinite(fall) and fall > 0 and promised > 0:
+                            ratio = fall / promised
+                            mu *= max(1 / 3, 1 - (2 * ratio - 1) ** 3)
+                            growth, accepted = 2.0, True
+                            break
+                        if abs(promised) <= 1e-15 * (r @ r):
+                            break
+                        mu, growth = mu * growth, growth * 2
+                    if not accepted:
+                        reason = "the loss is at its least to rounding"
+                        break
+                    moved = np.linalg.norm(step) / max(float(np.linalg.norm(vector)), 1e-300)
+                    before = float(r @ r) / size
+                    vector, r = trial, new
+                    losses.append(float(r @ r) / size)
+                    J = np.asarray(linearised(vector, own))
+                    evaluations += 1
+                    if before - losses[-1] <= least * before or moved <= least:
+                        reason = "the loss falls no more"
+                        break
+        except KeyboardInterrupt:
+            if asked.repeated:  # in the middle of an iteration
+                raise
+            reason, interrupted = "interrupted", True
+            if keep is not None:
+                keep(arrays, True)
     found = eqx.combine(restore(jnp.asarray(vector)), static)
     return DampedResult(found, losses, J, r, evaluations, reason, interrupted)
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -19,6 +19,7 @@ from pdesl.lowering.devices import agreed, at_hand, make_mesh, replicated, whole
 from pdesl.lowering.learned import Learned
 from pdesl.solvers.fit_model import Batch, FitModel
 from pdesl.solvers.fit_options import AdamFitOptions
+from pdesl.solvers.training_state import state_of_arrays, state_to_arrays
 
 __all__ = ["DescentState", "EpochReport", "descend", "first_state"]
 
@@ -51,6 +52,31 @@ class DescentState:
     lowest: float
     lowest_epoch: int
     history: list[tuple[float, float, float, float]] = field(default_factory=list)
+
+    def to_arrays(self) -> dict[str, np.ndarray]:
+        """Everything, exactly."""
+        return {
+            "counts": np.array([self.epoch, self.best_epoch, self.lowest_epoch]),
+            "numbers": np.array([self.rate_factor, self.best_value, self.lowest]),
+            "history": np.array(self.history, float).reshape(-1, 4),
+            **state_to_arrays(eqx.filter(self._trees, eqx.is_array)),
+        }
+
+    def from_arrays(self, arrays: Mapping[str, np.ndarray]) -> DescentState:
+        """The state that `to_arrays` told, for a fit that begins with this one."""
+        own, rest = eqx.partition(self._trees, eqx.is_array)
+        learned, moments, best = eqx.combine(state_of_arrays(own, arrays), rest)
+        epoch, best_epoch, lowest_epoch = map(int, arrays["counts"])
+        factor, best_value, lowest = map(float, arrays["numbers"])
+        history = [(float(a), float(b), float(c), float(d)) for a, b, c, d in arrays["history"]]
+        return DescentState(
+            learned, moments, epoch, factor, best, best_value, best_epoch, lowest, lowest_epoch,
+            history,
+        )  # fmt: skip
+
+    @property
+    def _trees(self) -> tuple[Any, Any, Any]:
+        return self.learned, self.moments, self.best
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,7 +10,7 @@ Maulik, "Semi-implicit neural ordinary differential equations", 2024, theorem 4.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 import equinox as eqx
@@ -18,7 +18,6 @@ import jax
 import numpy as np
 from jax import Array
 
-from pdesl.diagnostics import OutputError
 from pdesl.lowering.devices import make_mesh, replicated
 from pdesl.lowering.learned import Learned
 from pdesl.lowering.measurements import Measurements
@@ -26,7 +25,6 @@ from pdesl.lowering.to_learned import Lowered
 from pdesl.solvers.base import Reporter, Task, TrainingReport
 from pdesl.solvers.fit_damped import DampedResult, covariance, minimise_damped
 from pdesl.solvers.fit_descent import (
-    DescentState,
     EpochReport,
     batches_of,
     descend,
@@ -43,12 +41,17 @@ from pdesl.solvers.fit_prepare import (
     prepare,
     with_right_steps,
 )
+from pdesl.solvers.keeping import Keeper
 from pdesl.solvers.lbfgs import LBFGS
 from pdesl.solvers.rollout import count_evaluations
 from pdesl.solvers.rollout_reverse import make_plan
 from pdesl.solvers.training import Progress, Stopping, StopReason, minimise
+from pdesl.solvers.training_state import state_of_arrays, state_to_arrays
 
 __all__ = ["FitResult", "Fitted", "TermResult", "fit"]
+
+#: What makes the arrays of a checkpoint.
+Arrays = Callable[[], dict[str, np.ndarray]]
 
 # Fits with steps that turned out too long for the result are repeated so often.
 MOST_REFITS = 4
@@ -107,7 +110,6 @@ class FitResult:
     stop_reason: str
     interrupted: bool
     optimiser: str
-    descent: DescentState | None = field(default=None)
 
 
 # -- the fit -------------------------------------------------------------------------------
@@ -117,34 +119,23 @@ def fit(
     task: Task,
     data: Mapping[str, Measurements],
     reporter: Reporter,
-    *,
-    resume: Callable[[DescentState], DescentState] | None = None,
-    keep: Callable[[DescentState, Prepared], None] | None = None,
 ) -> FitResult:
     """Fit a problem that `fit_mistakes` finds nothing against.
 
     Args:
-        task: `options` are `SinodeOptions`.
+        task: `options` are `SinodeOptions`; its memory keeps the state at the end too, from which
+            a longer fit goes on.
         data: measurements by data set.
         reporter: hears of stages, iterations and remarks.
-        resume: fills a state of Adam's with a saved one.
-        keep: called after epochs, to save a checkpoint.
 
     Raises:
         ProblemError, SolverError: see `prepare`; E750 a misfit that is not finite, E751 too many
             numbers for Levenberg and Marquardt's method.
-        OutputError: E831, `resume` for an optimiser without checkpoints.
     """
     prepared = prepare(task, data, reporter)
     if task.devices > 1 and prepared.model.devices == 1:
         reporter.say("one course is stepped as a whole: it is not divided among devices")
     name = prepared.choices.optimiser
-    if resume is not None and name in ("levenberg_marquardt", "lbfgs"):
-        raise OutputError(
-            f"`{name}` keeps no checkpoint that a fit could go on from",
-            code="E831",
-            advice="run it without `--resume`: it takes few iterations",
-        )
     if name == "levenberg_marquardt":
         if prepared.model.gradient == "continuous_adjoint":
             reporter.say(
@@ -154,7 +145,7 @@ def fit(
         return _fit_damped(prepared, reporter)
     if name == "lbfgs":
         return _fit_lbfgs(prepared, reporter)
-    return _fit_adam(prepared, reporter, resume, keep)
+    return _fit_adam(prepared, reporter)
 
 
 def _batches(prepared: Prepared) -> tuple[Batch, Batch | None]:
@@ -165,6 +156,15 @@ def _batches(prepared: Prepared) -> tuple[Batch, Batch | None]:
         return first, None
     held = windows.subset(windows.held_out)
     return first, make_batch(held, prepared.steps, prepared.pairs, prepared.sets)
+
+
+def _memory(prepared: Prepared, reporter: Reporter) -> tuple[Mapping[str, np.ndarray], Keeper]:
+    """What the fit goes on from, empty for a new one; and what keeps its state."""
+    task = prepared.task
+    held = None if task.memory is None else task.memory.load()
+    if held:
+        reporter.say("resumed from the checkpoint")
+    return held or {}, Keeper(task.memory, task.options.checkpoint)
 
 
 def _fit_damped(prepared: Prepared, reporter: Reporter) -> FitResult:
@@ -181,16 +181,37 @@ def _fit_damped(prepared: Prepared, reporter: Reporter) -> FitResult:
 
     evaluations = 0
     error = 0.0
+    held, keeper = _memory(prepared, reporter)
+    rounds: dict[str, np.ndarray] = {}  # what was learned before the steps were made smaller
+
+    latest: Arrays = dict
+
+    def keep(arrays: Arrays, must: bool) -> None:
+        nonlocal latest
+        latest = arrays
+        keeper.offer(lambda: {**rounds, **arrays()}, must=must)
+
     with reporter.stage("fit") as note:
-        for _ in range(MOST_REFITS):
-            training, _held = _batches(prepared)
+        for number in range(MOST_REFITS):
+            training, _ = _batches(prepared)
+            before = f"round{number}"
+            if any(name.startswith(before) for name in held):
+                rounds |= {n: a for n, a in held.items() if n.startswith(before)}
+                own_arrays, static = eqx.partition(learned, eqx.is_inexact_array)
+                found = {n.removeprefix(before): a for n, a in rounds.items()}
+                learned = eqx.combine(state_of_arrays(own_arrays, found), static)
+                losses += found["losses"].tolist()
+                evaluations += int(found["evaluations"])
+                prepared, error = with_right_steps(prepared, learned)
+                continue
 
             result = minimise_damped(
                 prepared.model, learned, training, iterations=own.iterations, damping=own.damping,
                 tolerance=own.tolerance, seconds=limit, report=report,
-                loosened=() if losses else _loosened(prepared.choices.fit),
+                loosened=() if losses else _loosened(prepared.choices.fit), keep=keep,
+                held=held if "vector" in held else None,
             )  # fmt: skip
-            learned = result.learned
+            learned, held = result.learned, {}
             losses += result.losses
             evaluations += result.evaluations
             if prepared.is_step_given or result.interrupted:
@@ -198,8 +219,16 @@ def _fit_damped(prepared: Prepared, reporter: Reporter) -> FitResult:
             error = error_of_steps(prepared, learned)
             if error <= 10 * prepared.rtol:
                 break
+            ended = {
+                **state_to_arrays(eqx.filter(learned, eqx.is_inexact_array)),
+                "losses": np.array(result.losses),
+                "evaluations": np.array(result.evaluations),
+            }
+            rounds |= {f"{before}{name}": array for name, array in ended.items()}
+            keep(dict, True)
             prepared, error = with_right_steps(prepared, learned)
         assert result is not None
+        keep(latest, True)
         note.text = f"{len(losses) - 1:,} iterations, {result.stop_reason}"
     history = {"iteration": np.arange(len(losses)), "loss": np.array(losses)}
     return _result(
@@ -243,13 +272,23 @@ def _fit_lbfgs(prepared: Prepared, reporter: Reporter) -> FitResult:
     stopping = Stopping(
         iterations=own.iterations, seconds=prepared.choices.fit.seconds, decrease=1e-6, window=50
     )
+    held, keeper = _memory(prepared, reporter)
+    latest: Arrays = dict
+
+    def keep(arrays: Arrays, must: bool) -> None:
+        nonlocal latest
+        latest = arrays
+        keeper.offer(arrays, must=must)
+
     with reporter.stage("fit") as note:
         mesh = make_mesh(prepared.model.devices)
         found = minimise(
             loss, arrays,
             replicated((in_precision(prepared.model, precision), training), mesh),
             optimiser=LBFGS(history=own.history), stopping=stopping, callback=callback, mesh=mesh,
+            held=held, keep=keep,
         )  # fmt: skip
+        keep(latest, True)
         note.text = f"{found.iterations:,} iterations, {found.stop_reason}"
     history = {
         "iteration": np.arange(len(found.history.loss)),
@@ -263,19 +302,14 @@ def _fit_lbfgs(prepared: Prepared, reporter: Reporter) -> FitResult:
     )  # fmt: skip
 
 
-def _fit_adam(
-    prepared: Prepared,
-    reporter: Reporter,
-    resume: Callable[[DescentState], DescentState] | None,
-    keep: Callable[[DescentState, Prepared], None] | None,
-) -> FitResult:
+def _fit_adam(prepared: Prepared, reporter: Reporter) -> FitResult:
     own, fit = prepared.choices.optimiser_options, prepared.choices.fit
     precision = prepared.task.options.precision
     training, held = in_precision(_batches(prepared), precision)
     state = first_state(in_precision(prepared.learned, precision))
-    if resume is not None:
-        state = resume(state)
-        reporter.say(f"resumed after epoch {state.epoch:,}")
+    saved, keeper = _memory(prepared, reporter)
+    if saved:
+        state = state.from_arrays(saved)
     decay = own.decay
     if prepared.choices.optimiser == "adamw" and not decay:
         decay = 0.01
@@ -293,8 +327,9 @@ def _fit_adam(
         state, reason, interrupted = descend(
             in_precision(prepared.model, precision), state, training, held, own, decay=decay,
             patience=fit.patience, seconds=fit.seconds, seed=prepared.task.options.seed,
-            report=report, keep=(lambda s: None) if keep is None else (lambda s: keep(s, prepared)),
+            report=report, keep=lambda s: keeper.offer(s.to_arrays),
         )  # fmt: skip
+        keeper.offer(state.to_arrays, must=True)
         note.text = f"{state.epoch:,} epochs, {reason}"
     rows = np.array(state.history).reshape(-1, 4)
     history = {
@@ -320,7 +355,6 @@ def _fit_adam(
         counts["function_evaluations_per_epoch"] = per_epoch.total
     return _result(
         prepared, in_precision(state.best, "float64"), history, reason, interrupted, counts,
-        descent=state,
     )  # fmt: skip
 
 
@@ -333,7 +367,6 @@ def _result(
     counts: Mapping[str, int],
     *,
     damped: DampedResult | None = None,
-    descent: DescentState | None = None,
     error: float = 0.0,
 ) -> FitResult:
     system, model = prepared.lowered.learned, prepared.model
@@ -381,7 +414,6 @@ def _result(
         reason,
         interrupted,
         prepared.choices.optimiser,
-        descent,
     )
 
 

@@ -25,6 +25,7 @@ from pdesl.lowering.learned import Learned, Unknowns
 from pdesl.lowering.products import product
 from pdesl.lowering.to_learned import trigonometric_interpolation
 from pdesl.run import pipeline
+from pdesl.run.checkpoint import CheckpointFile
 from pdesl.run.reporting import silent_reporter
 from pdesl.solvers.base import Reporter, TrainingReport
 from pdesl.solvers.fit_choices import read_data
@@ -400,14 +401,38 @@ def test_a_fit_goes_on_from_its_checkpoint_as_if_it_had_not_stopped(tmp_path: Pa
     resumed = pipeline.run(source, output=tmp_path / "b", resume=True)
     first, second = whole.metrics["losses"], resumed.metrics["losses"]
     assert first == second
-    with pytest.raises(Exception, match="of another problem"):
+    with pytest.raises(Exception, match="of another run"):
         pipeline.run(source, overrides=("solver.seed=3",), output=tmp_path / "b", resume=True)
 
 
-def test_an_optimiser_without_checkpoints_does_not_resume(tmp_path: Path):
+@pytest.mark.parametrize(
+    ("optimiser", "saves"), [("levenberg_marquardt", 3), ("lbfgs(iterations=8)", 1)]
+)
+def test_every_optimiser_goes_on_to_the_same_bits(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, optimiser: str, saves: int
+):
     source = oscillator(tmp_path, 8)
-    with pytest.raises(OutputError, match="keeps no checkpoint") as caught:
-        pipeline.run(source, output=tmp_path / "out", resume=True)
+    settings = (f"fit.optimizer={optimiser}", "solver.checkpoint=0")
+    whole = pipeline.run(source, output=tmp_path / "a", overrides=settings)
+    save = CheckpointFile.save
+    saved = 0
+
+    def last(self: CheckpointFile, arrays: dict) -> None:
+        nonlocal saved
+        save(self, arrays)
+        saved += 1
+        if saved == saves:
+            raise KeyboardInterrupt
+
+    with monkeypatch.context() as patched:
+        patched.setattr(CheckpointFile, "save", last)
+        assert pipeline.run(source, output=tmp_path / "b", overrides=settings).interrupted
+    again = pipeline.run(source, output=tmp_path / "b", overrides=settings, resume=True)
+    assert again.metrics["unknowns"] == whole.metrics["unknowns"]
+    assert again.metrics["counts"] == whole.metrics["counts"]
+    other = ("fit.optimizer=adam(rate=0.1)", "solver.checkpoint=0")
+    with pytest.raises(OutputError, match="of another run") as caught:
+        pipeline.run(source, output=tmp_path / "b", overrides=other, resume=True)
     assert caught.value.code == "E831"
 
 
