@@ -29,7 +29,10 @@ _START, _MARK = "start", "mark"
 
 @dataclass(frozen=True, slots=True)
 class Started:
-    """How a run was started: what makes the same run again."""
+    """How a run was started: what makes the same run again.
+
+    `command` is that of the command line, `solver` for `compare` the names with commas between.
+    """
 
     name: str
     text: str
@@ -38,6 +41,7 @@ class Started:
     overrides: tuple[str, ...]
     profile: str | None
     seed: int | None
+    command: str = "run"
     version: str = __version__
 
     @property

@@ -53,7 +53,7 @@ from pdesl.run.cli_options import solver as solver_option
 from pdesl.run.cli_pictures import plot, report
 from pdesl.run.cli_predict import predict
 from pdesl.run.cli_start import completion, new, sweep
-from pdesl.run.cli_studies import compare, verify
+from pdesl.run.cli_studies import compare, resume_study, verify
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -282,7 +282,7 @@ def _show_check(
 @click.option("-v", "--verbose", is_flag=True, help="Options, seconds and counts too.")
 @click.option(
     "--resume", type=click.Path(path_type=Path), metavar="FOLDER",
-    help="Go on with the interrupted or killed run in this folder, as it was started.",
+    help="Go on with the interrupted or killed run or study in this folder, as it was started.",
 )  # fmt: skip
 @devices_option
 @coordinator_option
@@ -342,6 +342,10 @@ def run(
         from pdesl.run.checkpoint import read_start
 
         start = read_start(resume)
+        if start.command != "run":
+            if solver or overrides or profile or seed is not None:
+                raise click.UsageError(f"a `{start.command}` goes on as it was started")
+            resume_study(ctx, start, resume, quiet=quiet, as_json=as_json)
         source, solver = start.source, solver or start.solver
         overrides, profile = (*start.overrides, *overrides), profile or start.profile
         seed = start.seed if seed is None else seed

@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
+from typing import TYPE_CHECKING, Any, NoReturn
 
 import click
 
 from pdesl.run.cli_options import JSON, Status, answer, as_json, problem, settings, solver
 
-__all__ = ["compare", "verify"]
+if TYPE_CHECKING:
+    from pdesl.run.checkpoint import Started
+
+__all__ = ["compare", "resume_study", "verify"]
 
 _output = click.option(
     "-o",
@@ -114,3 +118,26 @@ def compare(
             problem, names, output=output, overrides=overrides, seed=seed, observer=observer
         )
     answer(report, as_json=as_json, quiet=quiet)
+
+
+def resume_study(
+    ctx: click.Context, start: Started, folder: Path, *, quiet: bool, as_json: bool
+) -> NoReturn:
+    """Go on with a `sweep`, `verify` or `compare` that was interrupted or killed."""
+    from pdesl.run import studies, sweeps
+    from pdesl.run.progress import make_observer
+    from pdesl.run.terminal import wants_colour
+
+    given: dict[str, Any] = {"output": folder, "overrides": start.overrides, "resume": True}
+    with make_observer(sys.stderr, quiet=quiet, colour=wants_colour(sys.stderr)) as observer:
+        given["observer"] = observer
+        if start.command == "sweep":
+            given |= {"solver": start.solver, "profile": start.profile, "seed": start.seed}
+            report = sweeps.sweep(start.source, **given)
+        elif start.command == "verify":
+            report = studies.verify(start.source, solver=start.solver, **given)
+        else:
+            names = (start.solver or "").split(",")
+            report = studies.compare(start.name, names, seed=start.seed, **given)
+    answer(report, as_json=as_json, quiet=quiet)
+    ctx.exit(Status.DONE if report.met else Status.BOUND)

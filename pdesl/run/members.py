@@ -26,18 +26,19 @@ class Member:
     overrides: tuple[str, ...]
     profile: str | None
     seed: int | None
+    resume: bool = False
 
 
 def solve_members(
-    members: Sequence[Member], processes: int, ended: Callable[[int], None]
-) -> list[Mapping[str, Any]]:
-    """The metrics of every member, in their order.
+    members: Sequence[Member], processes: int, ended: Callable[[int, Mapping[str, Any]], None]
+) -> None:
+    """Solve every member.
 
     Args:
         members: each with a folder of its own.
         processes: how many work at a time. Of the graphics processors that are visible each has
             one, in turn; of the processor's cores an equal share.
-        ended: hears the position of a member that has ended.
+        ended: hears the position and the metrics of a member that has ended.
 
     Raises:
         PdeslError: that of the first member that failed; results before it stay.
@@ -46,7 +47,6 @@ def solve_members(
     numbers = context.Queue()
     for number in range(processes):
         numbers.put(number)
-    found: dict[int, Mapping[str, Any]] = {}
     with ProcessPoolExecutor(
         processes, mp_context=context, initializer=_settle, initargs=(numbers, processes)
     ) as pool:
@@ -56,12 +56,10 @@ def solve_members(
                 metrics, error = future.result()
                 if error is not None:
                     raise error
-                found[futures[future]] = metrics
-                ended(futures[future])
+                ended(futures[future], metrics)
         except BaseException:
             pool.shutdown(wait=False, cancel_futures=True)
             raise
-    return [found[k] for k in range(len(members))]
 
 
 def _settle(numbers: Any, processes: int) -> None:
@@ -102,10 +100,13 @@ def solve_member(member: Member, observer: Observer | None = None) -> Mapping[st
     """The metrics of a member, solved here; errors as for `pipeline.run`."""
     from pdesl.run.pipeline import run
 
-    return run(
+    report = run(
         member.source, output=member.output, solver=member.solver, overrides=member.overrides,
-        profile=member.profile, seed=member.seed, observer=observer,
-    ).metrics  # fmt: skip
+        profile=member.profile, seed=member.seed, observer=observer, resume=member.resume,
+    )  # fmt: skip
+    if report.interrupted:
+        raise KeyboardInterrupt
+    return report.metrics
 
 
 def _solve(member: Member) -> tuple[Mapping[str, Any], PdeslError | None]:

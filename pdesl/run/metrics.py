@@ -10,13 +10,23 @@ from enum import Enum
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import PurePath
 from platform import python_version
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from pdesl import __version__
 
-__all__ = ["SCHEMA", "FieldError", "field_error", "make_metrics", "to_json", "to_plain", "versions"]
+__all__ = [
+    "SCHEMA",
+    "FieldError",
+    "error_of_plain",
+    "field_error",
+    "make_metrics",
+    "to_json",
+    "to_plain",
+    "versions",
+]
 
 SCHEMA = 1
 """Version of the layout of `metrics.json`: raised when a key changes its meaning or goes."""
@@ -40,6 +50,12 @@ class FieldError:
     points: int
     against: str = "the known solution"
     reference_error: float | None = None
+
+
+def error_of_plain(plain: Mapping[str, Any]) -> FieldError:
+    """The error that `to_plain` told, which has no NaN."""
+    linf = math.nan if plain["linf"] is None else plain["linf"]
+    return FieldError(**{**plain, "linf": linf})
 
 
 def field_error(

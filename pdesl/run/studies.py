@@ -22,13 +22,15 @@ import numpy as np
 
 from pdesl.diagnostics import Diagnostic, ProblemError, SolverError, Source
 from pdesl.ir.normalise import normalise
+from pdesl.run.checkpoint import CheckpointFile, Started
 from pdesl.run.folder import OutputFolder, default_folder
 from pdesl.run.known import reference_choice
 from pdesl.run.ladder import NODAL, make_ladder
-from pdesl.run.metrics import FieldError, to_json, versions
+from pdesl.run.metrics import FieldError, error_of_plain, to_json, versions
 from pdesl.run.pipeline import known, load_source, solve
 from pdesl.run.progress import Observer
 from pdesl.run.results import judge_bounds
+from pdesl.run.study_rows import StudyRows
 from pdesl.solvers.methods import METHODS, method_named
 from pdesl.symbolic.domain import numeric_value
 from pdesl.symbolic.elaborate import elaborate_source
@@ -80,6 +82,7 @@ def verify(
     solver: str | None = None,
     overrides: Sequence[str] = (),
     observer: Observer | None = None,
+    resume: bool = False,
 ) -> StudyReport:
     """Solve a problem on the ladder of its `verify:` block and judge the bounds stated there.
 
@@ -89,6 +92,7 @@ def verify(
         solver: another method than the file's.
         overrides: `block.name=value`, applied to every rung.
         observer: hears of every rung.
+        resume: go on with the ladder in the folder, after the rungs that are known.
 
     Raises:
         ProblemError: the problem is wrong, states no known solution (E516) or no usable ladder
@@ -109,19 +113,33 @@ def verify(
     option, values = ladder.option, ladder.values
     # Formulas and files have no place on an axis: their numbers of nodes have.
     is_plain = option not in NODAL or all(isinstance(v, int | float) for v in values)
-    with OutputFolder(output or default_folder(f"{problem.name}_verify")) as folder:
+    start = Started(
+        source.name, source.text, source.folder, solver, tuple(overrides), None, None, "verify"
+    )
+    with (
+        OutputFolder(output or default_folder(f"{problem.name}_verify")) as folder,
+        CheckpointFile(folder.path, start, resume) as memory,
+    ):
+        rows = StudyRows(memory)
         trusted = known(source, overrides=overrides, observer=observer)
-        rungs: list[tuple[float, Mapping[str, FieldError], float]] = []
-        counts: list[int] = []
-        for value in values:
+        for value in values[len(rows) :]:
             settings = [*overrides, *ladder.fixed, ladder.setting(value)]
             begin = time.perf_counter()
             found = solve(
                 source, solver=solver, overrides=settings, observer=observer, known=trusted
             )
             seconds = time.perf_counter() - begin
-            counts.append(len(found.result.cloud.evaluation))
-            rungs.append((value if is_plain else counts[-1], found.errors, seconds))
+            nodes = len(found.result.cloud.evaluation)
+            rows.add({"nodes": nodes, "errors": found.errors, "seconds": seconds})
+        counts = [row["nodes"] for row in rows]
+        rungs = [
+            (
+                value if is_plain else row["nodes"],
+                {field: error_of_plain(error) for field, error in row["errors"].items()},
+                row["seconds"],
+            )
+            for value, row in zip(values, rows, strict=True)
+        ]
         spacings = None
         if option in NODAL:
             spacings = [count ** (-1.0 / dimension) for count in counts]
@@ -149,6 +167,7 @@ def verify(
         }
         write_pictures(folder, metrics, "convergence")
         files = folder.commit(metrics)
+        memory.remove()
     lines = _ladder_lines(shown, rungs, spacings, orders, bounds)
     return StudyReport(folder.path, metrics, files, lines, all(b["met"] for b in bounds))
 
@@ -251,6 +270,7 @@ def compare(
     overrides: Sequence[str] = (),
     seed: int | None = None,
     observer: Observer | None = None,
+    resume: bool = False,
 ) -> StudyReport:
     """Run several methods on one problem, each in a process of its own.
 
@@ -262,32 +282,41 @@ def compare(
         overrides: `block.name=value`, for every method that has the option.
         seed: the seed of every run.
         observer: hears of every run.
+        resume: go on with the comparison in the folder, after the runs that have ended.
 
     Raises:
         ProblemError: the problem is wrong, or there is no such method (E501).
         SolverError: E707, a method failed; its message is part of this one.
         OutputError: the result could not be written.
     """
-    problem = elaborate_source(load_source(name), overrides)
+    source = load_source(name)
+    problem = elaborate_source(source, overrides)
     for solver in solvers:
         method_named(solver)
-    rows: list[dict[str, Any]] = []
-    with OutputFolder(output or default_folder(f"{problem.name}_compare")) as folder:
-        for solver in solvers:
+    start = Started(
+        name, source.text, source.folder, ",".join(solvers), tuple(overrides), None, seed, "compare"
+    )
+    with (
+        OutputFolder(output or default_folder(f"{problem.name}_compare")) as folder,
+        CheckpointFile(folder.path, start, resume) as memory,
+    ):
+        rows = StudyRows(memory)
+        for solver in solvers[len(rows) :]:
             if observer is not None:
                 observer.begin(solver)
-            rows.append(_measured_run(name, solver, folder.path / solver, overrides, seed))
+            rows.add(_measured_run(name, solver, folder.path / solver, overrides, seed))
             if observer is not None:
                 observer.end(solver, rows[-1]["wall_s"], rows[-1]["stop_reason"])
         base = _differences(folder.path, rows)
         metrics: dict[str, object] = {
             "problem": problem.name,
             "problem_hash": problem.hash,
-            "runs": rows,
+            "runs": list(rows),
             "versions": versions(),
         }
         write_pictures(folder, metrics, "comparison")
         files = folder.commit(metrics)
+        memory.remove()
     return StudyReport(folder.path, metrics, files, _comparison_lines(rows, base), met=True)
 
 

@@ -9,9 +9,7 @@ from __future__ import annotations
 import csv
 import io
 import itertools
-import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -19,12 +17,14 @@ import numpy as np
 import sympy
 
 from pdesl.diagnostics import Diagnostic, ProblemError, Source
+from pdesl.run.checkpoint import CHECKPOINT, CheckpointFile, Started
 from pdesl.run.folder import OutputFolder, default_folder
 from pdesl.run.members import Member, solve_member, solve_members
-from pdesl.run.metrics import to_json, versions
+from pdesl.run.metrics import versions
 from pdesl.run.progress import Observer
 from pdesl.run.studies import StudyReport, write_pictures
 from pdesl.run.study_pictures import sweep_columns
+from pdesl.run.study_rows import StudyRows
 from pdesl.symbolic.elaborate import elaborate_source
 from pdesl.symbolic.functions import constant_value
 from pdesl.symbolic.options import show_option
@@ -33,15 +33,6 @@ from pdesl.symbolic.problem import Choice, OptionValue, Problem
 __all__ = ["MOST_RUNS", "combinations", "sweep"]
 
 MOST_RUNS = 1000
-
-
-@dataclass(frozen=True, slots=True)
-class _Run:
-    """One combination: the values by name, as text, and what came of it."""
-
-    number: int
-    values: Mapping[str, str]
-    metrics: Mapping[str, Any]
 
 
 def combinations(problem: Problem) -> list[dict[str, OptionValue]]:
@@ -84,6 +75,7 @@ def sweep(
     seed: int | None = None,
     observer: Observer | None = None,
     processes: int = 1,
+    resume: bool = False,
 ) -> StudyReport:
     """Solve a problem for every combination of the values of its block `sweep`.
 
@@ -93,6 +85,7 @@ def sweep(
         solver, overrides, profile, seed: for every run, as for `pipeline.run`.
         observer: hears of every run.
         processes: how many runs are at work at a time; see `members.solve_members`.
+        resume: go on with the sweep in the folder, after the runs that have ended.
 
     Raises:
         ProblemError: the problem or a combination is wrong; E523 where there is nothing to sweep.
@@ -101,15 +94,25 @@ def sweep(
     problem = elaborate_source(source, overrides, profile)
     wanted = combinations(problem)
     digits = max(len(str(len(wanted))), 2)
-    with OutputFolder(output or default_folder(f"{problem.name}_sweep")) as folder:
-        texts = [{n: show_option(v) for n, v in values.items()} for values in wanted]
+    start = Started(
+        source.name, source.text, source.folder, solver, tuple(overrides), profile, seed, "sweep"
+    )
+    texts = [{n: show_option(v) for n, v in values.items()} for values in wanted]
+    names = [f"run_{number:0{digits}d}" for number in range(1, len(wanted) + 1)]
+    with (
+        OutputFolder(output or default_folder(f"{problem.name}_sweep")) as folder,
+        CheckpointFile(folder.path, start, resume) as memory,
+    ):
+        rows = StudyRows(memory)
+        done = {row["folder"] for row in rows}
+        left = [position for position, name in enumerate(names) if name not in done]
         members = [
             Member(
-                source, folder.path / f"run_{number:0{digits}d}", solver,
-                (*overrides, *(f"{_setting(n)}={text}" for n, text in shown.items())),
-                profile, seed,
+                source, folder.path / names[k], solver,
+                (*overrides, *(f"{_setting(n)}={text}" for n, text in texts[k].items())),
+                profile, seed, resume and (folder.path / names[k] / CHECKPOINT).exists(),
             )
-            for number, shown in enumerate(texts, 1)
+            for k in left
         ]  # fmt: skip
 
         def say(position: int, word: str = "") -> None:
@@ -117,40 +120,49 @@ def sweep(
             if observer is not None:
                 observer.say(f"run {position + 1} of {len(wanted)}{word}: {label}")
 
-        if processes > 1:
-            found = solve_members(members, processes, lambda k: say(k, " has ended"))
-        else:
-            found = []
-            for position, member in enumerate(members):
-                say(position)
-                found.append(solve_member(member, observer))
-        runs = [
-            _Run(number, shown, own)
-            for number, (shown, own) in enumerate(zip(texts, found, strict=True), 1)
-        ]
+        def keep(position: int, metrics: Mapping[str, Any]) -> None:
+            places = {name: _numeric(value) for name, value in wanted[position].items()}
+            own = {"folder": names[position], "values": texts[position], "places": places}
+            rows.add({**own, **_outcome(metrics)})
+
+        def ended(member: int, metrics: Mapping[str, Any]) -> None:
+            say(left[member], " has ended")
+            keep(left[member], metrics)
+
+        try:
+            if processes > 1:
+                solve_members(members, processes, ended)
+            else:
+                for position, member in zip(left, members, strict=True):
+                    say(position)
+                    keep(position, solve_member(member, observer))
+        except KeyboardInterrupt:
+            if observer is not None:
+                observer.say(f"`pdesl run --resume {folder.path}` goes on from here")
+            raise
+        runs = sorted(rows, key=lambda row: names.index(row["folder"]))
         metrics: dict[str, object] = {
             "problem": problem.name,
             "problem_hash": problem.hash,
-            "runs": [
-                {
-                    "folder": f"run_{r.number:0{digits}d}",
-                    "values": dict(r.values),
-                    "places": {name: _numeric(value) for name, value in given.items()},
-                    "errors": r.metrics.get("errors", {}),
-                    "numbers": r.metrics.get("numbers", {}),
-                    "bounds": r.metrics.get("bounds", []),
-                    "seconds": r.metrics.get("timings", {}).get("total"),
-                }
-                for r, given in zip(runs, wanted, strict=True)
-            ],
+            "runs": runs,
             "versions": versions(),
         }
-        columns = sweep_columns(json.loads(to_json(metrics))["runs"])
+        columns = sweep_columns(runs)
         folder.write("sweep.csv", lambda path: _write(path, _csv(columns)))
         write_pictures(folder, metrics, "sweep")
         files = folder.commit(metrics)
-    met = all(b["met"] for r in runs for b in r.metrics.get("bounds", []))
+        memory.remove()
+    met = all(b["met"] for r in runs for b in r["bounds"])
     return StudyReport(folder.path, metrics, files, _lines(columns), met=met)
+
+
+def _outcome(metrics: Mapping[str, Any]) -> dict[str, Any]:
+    return {
+        "errors": metrics.get("errors", {}),
+        "numbers": metrics.get("numbers", {}),
+        "bounds": metrics.get("bounds", []),
+        "seconds": metrics.get("timings", {}).get("total"),
+    }
 
 
 def _setting(name: str) -> str:

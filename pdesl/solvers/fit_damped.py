@@ -132,7 +132,7 @@ def minimise_damped(
 
     with held_interrupts() as asked:
         try:
-            for stage in range(stage, len(stages)):
+            while True:
                 factor = stages[stage]
                 # Of a loosened problem a start is wanted, and not the last digit.
                 own, least = parts, tolerance if factor == 1.0 else LOOSE_TOLERANCE
@@ -148,7 +148,7 @@ def minimise_damped(
                     scale = np.maximum(np.sum(J**2, axis=0), 1e-300)
                     mu, growth, taken = damping, 2.0, 0
                 reason = "all iterations are used"
-                for taken in range(taken, iterations):
+                while taken < iterations:
                     if keep is not None:
                         keep(arrays, False)
                     asked.catch_up()
@@ -182,10 +182,13 @@ def minimise_damped(
                     vector, r = trial, new
                     losses.append(float(r @ r) / size)
                     J = np.asarray(linearised(vector, own))
-                    evaluations += 1
+                    evaluations, taken = evaluations + 1, taken + 1
                     if before - losses[-1] <= least * before or moved <= least:
                         reason = "the loss falls no more"
                         break
+                if stage + 1 == len(stages):
+                    break
+                stage += 1
         except KeyboardInterrupt:
             if asked.repeated:  # in the middle of an iteration
                 raise

@@ -131,6 +131,74 @@ def test_a_run_that_fails_leaves_no_folder(tmp_path: Path):
     assert not (tmp_path / "out").exists()
 
 
+SWEPT = """
+parameters:
+    κ = 2
+domain:
+    x, y ∈ [0, 1]
+fields:
+    u(x, y) : scalar
+    f(x, y) : source
+equations:
+    κ ∇²u = f
+boundary:
+    u = exact(u)    on ∂Ω
+manufactured:
+    u = sin(x) exp(y)
+solver:
+    method = rbf_fd
+    nodes = 100
+sweep:
+    κ ∈ [1, 2, 3]
+verify:
+    nodes = [100, 150, 200]
+"""
+
+
+@pytest.mark.parametrize("command", ["sweep", "verify", "compare"])
+def test_a_study_goes_on_after_what_it_has_done(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, command: str
+):
+    from click.testing import CliRunner
+
+    from pdesl.run import studies, sweeps
+    from pdesl.run.cli import commands
+
+    path, folder = tmp_path / "swept.pde", tmp_path / "out"
+    path.write_text(SWEPT, encoding="utf-8")
+    module, name = {
+        "sweep": (sweeps, "solve_member"),
+        "verify": (studies, "solve"),
+        "compare": (studies, "_measured_run"),
+    }[command]  # fmt: skip
+    real, done = getattr(module, name), []
+
+    def counted(*arguments, **options):
+        if name == "_measured_run":
+            metrics = {"errors": {}, "wall_s": 1.0, "solve_s": 1.0, "compile_s": 0.0, "notes": []}
+            found = metrics | {"solver": arguments[1], "peak_memory_mb": 1.0, "stop_reason": ""}
+        else:
+            found = real(*arguments, **options)
+        done.append(1)
+        if len(done) == 2 and limited:
+            raise Killed
+        return found
+
+    monkeypatch.setattr(module, name, counted)
+    monkeypatch.setattr(studies, "_differences", lambda *_: None)
+    given = ["--solvers", "rbf_fd,pinn,dt_pinn"] if command == "compare" else []
+    limited = True
+    with pytest.raises(Killed):
+        invoke = CliRunner().invoke
+        invoke(commands, [command, str(path), "-o", str(folder), *given], catch_exceptions=False)
+    limited = False
+    result = CliRunner().invoke(commands, ["run", "--resume", str(folder), "--quiet"])
+    assert result.exit_code == 0, result.output
+    assert len(done) == 4  # three, and the one that was killed again
+    assert (folder / "metrics.json").is_file()
+    assert not (folder / CHECKPOINT).exists()
+
+
 def test_runs_killed_at_random_moments(tmp_path: Path):
     """SIGKILL, in processes of their own; `tests.run.kill` does it 50 times for every method."""
     (tmp_path / "relaxing.pde").write_text(RELAXING, encoding="utf-8")
