@@ -287,7 +287,7 @@ _RESULTS = (
          "pdesl predict takes the folder of a fit, with the start of every field.",
          "Name the folder that pdesl run wrote, and give the start as the message says."),
     Code("E831", "a checkpoint that cannot be resumed from",
-         "A run of a method that can resume leaves a checkpoint in its output folder until it "
+         "A run leaves a checkpoint in its output folder until it "
          "reaches its end; a fit keeps its own, and goes on if the problem is the same but for how "
          "long. A damaged one, or one of another version of pdesl, might go on differently.",
          "Give the folder of a run that was interrupted or killed, or run it without --resume."),
