@@ -23,7 +23,8 @@ _NAMES = (
          "A name has one meaning in a file, whatever the block.",
          "Give one of the two another name."),
     Code("E204", "a name that has a meaning already",
-         "Operators, functions, pi, exact and unknown belong to the language.",
+         "Operators, functions, pi, exact and unknown belong to the language; a name with a dot is "
+         "that of an array in a data set.",
          "Choose another name."),
     Code("E205", "a name of another kind",
          "A region, a data set or a name that is declared for another block has no value that "

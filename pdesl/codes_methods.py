@@ -259,6 +259,11 @@ _CAPABILITIES = (
          "A method that fits gives a model in a folder, and no solution; only methods with arrays "
          "of points, samples or windows divide them among devices.",
          "Use pdesl run and pdesl predict; leave --devices out."),
+    Code("E647", "a network or a table that is too large",
+         "A training holds several numbers for every weight of its network, and for every node at "
+         "every time slice the values of a layer. Beyond these limits it would need more memory "
+         "than machines have.",
+         "Choose a smaller width and depth, fewer nodes, or fewer slices."),
 )  # fmt: skip
 
 _NUMERICS = (

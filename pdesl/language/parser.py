@@ -8,6 +8,8 @@
 
 from __future__ import annotations
 
+import os
+import stat
 from collections.abc import Iterable
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -29,15 +31,19 @@ from pdesl.language.messages import explain_syntax
 from pdesl.language.tokens import Mistake, classify, tokenise
 
 __all__ = [
+    "MAXIMUM_BYTES",
     "MAXIMUM_ERRORS",
     "ParseResult",
     "parse",
     "parse_expression",
     "parse_or_raise",
     "read_source",
+    "source_of_bytes",
 ]
 
 MAXIMUM_ERRORS = 100
+#: What is read of a file: enough to see that it is too large.
+MAXIMUM_BYTES = 4 * MAXIMUM_SIZE + 1
 MAXIMUM_TOKENS_OF_FILE = 60_000
 _TOKENS_OF_LINE = 5
 
@@ -76,20 +82,33 @@ def read_source(path: str | Path) -> Source:
     """
     name = str(path)
     try:
+        # A pipe or a device may have no end, and opening one may have none either.
+        if not stat.S_ISREG(os.stat(path).st_mode):
+            reason = "it is a folder" if os.path.isdir(path) else "it is no plain file"
+            raise ProblemError([Diagnostic("E001", f"{name}: {reason}")])
         with open(path, "rb") as file:
-            data = file.read(4 * MAXIMUM_SIZE + 1)
-    except OSError as error:
-        reason = (error.strerror or "it cannot be read").lower()
+            data = file.read(MAXIMUM_BYTES)
+    except (OSError, ValueError) as error:
+        reason = (getattr(error, "strerror", None) or "it cannot be read").lower()
         raise ProblemError([Diagnostic("E001", f"{name}: {reason}")]) from None
+    return source_of_bytes(name, data, str(Path(path).parent))
+
+
+def source_of_bytes(name: str, data: bytes, folder: str = "") -> Source:
+    """The text of the first bytes of a file, `MAXIMUM_BYTES` of them at most.
+
+    Raises:
+        ProblemError: it is not UTF-8 (E002) or too large (E008).
+    """
     try:
         text = data.decode("utf-8")
     except UnicodeDecodeError as error:
-        if len(data) > 4 * MAXIMUM_SIZE and error.start >= len(data) - 4:
+        if len(data) >= MAXIMUM_BYTES and error.start >= len(data) - 4:
             text = data[: error.start].decode("utf-8")
         else:
             raise ProblemError([_not_utf8(name, data, error.start)]) from None
     plain = text.replace("\r\n", "\n") if "\r\n" in text else text
-    source = Source(name, plain, str(Path(path).parent))
+    source = Source(name, plain, folder)
     if len(source.text) > MAXIMUM_SIZE:
         raise ProblemError([_too_large(source)])
     return source

@@ -220,7 +220,9 @@ def _from_hdf5(path: str, data: bytes) -> Table:
                 if not isinstance(file.get(name, getlink=True), h5py.HardLink):
                     continue
                 item: Any = file[name]
-                if not isinstance(item, h5py.Dataset) or item.ndim != 1 or item.external:
+                if not isinstance(item, h5py.Dataset) or item.ndim != 1:
+                    continue
+                if item.external or item.is_virtual:
                     continue
                 if len(item) > MOST_ROWS:
                     long = True

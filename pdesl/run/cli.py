@@ -455,7 +455,9 @@ def _read_text(name: str) -> Source:
     from pdesl.run import pipeline
 
     if name == "-":
-        return Source("<stdin>", sys.stdin.read())
+        from pdesl.language.parser import MAXIMUM_BYTES, source_of_bytes
+
+        return source_of_bytes("<stdin>", sys.stdin.buffer.read(MAXIMUM_BYTES))
     return pipeline.load_source(name)
 
 

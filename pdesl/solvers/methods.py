@@ -31,6 +31,7 @@ from pdesl.solvers.options import (
     RandomFeaturesOptions,
     RbfFdOptions,
     SinodeOptions,
+    TrainedOptions,
 )
 from pdesl.symbolic.options import bind, describe_options
 from pdesl.symbolic.problem import Choice, Problem, Unknown
@@ -51,6 +52,9 @@ __all__ = [
 # Orders that Taylor propagation through a network is worked out for.
 HIGHEST_POINTWISE_ORDER = 4
 HIGHEST_STENCIL_DIMENSION = 3
+# Weights of a network, and places it is evaluated at in a training, beyond which no machine's
+# memory suffices.
+MOST_WEIGHTS, MOST_PLACES = 100_000_000, 50_000_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -282,7 +286,7 @@ def size_mistakes(
 
     Nodes asked for in a way that cannot be (E530 to E539); fewer nodes than a stencil of the order
     has, or fewer points than features (E514); features that are not periodic where a coordinate
-    is (E616).
+    is (E616); a training that no memory can hold (E647).
 
     A stencil has n = 2 C(ℓ + d, d) + 1 nodes with ℓ = p + θ − 1, for order p, derivatives up to
     order θ and d dimensions (R. Sharma and V. Shankar, 2022, section 2.1), from two dimensions on
@@ -302,6 +306,10 @@ def size_mistakes(
         own, stated = scattered(options, system.problem.parameter_values()), options.space
     if system.problem.shape is None or not isinstance(own, NodeOptions):
         return ()
+    if isinstance(options, TrainedOptions):
+        large = _too_large(system, choice, options)
+        if large:
+            return tuple(large)
     if isinstance(options, DtPinnOptions) and options.time_derivative == "stencils":
         orders = (system.time_order(j) for row in system.all_rows for j in row.jets(system.space))
         highest = max(orders, default=0)
@@ -487,6 +495,24 @@ def requirements(method: Method, system: System, options: Any = None) -> tuple[D
                 )
                 break
     return tuple(found)
+
+
+def _too_large(system: System, choice: Choice, options: TrainedOptions) -> list[Diagnostic]:
+    """What of a training is too large to be held."""
+    width, ends = options.width, len(system.problem.coordinates) + len(system.fields)
+    weights = width * (ends + (options.depth - 1) * width)
+    nodes = options.nodes if isinstance(options.nodes, int) else 1
+    places = nodes * (1 if system.problem.time is None else options.slices)
+    found: list[Diagnostic] = []
+    for name, count, most, words in (
+        ("width", weights, MOST_WEIGHTS, "weights of the network"),
+        ("slices", places, MOST_PLACES, "places where the network is evaluated"),
+    ):
+        if count > most:
+            span = choice.spans.get(name) or choice.span
+            message = f"{count:,} {words}, and {most:,} are the most"
+            found.append(Diagnostic("E647", message, span, helps=(f"take a smaller `{name}`",)))
+    return found
 
 
 def _place(row: Row, order: int) -> Span | None:

@@ -93,7 +93,9 @@ ACTIVATION_NAMES = ("tanh", "swish", "silu", "sin", "gelu", "softplus")
 class TrainedOptions(NodeOptions):
     """What every method that trains a network on nodes has."""
 
-    slices: int = option(25, "time slices, the start included (with time only)", least=2)
+    slices: int = option(
+        25, "time slices, the start included (with time only)", least=2, most=100_000
+    )
     width: int = option(50, "units of a hidden layer", least=1, most=10_000)
     depth: int = option(4, "hidden layers", least=1, most=100)
     activation: str = option("tanh", "activation of the hidden layers", choices=ACTIVATION_NAMES)

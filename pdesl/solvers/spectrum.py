@@ -68,13 +68,17 @@ def _largest(stepping: NodalStepping) -> complex:
     start = np.random.default_rng(0).normal(size=size)
     if size < 16:
         dense = np.stack([apply(column) for column in np.eye(size)], axis=1)
+        if not np.all(np.isfinite(dense)):
+            return complex(float("nan"))
         values = np.linalg.eigvals(dense)
         return complex(values[np.argmax(np.abs(values))])
     try:
         find: Any = scipy.sparse.linalg.eigs
         (value,) = find(operator, k=1, v0=start, tol=1e-2, return_eigenvectors=False, maxiter=200)
-    except scipy.sparse.linalg.ArpackNoConvergence as error:
-        if not len(error.eigenvalues):
+    except scipy.sparse.linalg.ArpackError as error:
+        # Without convergence, or with numbers that are infinite.
+        found = getattr(error, "eigenvalues", ())
+        if not len(found):
             return complex(float("nan"))
-        value = error.eigenvalues[0]
+        value = found[0]
     return complex(value)

@@ -9,7 +9,9 @@ from __future__ import annotations
 import csv
 import hashlib
 import io
+import math
 import zipfile
+from array import array
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import Any
@@ -20,7 +22,12 @@ from pdesl.diagnostics import Diagnostic, ProblemError, Span
 
 __all__ = ["DataFile", "data_mistake", "read_data_file"]
 
+#: Most bytes of a file, and of its numbers as float64.
 MOST_BYTES = 2_000_000_000
+#: What is far larger than its file holds nothing of worth: all above so many bytes that is so many
+#: times as large.
+SMALL_BYTES, MOST_TIMES = 50_000_000, 100
+MOST_COLUMNS = 10_000
 _SUFFIXES = (".csv", ".npz", ".h5", ".hdf5")
 
 
@@ -86,63 +93,101 @@ def _place(path: str, folder: str, span: Span | None) -> tuple[Path, PurePosixPa
 
 
 def _from_csv(path: str, data: bytes, span: Span | None) -> dict[str, np.ndarray]:
+    # Line by line into one array: as text, numbers take many times the room.
+    numbers, count = array("d"), 0
+    lines = io.TextIOWrapper(io.BytesIO(data), encoding="utf-8-sig", newline="")
     try:
-        text = data.decode("utf-8-sig")
-        lines = (line for line in io.StringIO(text, newline="") if not line.startswith("#"))
-        rows = [row for row in csv.reader(lines) if row]
+        rows = (r for r in csv.reader(line for line in lines if not line.startswith("#")) if r)
+        header = [name.strip() for name in next(rows, [])]
+        if not header or len(set(header)) < len(header) or not all(header):
+            raise data_mistake("E540", path, "its first line does not name every column once", span,
+                               "write a header such as `t,u,v`")  # fmt: skip
+        if len(header) > MOST_COLUMNS:
+            raise data_mistake("E540", path, f"it has {len(header):,} columns, and "
+                               f"{MOST_COLUMNS:,} can be read", span,
+                               "write arrays as NPZ or HDF5")  # fmt: skip
+        for count, row in enumerate(rows, 1):
+            if len(row) != len(header):
+                raise data_mistake(
+                    "E542", path, f"row {count} has {len(row)} values for {len(header)} columns",
+                    span, "give every row one value a column; leave what is missing empty",
+                )  # fmt: skip
+            for name, entry in zip(header, row, strict=True):
+                entry = entry.strip()
+                try:
+                    numbers.append(float(entry) if entry else math.nan)
+                except ValueError:
+                    raise data_mistake(
+                        "E542", path, f"`{name}` in row {count} is no number", span,
+                        "write numbers with a decimal point; leave what is missing empty",
+                    ) from None  # fmt: skip
     except (UnicodeDecodeError, csv.Error):
         raise data_mistake("E540", path, "it is no CSV in UTF-8", span,
                            "save it as plain CSV") from None  # fmt: skip
-    header = [name.strip() for name in rows[0]] if rows else []
-    if not header or len(set(header)) < len(header) or not all(header):
-        raise data_mistake("E540", path, "its first line does not name every column once", span,
-                           "write a header such as `t,u,v`")  # fmt: skip
-    if len(rows) < 2:
+    if not count:
         raise data_mistake("E542", path, "it has no row", span, "write a row for each time")
-    columns: dict[str, np.ndarray] = {n: np.full(len(rows) - 1, np.nan) for n in header}
-    for number, row in enumerate(rows[1:], 1):
-        if len(row) != len(header):
-            raise data_mistake(
-                "E542", path, f"row {number} has {len(row)} values for {len(header)} columns", span,
-                "give every row one value a column; leave what is missing empty",
-            )  # fmt: skip
-        for name, entry in zip(header, row, strict=True):
-            entry = entry.strip()
-            try:
-                columns[name][number - 1] = float(entry) if entry else np.nan
-            except ValueError:
-                raise data_mistake(
-                    "E542", path, f"`{name}` in row {number} is no number", span,
-                    "write numbers with a decimal point; leave what is missing empty",
-                ) from None  # fmt: skip
-    return columns
+    table = np.frombuffer(numbers).reshape(count, len(header))
+    return {name: table[:, k].copy() for k, name in enumerate(header)}
+
+
+def _refuse_bomb(path: str, unpacked: int, packed: int, span: Span | None) -> None:
+    """Refuse data that take more memory than can be had, or so much more than their file."""
+    if unpacked > MOST_BYTES or unpacked > max(SMALL_BYTES, MOST_TIMES * packed):
+        raise data_mistake(
+            "E540", path, f"its {packed:,} bytes unpack to {unpacked:,}, which is too much", span,
+            "take a part of it, or save it without compression",
+        )  # fmt: skip
 
 
 def _from_npz(path: str, data: bytes, span: Span | None) -> dict[str, np.ndarray]:
     found: dict[str, np.ndarray] = {}
     try:
+        total = 0
         with zipfile.ZipFile(io.BytesIO(data)) as archive:
-            # What is compressed may be far larger than the file.
-            unpacked = sum(entry.file_size for entry in archive.infolist())
-        if unpacked <= MOST_BYTES:
-            with np.load(io.BytesIO(data), allow_pickle=False) as arrays:
-                for name in arrays.files:
-                    if arrays[name].dtype.kind in "fiub":
-                        found[name] = np.asarray(arrays[name], dtype=np.float64)
+            for entry in archive.infolist():
+                name, suffix = entry.filename[:-4], entry.filename[-4:]
+                if suffix != ".npy":
+                    continue
+                with archive.open(entry) as stream:
+                    count, kind = _header(stream)
+                    # An entry may tell one size in its header and another in the archive.
+                    total += max(8 * count if kind in "fiub" else 0, entry.file_size)
+                    _refuse_bomb(path, total, len(data), span)
+                if kind in "fiub":
+                    with archive.open(entry) as stream:
+                        values: Any = np.lib.format.read_array(stream, allow_pickle=False)
+                    found[name] = np.asarray(values, dtype=np.float64)
+    except ProblemError:
+        raise
     # A damaged archive ends in errors of zipfile, zlib, struct, NumPy and its parser of headers.
     except Exception:
         raise data_mistake("E540", path, "it is no NPZ archive of plain arrays", span,
                            "write it by `numpy.savez`") from None  # fmt: skip
-    if unpacked > MOST_BYTES:
-        raise data_mistake("E540", path, "it unpacks to more than can be read", span,
-                           "take a part of it")  # fmt: skip
     return found
+
+
+def _header(stream: Any) -> tuple[int, str]:
+    """How many numbers an array in NumPy's format has, and the kind of its type.
+
+    Raises:
+        ValueError: no such array.
+    """
+    version = np.lib.format.read_magic(stream)
+    read = {
+        (1, 0): np.lib.format.read_array_header_1_0,
+        (2, 0): np.lib.format.read_array_header_2_0,
+    }.get(version)
+    if read is None:
+        raise ValueError(f"version {version}")
+    shape, _, kind = read(stream)
+    return math.prod(shape), kind.kind
 
 
 def _from_hdf5(path: str, data: bytes, span: Span | None) -> dict[str, np.ndarray]:
     import h5py
 
     found: dict[str, np.ndarray] = {}
+    total = 0
     try:
         with h5py.File(io.BytesIO(data), "r") as file:
             for name in map(str, file):
@@ -150,10 +195,15 @@ def _from_hdf5(path: str, data: bytes, span: Span | None) -> dict[str, np.ndarra
                 if not isinstance(file.get(name, getlink=True), h5py.HardLink):
                     continue
                 item: Any = file[name]
-                if not isinstance(item, h5py.Dataset) or item.external:
+                if not isinstance(item, h5py.Dataset) or item.external or item.is_virtual:
                     continue
-                if item.dtype.kind in "fiub" and (item.size or 0) * 8 <= MOST_BYTES:
+                if item.dtype.kind in "fiub":
+                    total += 8 * (item.size or 0)
+                    # Parts of a data set that were never written take no room in the file.
+                    _refuse_bomb(path, total, len(data), span)
                     found[name] = np.asarray(item[()], dtype=np.float64)
+    except ProblemError:
+        raise
     # As above: a damaged file ends in errors of any kind.
     except Exception:
         raise data_mistake("E540", path, "it is no HDF5 file of plain data sets", span,

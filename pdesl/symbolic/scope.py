@@ -123,6 +123,11 @@ class Scope:
                 "E204", f"`{name}` has a meaning in the language and cannot be redefined", span,
                 f"choose another name, `{name}_0` for one",
             )  # fmt: skip
+        if "." in name:
+            raise mistake(
+                "E204", f"`{name}` cannot be declared: a dot leads to an array of a data set", span,
+                f"choose another name, `{name.replace('.', '_')}` for one",
+            )  # fmt: skip
         self.declared[name] = span
         self.kinds[name] = kind
         if value is not None:
