@@ -14,7 +14,6 @@ from contextlib import suppress
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, Self
-from zipfile import BadZipFile
 
 import numpy as np
 
@@ -166,9 +165,11 @@ class _reading:  # noqa: N801, a context manager
                 advice="give the folder of a run that was interrupted; a run that reached its end "
                 "leaves nothing to resume",
             ) from error
-        if isinstance(error, OSError | ValueError | KeyError | TypeError | BadZipFile):
+        # A damaged archive ends in errors of zipfile, zlib, struct, NumPy, and its parser.
+        if isinstance(error, Exception) and not isinstance(error, OutputError):
+            reason = getattr(error, "strerror", None) or "it is damaged"
             raise OutputError(
-                f"the checkpoint in `{self.folder}` cannot be read: {error}",
+                f"the checkpoint in `{self.folder}` cannot be read: {reason}",
                 code="E831",
                 advice="start the run anew, without --resume",
             ) from error

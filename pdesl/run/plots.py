@@ -88,7 +88,7 @@ def read_metrics(folder: Path) -> Mapping[str, Any]:
     """
     try:
         found = json.loads((folder / "metrics.json").read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, RecursionError) as error:
         raise OutputError(
             f"`{folder}` is no result of pdesl: {error}",
             code="E816",
