@@ -30,7 +30,8 @@ class Declared:
     places: dict[str, Span] = field(default_factory=dict)
 
     def add(self, name: str, kind: str, span: Span, arguments: tuple[str, ...] = ()) -> None:
-        if name not in self.kinds:
+        # What is written by a form of the language cannot be declared: it is read as that form.
+        if name not in self.kinds and name not in _FORMS:
             self.kinds[name] = kind
             self.places[name] = span
             self.arguments[name] = arguments

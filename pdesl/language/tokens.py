@@ -8,6 +8,7 @@ language; for that it needs the names that the file declares (`declared.py`).
 from __future__ import annotations
 
 import re
+import unicodedata
 from collections.abc import Sequence
 
 from lark import Token, UnexpectedCharacters
@@ -58,6 +59,24 @@ def derivative_parts(text: str) -> tuple[bool, str, int]:
     )
 
 
+_WITH_NAMES = frozenset(("NAME", "DERIVATIVE"))
+_RAISED = "⁰¹²³⁴⁵⁶⁷⁸⁹"
+_LETTERS = re.compile(r"\w+")
+
+
+def _no_letter(token: str) -> int | None:
+    """The place of a sign that counts as a letter and is none in its canonical form: ㊳ is 38."""
+    before = ""
+    for place, sign in enumerate(token):
+        if not sign.isascii() and sign.isalnum() and sign not in _RAISED:
+            plain = unicodedata.normalize("NFKC", sign)
+            starts = not (before.isalnum() or before == "_")
+            if not _LETTERS.fullmatch(plain) or (starts and plain[0].isdigit()):
+                return place
+        before = sign
+    return None
+
+
 def tokenise(
     parser: InteractiveParser, source: Source, end: int
 ) -> tuple[list[Token], Mistake | None]:
@@ -66,6 +85,11 @@ def tokenise(
     try:
         for token in parser.lexer_thread.lex(parser.parser_state):
             tokens.append(token)
+            if not token.isascii() and token.type in _WITH_NAMES:
+                place = _no_letter(token)
+                if place is not None:
+                    offset = (token.start_pos or 0) + place
+                    return tokens, Mistake(_unknown_character(source, offset, end))
             if len(tokens) > MAXIMUM_TOKENS:
                 span = Span(source, tokens[0].start_pos or 0, tokens[0].end_pos or 0)
                 return tokens, Mistake(Diagnostic(
