@@ -45,6 +45,11 @@ _OPTIONS = (
          "d) + 1 nodes, more than there are; features need as many collocation points, and "
          "differences in time of order k need k + 1 slices.",
          "Choose a lower order or fewer features, or many more nodes or points."),
+    Code("E518", "a network or a table that is too large",
+         "A training holds several numbers for every weight of its network, and for every node at "
+         "every time slice the values of a layer. Beyond these limits it would need more memory "
+         "than machines have.",
+         "Choose a smaller width and depth, fewer nodes, or fewer slices."),
     Code("E515", "an unknown choice inside an option",
          "An optimiser, a discretisation in space or an integrator in time has a name from a "
          "table, and this is none of them.",
@@ -259,11 +264,6 @@ _CAPABILITIES = (
          "A method that fits gives a model in a folder, and no solution; only methods with arrays "
          "of points, samples or windows divide them among devices.",
          "Use pdesl run and pdesl predict; leave --devices out."),
-    Code("E647", "a network or a table that is too large",
-         "A training holds several numbers for every weight of its network, and for every node at "
-         "every time slice the values of a layer. Beyond these limits it would need more memory "
-         "than machines have.",
-         "Choose a smaller width and depth, fewer nodes, or fewer slices."),
 )  # fmt: skip
 
 _NUMERICS = (

@@ -383,7 +383,15 @@ class _Builder:
                 )
             order = int(number.text)
         self.check_order(order, name[1:], span)
-        return make_derivative(((name[1:], order),), arguments[0], span)
+        return self.derivative(((name[1:], order),), arguments[0], span)
+
+    def derivative(
+        self, variables: tuple[tuple[str, int], ...], operand: Node, span: Span
+    ) -> ast.Derivative:
+        found = make_derivative(variables, operand, span)
+        for name, order in found.variables:
+            self.check_order(order, name, span)
+        return found
 
     def check_order(self, order: int, name: str, span: Span) -> None:
         if not 1 <= order <= MAXIMUM_ORDER:
@@ -465,7 +473,7 @@ class _Builder:
                 self.fail("E160", "a derivative along an index has order one", place,
                           f"write it twice, `∂_{name} ∂_ν`")  # fmt: skip
             return self.index_derivative("partial", name, operand, span, side)
-        return make_derivative(((name, order),), operand, span)
+        return self.derivative(((name, order),), operand, span)
 
     def index_derivative(
         self, kind: str, index: str, operand: Node, span: Span, side: str = "down"
@@ -476,7 +484,7 @@ class _Builder:
             if index == NORMAL:
                 return ast.Call("dn", (operand,), span=span)
             if self.declared.is_coordinate(index):
-                return make_derivative(((index, 1),), operand, span)
+                return self.derivative(((index, 1),), operand, span)
         return ast.IndexDerivative(kind, index, operand, side, span=span)
 
     def make_advect(self, span: Span, parts: list[Node]) -> ast.Call:

@@ -286,7 +286,7 @@ def size_mistakes(
 
     Nodes asked for in a way that cannot be (E530 to E539); fewer nodes than a stencil of the order
     has, or fewer points than features (E514); features that are not periodic where a coordinate
-    is (E616); a training that no memory can hold (E647).
+    is (E616); a training that no memory can hold (E518).
 
     A stencil has n = 2 C(ℓ + d, d) + 1 nodes with ℓ = p + θ − 1, for order p, derivatives up to
     order θ and d dimensions (R. Sharma and V. Shankar, 2022, section 2.1), from two dimensions on
@@ -511,7 +511,7 @@ def _too_large(system: System, choice: Choice, options: TrainedOptions) -> list[
         if count > most:
             span = choice.spans.get(name) or choice.span
             message = f"{count:,} {words}, and {most:,} are the most"
-            found.append(Diagnostic("E647", message, span, helps=(f"take a smaller `{name}`",)))
+            found.append(Diagnostic("E518", message, span, helps=(f"take a smaller `{name}`",)))
     return found
 
 

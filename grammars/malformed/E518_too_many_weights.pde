@@ -1,4 +1,4 @@
-# expect E647 at 16:32
+# expect E518 at 16:32
 # stage: check
 domain:
     x, y ∈ [0, 1]
