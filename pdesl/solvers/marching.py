@@ -258,7 +258,7 @@ def _advance(
         course.dt = course.dt if abs(fitted - course.dt) <= 1e-12 * fitted else fitted
     dt = course.dt
     if dt < NO_STEP * (span[1] - span[0]):
-        raise _vanished(t, system, state)
+        raise _vanished(course.steps + 1, t, system, state)
     step = integrator.step(system, t, state, dt)
     if control.dt is None:
         assert step.error is not None
@@ -350,10 +350,10 @@ def _not_finite(
     )
 
 
-def _vanished(t: float, system: Stepping, state: np.ndarray) -> SolverError:
+def _vanished(number: int, t: float, system: Stepping, state: np.ndarray) -> SolverError:
     return SolverError(
-        f"no step is small enough at t = {t:.6g}: the error does not fall with it, and "
-        f"{system.culprit(t, state)} are largest",
+        f"step {number:,}, at t = {t:.6g}, cannot be small enough: the error does not fall with "
+        f"it, and {system.culprit(t, state)} are largest",
         code="E741",
         advice="the solution may blow up or jump there; end the time range before, raise `rtol`, "
         "or check the terms",

@@ -283,7 +283,8 @@ def _advance(
         dt = (stop - t) / left if left <= 2 or control.fixed else size
         if dt < NO_STEP * span:
             raise SolverError(
-                f"no step is small enough at t = {t:.6g}: its error does not fall with its size",
+                f"step {course.step + 1:,}, at t = {t:.6g}, cannot be small enough: its error does "
+                "not fall with its size",
                 code="E741",
                 advice="raise `rtol`, take more samples, a wider network, or restarts; the "
                 "solution may also blow up there",
@@ -310,12 +311,12 @@ def _advance(
         if error <= 1.0:
             break
         if control.fixed is not None:
-            raise _not_finite(t)
+            raise _not_finite(course.step + 1, t)
         rejected += 1
         factor = SAFETY * error**-power if np.isfinite(error) else SMALLEST
         size = dt * float(np.clip(factor, 0.1, 0.9))
     if not np.all(np.isfinite(new)):
-        raise _not_finite(t)
+        raise _not_finite(course.step + 1, t)
     factor = SAFETY * max(error, 1e-10) ** (-PROPORTIONAL * power)
     factor *= max(previous, 1e-10) ** (INTEGRAL * power)
     if rejected:
@@ -400,9 +401,9 @@ def _error(
     return found if np.isfinite(found) else np.inf
 
 
-def _not_finite(t: float) -> SolverError:
+def _not_finite(number: int, t: float) -> SolverError:
     return SolverError(
-        f"the parameters are not finite after the step from t = {t:.6g}",
+        f"the parameters are not finite after step {number:,}, from t = {t:.6g}",
         code="E740",
         advice="raise `linear=auto(regularisation=…)`, choose steps by `rtol`, or take smaller "
         "ones; a solution may also blow up by itself",

@@ -183,7 +183,8 @@ class NeuralMethod:
         self.statuses.add(report.status)
         if report.status == NOT_FINITE:
             raise SolverError(
-                f"the right-hand side of the equations is not finite at t = {t:.6g}",
+                f"the right-hand side of the equations is not finite at t = {t:.6g}, in "
+                f"evaluation {number + 1:,}",
                 code="E740",
                 advice="check the coefficients of the equations inside the domain, or take "
                 "smaller steps by `rtol`",

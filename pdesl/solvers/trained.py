@@ -127,6 +127,7 @@ def train(
     )
 
     held = None if task.memory is None else task.memory.load()
+    latest: Callable[[], Any] = lambda: network  # noqa: E731
     floors: list[float] = held["floors"].tolist() if held else []
     asked_at = float(held["asked_at"]) if held else math.inf
     keeper = Keeper(task.memory, options.checkpoint)
@@ -138,7 +139,8 @@ def train(
         keeper.offer(lambda: {**arrays(), **own}, must=must)
 
     def callback(progress: Progress) -> bool:
-        nonlocal asked_at
+        nonlocal asked_at, latest
+        latest = progress.parameters
         reporter.train(
             TrainingReport(
                 progress.iteration,
@@ -193,7 +195,7 @@ def train(
                 keep=keep,
             )
         except SolverError as error:
-            raise _named(error, loss(network, data)[1]) from None
+            raise _named(error, loss(network, data)[1], loss(latest(), data)[1]) from None
         if result.interrupted and not result.iterations:
             raise KeyboardInterrupt
         reason = str(result.stop_reason)
@@ -246,10 +248,19 @@ def train(
     )
 
 
-def _named(error: SolverError, parts: Mapping[str, Array]) -> SolverError:
-    """An error of the training, with the parts of the loss that are not finite from the start."""
-    wrong = [name for name, value in parts.items() if not np.isfinite(float(value))]
-    if error.code != "E701" or not wrong:
+def _named(
+    error: SolverError, first: Mapping[str, Array], best: Mapping[str, Array]
+) -> SolverError:
+    """An error of the training, with the parts of the loss that are not finite from the start.
+
+    Where all were finite at first, the largest part of the best loss so far is named.
+    """
+    if error.code != "E701" or not first:
         return error
-    message = f"{error.message}, in the part: {', '.join(wrong)}"
+    wrong = [name for name, value in first.items() if not np.isfinite(float(value))]
+    if wrong:
+        message = f"{error.message}, in the part: {', '.join(wrong)}"
+    else:
+        largest = max(best, key=lambda name: float(best[name]))
+        message = f"{error.message}; before it the part `{largest}` of the loss was largest"
     return SolverError(message, code=error.code, advice=error.advice)

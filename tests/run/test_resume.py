@@ -1,5 +1,6 @@
 """Runs that are stopped or killed and go on: to the same bits, with no file torn."""
 
+import resource
 import subprocess
 import sys
 from pathlib import Path
@@ -197,6 +198,34 @@ def test_a_study_goes_on_after_what_it_has_done(
     assert len(done) == 4  # three, and the one that was killed again
     assert (folder / "metrics.json").is_file()
     assert not (folder / CHECKPOINT).exists()
+
+
+def test_a_full_disk_loses_nothing(tmp_path: Path):
+    """A run that finds the disk full leaves the earlier result and its last checkpoint."""
+    source, folder = Source("relaxing.pde", RELAXING), tmp_path / "out"
+    pipeline.run(source, output=folder)
+    before = {p.name: p.read_bytes() for p in folder.iterdir()}
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    size = len(before["solution.h5"])
+    text = RELAXING.replace("t ∈ [0, 0.2]", "t ∈ [0, 0.4]").replace("points=30", "points=100")
+    longer = Source("relaxing.pde", text)
+    try:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (size // 2, limits[1]))
+        with pytest.raises(OutputError, match="could not be written") as caught:
+            pipeline.run(longer, output=folder)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+    assert caught.value.code == "E815"
+    assert {n: b for n, b in before.items() if n != CHECKPOINT} == {
+        p.name: p.read_bytes() for p in folder.iterdir() if p.name != CHECKPOINT
+    }
+    start = read_start(folder)
+    again = pipeline.run(start.source, output=folder, resume=True)
+    assert not again.interrupted
+    assert not (folder / CHECKPOINT).exists()
+    whole = pipeline.run(longer, output=tmp_path / "whole")
+    assert again.metrics["counts"] == whole.metrics["counts"]
+    assert (folder / "solution.h5").read_bytes() == (tmp_path / "whole/solution.h5").read_bytes()
 
 
 def test_runs_killed_at_random_moments(tmp_path: Path):

@@ -378,7 +378,9 @@ def test_a_step_that_is_too_large_names_step_term_and_remedy():
 
 def test_a_blow_up_is_met_by_vanishing_steps():
     text = KS.replace("stiff(-∂x²u - ∂x⁴u) - u ∂x u", "∂x²u + u²").replace("cos(2", "9 + cos(2")
-    with pytest.raises(SolverError, match="no step is small enough") as caught:
+    with pytest.raises(
+        SolverError, match=r"step [\d,]+, at t = .* cannot be small enough"
+    ) as caught:
         lines(text, "fourier(16)", "imex_rk4(rtol=1e-6)")
     assert caught.value.code == "E741"
 
