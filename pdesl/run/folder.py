@@ -163,6 +163,8 @@ class OutputFolder:
             _flush(probe)
             probe.unlink()
         except OSError as error:
+            if not (self._staging / _NOTE).exists():
+                shutil.rmtree(self._staging, ignore_errors=True)
             self._release()
             raise _cannot_use(self.path, error) from error
         return self
