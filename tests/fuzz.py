@@ -20,6 +20,7 @@ import signal
 import sys
 import time
 from functools import cache
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -266,7 +267,7 @@ def _hang(number: int, frame: Any) -> None:
 
 
 def _by_coverage(arguments: list[str]) -> None:
-    import atheris  # pyright: ignore[reportMissingImports]
+    atheris: Any = import_module("atheris")
 
     atheris.instrument_all()
 

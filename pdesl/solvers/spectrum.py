@@ -77,7 +77,7 @@ def _largest(stepping: NodalStepping) -> complex:
         (value,) = find(operator, k=1, v0=start, tol=1e-2, return_eigenvectors=False, maxiter=200)
     except scipy.sparse.linalg.ArpackError as error:
         # Without convergence, or with numbers that are infinite.
-        found = getattr(error, "eigenvalues", ())
+        found: Any = getattr(error, "eigenvalues", ())
         if not len(found):
             return complex(float("nan"))
         value = found[0]

@@ -200,7 +200,7 @@ def header(shape: tuple[int, ...], kind: str) -> bytes:
     return stream.getvalue()
 
 
-def archive(name: str, first: bytes, zeros: int = 0) -> Callable[[Path], None]:
+def archive(name: str, first: bytes, zeros: int = 0) -> Callable[[Path], object]:
     def write(path: Path) -> None:
         with (
             zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as file,
@@ -213,7 +213,7 @@ def archive(name: str, first: bytes, zeros: int = 0) -> Callable[[Path], None]:
     return write
 
 
-def hdf5(fill: Callable[[h5py.File], object]) -> Callable[[Path], None]:
+def hdf5(fill: Callable[[h5py.File], object]) -> Callable[[Path], object]:
     def write(path: Path) -> None:
         with h5py.File(path, "w") as file:
             fill(file)
@@ -236,8 +236,8 @@ def elsewhere(file: h5py.File) -> None:
     file.create_virtual_dataset("v", layout)
 
 
-def plain(data: bytes) -> Callable[[Path], None]:
-    return lambda path: path.write_bytes(data) and None
+def plain(data: bytes) -> Callable[[Path], object]:
+    return lambda path: path.write_bytes(data)
 
 
 HOSTILE = {
