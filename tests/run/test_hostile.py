@@ -15,10 +15,10 @@ import numpy as np
 import pytest
 from click.testing import CliRunner
 
-from pdesl.lowering.data_file import read_data_file
 from pdesl.run.checkpoint import CHECKPOINT
 from pdesl.run.cli import commands
 from pdesl.run.cli_options import Status
+from pdesl.symbolic.data_file import read_data_file
 
 #: Processor seconds of a refusal, and bytes that it may add to the memory.
 SECONDS, BYTES = 2.0, 1e9
