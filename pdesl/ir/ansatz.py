@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import sympy
@@ -150,8 +151,8 @@ def _above_lift(
     assert own is not None
     assert own.lower is not None
     start = own.lower.xreplace(dict(constants))
-    data: sympy.Expr = -row.forcing.xreplace(dict(constants))  # pyright: ignore[reportAssignmentType]
-    return (data - lift).xreplace({time: start})  # pyright: ignore[reportReturnType]
+    data: Any = -row.forcing.xreplace(dict(constants))
+    return (data - lift).xreplace({time: start})
 
 
 def _initial_row(system: System, field: str) -> Row:

@@ -137,7 +137,7 @@ class AdditiveRungeKutta(_OneStep):
 
 
 @dataclass(slots=True)
-class ExplicitRungeKutta:
+class ExplicitRungeKutta(_OneStep):
     """An embedded pair in which every term is explicit: no linear solves but for conditions."""
 
     pair: ExplicitPair
