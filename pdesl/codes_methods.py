@@ -133,7 +133,7 @@ _OPTIONS = (
     Code("E545", "settings of a fit that exclude one another",
          "window is the length of windows that start at measured states, windows the number of "
          "those that a course from initial conditions is cut into; squares are what "
-         "levenberg_marquardt minimises.",
+         "levenberg_marquardt minimises; regularise is for closures, whose dynamics it slows down.",
          "Keep one of the two."),
 )  # fmt: skip
 
@@ -232,6 +232,10 @@ _CAPABILITIES = (
          "etd1, etdrk2 and etdrk4 need the exponential of the stiff part, which is at hand where "
          "that is diagonal: constant coefficients on a periodic box.",
          "Choose time = imex_rk4(…)."),
+    Code("E648", "an explicit integrator for a stiff problem",
+         "Steps of an explicit method are at most about 1/λ for the largest eigenvalue λ of the "
+         "stiff part, however smooth the solution is.",
+         "Choose time = imex_rk4, which steps as long as the solution allows."),
     Code("E640", "nothing to fit, or nothing to learn",
          "sinode finds unknown numbers and closures by comparing a model with data.",
          "State data:, fit: and what is unknown; another method solves a problem without them."),

@@ -152,7 +152,8 @@ def _above_lift(
     assert own.lower is not None
     start = own.lower.xreplace(dict(constants))
     data: Any = -row.forcing.xreplace(dict(constants))
-    return (data - lift).xreplace({time: start})
+    whole: Any = data - lift
+    return whole.xreplace({time: start})
 
 
 def _initial_row(system: System, field: str) -> Row:

@@ -12,6 +12,8 @@ is collapsed before it is propagated. For |α| = 2 this is the forward Laplacian
 
     F[σ(z)] = σ′(z) F[z] + σ″(z) Σ_ij c_ij(x) ∂_i z ∂_j z.
 
+Terms above order 4 go by series along directions (`high_orders`).
+
 At order 4 the partitions 1 + 3 need Σ_i ∂_i z G_i[z] with G_i = Σ_α c_α α_i ∂^(α − e_i), again
 collapsed: the biharmonic operator in d dimensions takes 1 + d + d(d+1)/2 + d + 1 quantities.
 
@@ -32,6 +34,7 @@ import numpy as np
 from jax import Array
 
 from pdesl.lowering.activations import HIGHEST_ORDER, activation_named
+from pdesl.lowering.high_orders import high_parts, without_high
 from pdesl.lowering.jet_layout import (
     ONE,
     CollapsedSum,
@@ -237,6 +240,16 @@ def _embedded_layer(
     return _Jet(embedding.features(points) @ weight + bias, forms, values)
 
 
+def _normalised(network: LayeredNetwork, points: Array) -> Array:
+    center = np.asarray(network.center)
+    scale = np.asarray(network.scale)
+    if center.any():
+        points = points - center.astype(points.dtype)
+    if (scale != 1.0).any():
+        points = points * scale.astype(points.dtype)
+    return points
+
+
 def _first_layer(
     network: LayeredNetwork,
     layout: Layout,
@@ -247,14 +260,8 @@ def _first_layer(
     """The jet behind the first affine layer; only value and first order are not zero there."""
     if embedding is not None:
         return _embedded_layer(network, layout, points, values, embedding)
-    center = np.asarray(network.center)
     scale = np.asarray(network.scale)
     weight, bias = network.weights[0], network.biases[0]
-    normalised = points
-    if center.any():
-        normalised = normalised - center.astype(points.dtype)
-    if (scale != 1.0).any():
-        normalised = normalised * scale.astype(points.dtype)
     forms: dict[Form, Array | None] = {}
     for form in layout.forms:
         rows = [
@@ -263,7 +270,7 @@ def _first_layer(
             if form.order == 1
         ]
         forms[form] = _sum(rows)
-    return _Jet(normalised @ weight + bias, forms, values)
+    return _Jet(_normalised(network, points) @ weight + bias, forms, values)
 
 
 def _propagate(
@@ -348,13 +355,19 @@ class Plan:
         """
         self._check(network, points, embedding)
         keys, arrays = self._split_coefficients(coefficients, points.shape[0])
-        layout = lay_out(self.requests, keys)
+        layout = lay_out(*without_high(self.requests, keys))
         per_row = [k for k, array in enumerate(arrays) if array.ndim]
 
         def some(network: LayeredNetwork, rows: tuple[Array, dict[int, Array]]) -> Any:
             part, sliced = rows
             local = [sliced.get(k, array) for k, array in enumerate(arrays)]
-            return _propagate(network, layout, part, local, embedding)
+            found = _propagate(network, layout, part, local, embedding)
+            if self.order <= HIGHEST_ORDER:
+                return found
+            more = high_parts(
+                lambda x: _values_at(network, x, embedding), part, self.requests, keys, local
+            )
+            return tuple(f + more[k] if k in more else f for k, f in enumerate(found))
 
         rows = (points, {k: arrays[k] for k in per_row})
         return chunked_rows(some, network, rows, chunk=chunk)
@@ -421,6 +434,15 @@ class Plan:
         return tuple(keys), arrays
 
 
+def _values_at(network: LayeredNetwork, points: Array, embedding: Inputs | None) -> Array:
+    """All fields (n, outputs)."""
+    value = _normalised(network, points) if embedding is None else embedding.features(points)
+    activation = activation_named(network.activation)
+    for weight, bias in zip(network.weights[:-1], network.biases[:-1], strict=True):
+        value = activation(value @ weight + bias)
+    return value @ network.weights[-1] + network.biases[-1]
+
+
 def _indices(request: Request) -> tuple[MultiIndex, ...]:
     return (request.index,) if isinstance(request, Derivative) else request.terms
 
@@ -438,11 +460,6 @@ def _checked_inputs(requests: tuple[Request, ...]) -> int:
             lengths.add(len(index))
             if any(a < 0 for a in index) or not index:
                 raise ValueError(f"{index} is no multi-index")
-            if sum(index) > HIGHEST_ORDER:
-                raise ValueError(
-                    f"derivative {index} has order {sum(index)}; Taylor propagation is worked out"
-                    f" up to order {HIGHEST_ORDER}"
-                )
     if len(lengths) > 1:
         raise ValueError(f"multi-indices of different lengths: {sorted(lengths)}")
     return lengths.pop()
@@ -452,6 +469,6 @@ def plan(requests: Sequence[Request]) -> Plan:
     """A plan for these derivatives.
 
     Raises:
-        ValueError: an empty list, a malformed multi-index, or an order above 4.
+        ValueError: an empty list, or a malformed multi-index.
     """
     return Plan(tuple(requests))

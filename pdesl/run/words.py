@@ -46,6 +46,8 @@ def describe(system: System, method: Method, options: Any) -> tuple[str, ...]:
     if problem.learned_closures:
         own = (f"{c.name} = {show_option(c.network)}" for c in problem.learned_closures)
         lines.append(f"  learned: {', '.join(own)}")
+    lines += [f"  regularised: {show_option(v)}" for n, v in problem.fit_options
+              if n == "regularise"]  # fmt: skip
     unknown = [p.name for p in problem.parameters if isinstance(p.value, Unknown)]
     if unknown:
         lines.append(f"  unknown: {', '.join(unknown)}")

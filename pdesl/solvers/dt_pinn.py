@@ -38,8 +38,8 @@ from pdesl.lowering.rows import chunked_rows, row_jacobian
 from pdesl.lowering.taylor import Derivative, Plan, plan
 from pdesl.lowering.time_stencils import time_matrices
 from pdesl.solvers.base import Reporter, SolverResult, Task
-from pdesl.solvers.methods import HIGHEST_POINTWISE_ORDER
 from pdesl.solvers.networks import Network
+from pdesl.solvers.neural_choices import HIGHEST_ORDER
 from pdesl.solvers.nodes import make_nodes
 from pdesl.solvers.options import DtPinnOptions
 from pdesl.solvers.trained import new_network, time_slices, train
@@ -233,7 +233,7 @@ def make_floor(
     options: DtPinnOptions = task.options
     system = task.system
     orders = [j.order for row in (*system.rows, *system.boundary) for j in row.jets(system.space)]
-    if options.floor == 0.0 or max(orders) > HIGHEST_POINTWISE_ORDER:
+    if options.floor == 0.0 or max(orders) > HIGHEST_ORDER:
         return None
     dtype = np.dtype(options.precision)
     rows = tuple(

@@ -40,12 +40,13 @@ _EXPONENTIAL = tuple(n for n, s in SCHEMES.items() if s.kind in ("exponential", 
 
 @dataclass(frozen=True, slots=True)
 class FitChoices:
-    """Options of `fit:`, its optimiser, and the network of every closure, by name."""
+    """Options of `fit:`, its optimiser, the network of every closure by name, regularisers."""
 
     fit: FitOptions
     optimiser: str
     optimiser_options: Any
     networks: Mapping[str, tuple[str, Any]]
+    regularisers: tuple[Any, ...]
     starts_measured: bool
 
 
@@ -73,6 +74,16 @@ def fit_choices(problem: Problem, values: Mapping[sympy.Symbol, float]) -> FitCh
         own = bind_nested("optimizer", replace(fit.optimizer, name=name), values, place)
     except ProblemError as error:
         found += _located(error, span)
+    chosen = fit.regularise if isinstance(fit.regularise, tuple) else (fit.regularise,)
+    regularisers = []
+    for term in chosen:
+        if term is None:
+            continue
+        try:
+            regularisers.append(bind_nested("regularise", term, values, term.span or span))
+        except ProblemError as error:
+            found += _located(error, term.span or span)
+        found += _regulariser_mistakes(problem, term, name, span)
     networks = {}
     for closure in problem.learned_closures:
         try:
@@ -118,7 +129,21 @@ def fit_choices(problem: Problem, values: Mapping[sympy.Symbol, float]) -> FitCh
             )  # fmt: skip
     if found:
         raise ProblemError(found)
-    return FitChoices(fit, name, own, networks, starts_measured)
+    return FitChoices(fit, name, own, networks, tuple(regularisers), starts_measured)
+
+
+def _regulariser_mistakes(
+    problem: Problem, term: Choice, optimiser: str, span: Span | None
+) -> list[Diagnostic]:
+    place = term.span or span
+    if not problem.closures:
+        message = f"`{term.name}` makes learned dynamics easy to solve, and there is no closure"
+        return [Diagnostic("E545", message, place, helps=("remove `regularise`, or learn a term, "
+                           "`closure:` with `N = mlp(u)`",))]  # fmt: skip
+    if optimiser == "levenberg_marquardt":
+        message = "`levenberg_marquardt` minimises residuals, and a regulariser is an integral"
+        return [Diagnostic("E545", message, place, helps=("choose `optimizer = adam(…)`",))]
+    return []
 
 
 def space_choices(

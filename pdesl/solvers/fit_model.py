@@ -1,13 +1,16 @@
 """The misfit of a model and its data, differentiable in everything that is learned.
 
     L(p) = (1/N) Σ ρ((model − data)/σ) + (1/N) Σ (jump/s)² + (1/N) Σ ((θ − m)/σ_θ)² + penalty |W|²
+           + Σ λ_r (1/W) Σ_w R_r(w)
 
 over N measurements, with ρ the square or the absolute value, jumps between the windows of one
-course (multiple shooting, H. G. Bock, 1981) and what is known of unknowns beforehand.
+course (multiple shooting, H. G. Bock, 1981), what is known of unknowns beforehand, and integrals
+R_r along the courses of the W windows (`fit_speed`).
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import equinox as eqx
@@ -19,6 +22,7 @@ from jax import Array
 from pdesl.lowering.devices import make_mesh, over_rows
 from pdesl.lowering.learned import Learned
 from pdesl.lowering.learned_system import LearnedSystem, Observation
+from pdesl.solvers.fit_speed import BesideIntegrals, integrands, probes_of
 from pdesl.solvers.fit_windows import Steps, WindowSet
 from pdesl.solvers.implicit_operators import ImplicitOperator
 from pdesl.solvers.rollout import rollout
@@ -126,6 +130,7 @@ class FitModel(eqx.Module):
         jump: size of a jump between windows that counts as one, (n,).
         devices: those that windows with measured states are divided among.
         checkpoints: as those of `rollout`.
+        regularisers: bound options of the terms of `regularise`.
     """
 
     system: LearnedSystem
@@ -145,6 +150,8 @@ class FitModel(eqx.Module):
     tolerances: tuple[float, float] = eqx.field(static=True)
     devices: int = eqx.field(static=True, default=1)
     checkpoints: str | None = eqx.field(static=True, default=None)
+    regularisers: tuple[Any, ...] = eqx.field(static=True, default=())
+    seed: int = eqx.field(static=True, default=0)
 
     # -- courses ---------------------------------------------------------------------------
 
@@ -152,21 +159,62 @@ class FitModel(eqx.Module):
         self, learned: Learned, states: Array, starts: Array, gradient: str | None = None
     ) -> Array:
         """States (steps + 1, W, n) of every window."""
-        together = self.system.autonomous or len(states) == 1
+        explicit, forcing = self.system.explicit, None
+        if self.system.has_forcing:
+            forcing = self.system.forcing
         # What is not differentiated needs no checkpoints.
         kept = self.checkpoints if gradient is None else None
 
         def run(rows: Array, start: Any) -> Array:
-            forcing = self.system.forcing if self.system.has_forcing else None
             return rollout(
-                self.system.explicit, self.operator, rows, learned, self.count, self.dt,
-                self.scheme, forcing=forcing, start=start, gradient=gradient or self.gradient,
+                explicit, self.operator, rows, learned, self.count, self.dt, self.scheme,
+                forcing=forcing, start=start, gradient=gradient or self.gradient,
                 checkpoints=kept, tolerances=self.tolerances,
             ).states  # fmt: skip
 
-        if together:
-            return run(states, starts[0])
-        found = jax.vmap(lambda row, start: run(row[None], start)[:, 0])(states, starts)
+        return self._by_window(run, (states,), starts)
+
+    def course_and_integrals(
+        self, learned: Learned, states: Array, starts: Array
+    ) -> tuple[Array, Array]:
+        """The course, and the regularisers' integrals (W, terms), which are steps' values too."""
+        n, count = states.shape[1], len(self.regularisers)
+        if not count:
+            return self.course(learned, states, starts), jnp.zeros((len(states), 0), states.dtype)
+        probes = probes_of(self.regularisers, len(states), n, self.seed)
+        operator = None
+        if self.operator is not None:
+            operator = BesideIntegrals.of(self.operator, count)
+
+        def run(rows: Array, own: Array, start: Any) -> Array:
+            def explicit(time: Any, both: Array, parameters: Learned) -> Array:
+                state = both[:, :n]
+                rates = integrands(
+                    self.regularisers, lambda t, u: self.slopes(parameters, u, t), time, state,
+                    own, len(self.system.fields),
+                )  # fmt: skip
+                return jnp.concatenate([self.system.explicit(time, state, parameters), rates], 1)
+
+            def forcing(time: Any, parameters: Learned) -> Array:
+                return jnp.pad(self.system.forcing(time, parameters), ((0, 0), (0, count)))
+
+            return rollout(
+                explicit, operator, jnp.pad(rows, ((0, 0), (0, count))), learned, self.count,
+                self.dt, self.scheme, forcing=forcing if self.system.has_forcing else None,
+                start=start, gradient=self.gradient, checkpoints=self.checkpoints,
+                tolerances=self.tolerances,
+            ).states  # fmt: skip
+
+        found = self._by_window(run, (states, probes), starts)
+        return found[..., :n], found[-1, :, n:]
+
+    def _by_window(self, run: Callable[..., Array], rows: tuple[Array, ...], starts: Array) -> Any:
+        """run(rows, start) of all windows at once, or of each where time matters."""
+        if self.system.autonomous or len(starts) == 1:
+            return run(*rows, starts[0])
+        found = jax.vmap(lambda start, *own: run(*(r[None] for r in own), start)[:, 0])(
+            starts, *rows
+        )
         return jnp.swapaxes(found, 0, 1)
 
     def first_states(self, learned: Learned, batch: Batch) -> Array:
@@ -177,13 +225,14 @@ class FitModel(eqx.Module):
         return first if learned.states is None else jnp.concatenate([first, learned.states])
 
     def slopes(self, learned: Learned, states: Array, times: Array) -> Array:
-        """∂t u at states (k, n) and times (k, 1)."""
+        """∂t u at states (k, n) and times (k, 1), or at one time ()."""
         found = self.system.explicit(times, states, learned)
         if self.operator is not None:
             found = found + self.operator.apply(learned, states)
         if self.system.has_forcing:
-            extra = jax.vmap(lambda t: self.system.forcing(t, learned)[0])(times[:, 0])
-            found = found + extra
+            if jnp.ndim(times) == 0:
+                return found + self.system.forcing(times, learned)
+            found = found + jax.vmap(lambda t: self.system.forcing(t, learned)[0])(times[:, 0])
         return found
 
     def states_at(
@@ -235,21 +284,34 @@ class FitModel(eqx.Module):
         self, learned: Learned, batch: Batch, gradient: str | None = None
     ) -> tuple[list[Array], Array, Array]:
         """Residuals of the measurements (zero where there is none), of jumps, and of priors."""
+        residuals, jumps, _ = self._split(learned, batch, gradient, regularised=False)
+        return residuals, jumps, self.priors.residuals(self.system.values_of_unknowns(learned))
+
+    def _split(
+        self, learned: Learned, batch: Batch, gradient: str | None, *, regularised: bool
+    ) -> tuple[list[Array], Array, Array]:
+        """`window_parts` of windows that may be divided among devices."""
         mesh = make_mesh(self.devices)
-        priors = self.priors.residuals(self.system.values_of_unknowns(learned))
-        if mesh is not None and batch.states is not None:
-            residuals = over_rows(
-                lambda own, part: own[0].window_parts(own[1], part, gradient)[0],
-                mesh, (self, learned), batch,
-            )  # fmt: skip
-            return residuals, jnp.zeros((0, batch.states.shape[1])), priors
-        return *self.window_parts(learned, batch, gradient), priors
+        if mesh is None or batch.states is None:
+            return self.window_parts(learned, batch, gradient, regularised=regularised)
+
+        def own(known: tuple[FitModel, Learned], part: Batch) -> tuple[list[Array], Array]:
+            found = known[0].window_parts(known[1], part, gradient, regularised=regularised)
+            return found[0], found[2]
+
+        residuals, integrals = over_rows(own, mesh, (self, learned), batch)
+        return residuals, jnp.zeros((0, batch.states.shape[1])), integrals
 
     def window_parts(
-        self, learned: Learned, batch: Batch, gradient: str | None = None
-    ) -> tuple[list[Array], Array]:
-        """Residuals of the measurements, and of jumps, of windows on one device."""
-        course = self.course(learned, self.first_states(learned, batch), batch.starts, gradient)
+        self, learned: Learned, batch: Batch, gradient: str | None = None, *, regularised: bool
+    ) -> tuple[list[Array], Array, Array]:
+        """Residuals of the measurements, of jumps, and integrals, of windows on one device."""
+        first = self.first_states(learned, batch)
+        integrals = jnp.zeros((len(first), 0), first.dtype)
+        if regularised:
+            course, integrals = self.course_and_integrals(learned, first, batch.starts)
+        else:
+            course = self.course(learned, first, batch.starts, gradient)
         models = self.models(learned, course, batch)
         residuals = [
             (model - value) * mask / sigma
@@ -263,15 +325,18 @@ class FitModel(eqx.Module):
                 learned, course[:, :-1], batch.starts[:-1], batch.ends[:-1], batch.end_share[:-1]
             )
             jumps = (ends[:, 0] - learned.states) / self.jump
-        return residuals, jumps
+        return residuals, jumps, integrals
 
     def loss(self, learned: Learned, batch: Batch) -> Array:
-        residuals, jumps, priors = self.parts(learned, batch)
+        residuals, jumps, integrals = self._split(learned, batch, None, regularised=True)
+        priors = self.priors.residuals(self.system.values_of_unknowns(learned))
         count = sum(jnp.sum(mask) for mask in batch.masks)
         measure = jnp.abs if self.absolute else jnp.square
         total = sum(jnp.sum(measure(r)) for r in residuals)
         total = total + jnp.sum(jumps**2) + jnp.sum(priors**2)
-        return total / count + self.weights_penalty(learned)
+        weights = jnp.asarray([term.weight for term in self.regularisers], integrals.dtype)
+        extra = self.weights_penalty(learned) + jnp.mean(integrals, axis=0) @ weights
+        return total / count + extra
 
     def weights_penalty(self, learned: Learned) -> Any:
         if not self.penalty:

@@ -10,13 +10,17 @@ from pdesl.symbolic.problem import Choice
 __all__ = [
     "CLOSURE_OPTIONS",
     "FIT_OPTIMISERS",
+    "REGULARISERS",
     "AdamFitOptions",
     "AttentionOptions",
     "ConvolutionOptions",
     "FitOptions",
+    "JacobianOptions",
+    "KineticOptions",
     "LbfgsFitOptions",
     "LevenbergMarquardtFitOptions",
     "MlpOptions",
+    "SpeedOptions",
 ]
 
 CLOSURE_ACTIVATIONS = ("tanh", "swish", "silu", "sin", "gelu", "softplus", "relu")
@@ -137,6 +141,49 @@ FIT_OPTIMISERS: dict[str, type] = {
 
 
 @dataclass(frozen=True, slots=True)
+class SpeedOptions:
+    """Options of `regularise = speed(…)`: R_K = ∫ |dᴷu/dtᴷ|² dt."""
+
+    order: int = option(3, "K: that of a solver, or one more", least=1, most=10)
+    weight: float = option(1e-3, "factor in the loss", above=0.0)
+
+    @property
+    def label(self) -> str:
+        return f"speed_{self.order}"
+
+
+@dataclass(frozen=True, slots=True)
+class KineticOptions:
+    """Options of `regularise = kinetic(…)`: K = ∫ |∂t u|² dt."""
+
+    weight: float = option(1e-2, "factor in the loss", above=0.0)
+    label = "kinetic"
+
+
+@dataclass(frozen=True, slots=True)
+class JacobianOptions:
+    """Options of `regularise = jacobian(…)`: B = ∫ |∂(∂t u)/∂u|² dt."""
+
+    weight: float = option(1e-2, "factor in the loss", above=0.0)
+    probes: int = option(
+        0,
+        "random directions for each window of a batch (Hutchinson's estimate); 0: exact, one "
+        "product with the Jacobian for each value of the state",
+        least=0,
+        most=1_000,
+    )
+    label = "jacobian"
+
+
+#: Integrals that make learned dynamics easy to solve.
+REGULARISERS: dict[str, type] = {
+    "speed": SpeedOptions,
+    "kinetic": KineticOptions,
+    "jacobian": JacobianOptions,
+}
+
+
+@dataclass(frozen=True, slots=True)
 class FitOptions:
     """Settings of the block `fit:`."""
 
@@ -180,5 +227,10 @@ class FitOptions:
     )
     penalty: float = option(
         0.0, "factor of the mean square of the networks' weights in the loss", least=0.0
+    )
+    regularise: Choice | tuple[Choice, ...] | None = option(
+        None,
+        "integrals along the courses that are added to the loss, so that learned dynamics take few "
+        f"steps: {', '.join(REGULARISERS)}, each with its own options, or a list of them",
     )
     seconds: float | None = option(None, "most seconds of the fit; none: no limit", above=0.0)

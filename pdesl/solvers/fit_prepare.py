@@ -45,6 +45,7 @@ __all__ = [
     "deviation_of",
     "error_of_steps",
     "prepare",
+    "probe_windows",
     "scheme_of",
     "with_right_steps",
 ]
@@ -178,6 +179,8 @@ def prepare(task: Task, data: Mapping[str, Measurements], reporter: Reporter) ->
         penalty=fit.penalty,
         tolerances=tolerances_of(time_options.rtol),
         devices=1 if windows.states is None else task.devices,
+        regularisers=choices.regularisers,
+        seed=options.seed,
     )
     found = Prepared(
         task, system, choices, lowered, model, learned, windows, steps, terms, pairs, sets, own,
@@ -351,14 +354,17 @@ def _jump(
 # -- steps ---------------------------------------------------------------------------------
 
 
-def _probe(prepared: Prepared) -> WindowSet:
+def probe_windows(prepared: Prepared) -> WindowSet:
+    """Some windows that start at measured states, spread over all; else all."""
+    if prepared.windows.states is None:
+        return prepared.windows
     chosen = np.linspace(0, len(prepared.windows.starts) - 1, PROBES).astype(int)
     return prepared.windows.subset(np.unique(chosen))
 
 
 def error_of_steps(prepared: Prepared, learned: Learned) -> float:
     """How far halved steps change the course, against the size of the state."""
-    windows = _probe(prepared) if prepared.windows.states is not None else prepared.windows
+    windows = probe_windows(prepared)
     batch = make_batch(windows, prepared.steps, prepared.pairs, prepared.sets)
     model = prepared.model
     fine = _with(model, dt=model.dt / 2, count=model.count * 2)

@@ -153,9 +153,6 @@ class ExplicitRungeKutta(_OneStep):
     def adaptive(self) -> bool:
         return True
 
-    def restart(self) -> None:
-        return None
-
     def _slope(self, system: Stepping, t: float, state: np.ndarray) -> np.ndarray:
         for clock, known, slope in self._known:
             if known is state and clock == t:

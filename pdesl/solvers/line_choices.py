@@ -18,9 +18,11 @@ from pdesl.ir.imex import imex_mistakes, neat, stiff_terms
 from pdesl.ir.samples import evaluate, interior_sample
 from pdesl.ir.split import split
 from pdesl.ir.system import Row, System
+from pdesl.ir.text import format_expression
 from pdesl.solvers.binding import bind_nested
 from pdesl.solvers.node_options import count_nodes
 from pdesl.solvers.options import (
+    SERIES,
     SPACE_OPTIONS,
     FourierOptions,
     GridOptions,
@@ -28,6 +30,7 @@ from pdesl.solvers.options import (
     ScatteredOptions,
 )
 from pdesl.symbolic.domain import make_region, numeric_value
+from pdesl.symbolic.functions import WITHOUT_JAX
 
 __all__ = [
     "GRAPH",
@@ -218,6 +221,8 @@ def line_mistakes(
                     ),
                 )
             )
+    if choices.time == SERIES and not found:
+        found += _series_mistakes(system, options, choices.time_options, values)
     if choices.time in EXPONENTIAL_NAMES and not choices.spectral and not found:
         found.append(
             Diagnostic(
@@ -228,6 +233,40 @@ def line_mistakes(
                 helps=("choose `time = imex_rk4(…)`",),
             )
         )
+    return found
+
+
+def _series_mistakes(
+    system: System, options: MethodOfLinesOptions, own: Any, values: Mapping[sympy.Symbol, float]
+) -> list[Diagnostic]:
+    """What no series goes through, and stiff parts that no explicit method gets through."""
+    found = [
+        Diagnostic(
+            "E327",
+            f"`{format_expression(part, system)}` has no Taylor series: JAX lacks the function",
+            row.equation.span_of(part), helps=("choose `time = imex_rk4`",),
+        )
+        for row in system.all_rows
+        for part in sorted(row.residual.atoms(*WITHOUT_JAX), key=str)
+    ]  # fmt: skip
+    time = system.problem.time
+    assert time is not None
+    assert time.lower is not None
+    assert time.upper is not None
+    try:
+        estimate = stiff_estimate(system, options, values)
+        first, last = (numeric_value(b, values, None, "a time") for b in (time.lower, time.upper))
+    except ProblemError:
+        return found  # reported where nodes and domain are checked
+    limit = SERIES_LIMIT[0] + SERIES_LIMIT[1] * (own.order or MOST_SERIES_ORDER)
+    steps = (last - first) * estimate.largest / limit
+    if steps > MOST_SERIES_STEPS:
+        found.append(
+            Diagnostic(
+                "E648", f"`{SERIES}` is explicit, and the stiff part would have it take about "
+                f"{steps:.0e} steps", options.time.span, helps=("choose `time = imex_rk4`",),
+            )
+        )  # fmt: skip
     return found
 
 
@@ -248,6 +287,10 @@ class StiffEstimate:
         return EXPLICIT_LIMIT / self.largest if self.largest else float("inf")
 
 
+# exp truncated at order K is bounded by one on the negative axis to about 1.4 + K/3 (K ≤ 40).
+SERIES_LIMIT = (1.4, 1.0 / 3.0)
+MOST_SERIES_ORDER = 20
+MOST_SERIES_STEPS = 100_000
 # The stability limit of classical Runge-Kutta methods of order 4 on the negative axis.
 EXPLICIT_LIMIT = 2.785
 

@@ -14,7 +14,7 @@ from pdesl.solvers.integrators import Integrator
 from pdesl.solvers.keeping import held_interrupts
 from pdesl.solvers.stepping import Stepping
 
-__all__ = ["Control", "Course", "Recording", "first_course", "march"]
+__all__ = ["NO_STEP", "Control", "Course", "Recording", "first_course", "march"]
 
 # Bytes of states and slopes that are kept for interpolation in time.
 MEMORY = 256e6

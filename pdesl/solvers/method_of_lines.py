@@ -13,7 +13,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import sympy
@@ -36,17 +36,25 @@ from pdesl.lowering.space import NodalSpace, RbfSpace, make_graph, make_grid, ma
 from pdesl.lowering.to_nodal_imex import to_nodal_imex
 from pdesl.solvers.base import Evaluate, Reporter, SolverResult, Task, TrainingReport
 from pdesl.solvers.dense_output import DenseOutput
-from pdesl.solvers.integrators import make_integrator
+from pdesl.solvers.integrators import Integrator, make_integrator
 from pdesl.solvers.keeping import Keeper
 from pdesl.solvers.line_choices import GRAPH, NO_SPACE, LineChoices, line_choices
-from pdesl.solvers.marching import Control, Course, first_course, march
+from pdesl.solvers.marching import Control, Course, Recording, first_course, march
 from pdesl.solvers.nodes import make_nodes
-from pdesl.solvers.options import AdaptiveOptions, MethodOfLinesOptions, ScatteredOptions
+from pdesl.solvers.options import (
+    AdaptiveOptions,
+    MethodOfLinesOptions,
+    ScatteredOptions,
+    SeriesOptions,
+)
 from pdesl.solvers.schedule import output_times
 from pdesl.solvers.spectrum import Spectrum, stiff_spectrum
 from pdesl.solvers.stepping import NodalStepping, SpectralStepping, Stepping
 from pdesl.symbolic.functions import make_function, numpy_namespace
 from pdesl.symbolic.geometry import Graph
+
+if TYPE_CHECKING:
+    from pdesl.solvers.series_lines import SeriesLines
 
 __all__ = ["solve"]
 
@@ -66,6 +74,7 @@ class _Lines:
     counts: dict[str, int]
     words: str
     interpolation: Callable[[np.ndarray, Sequence[SpaceJet]], Interpolate]
+    series: Callable[[], SeriesLines]
 
 
 def solve(task: Task, reporter: Reporter) -> SolverResult:
@@ -98,7 +107,7 @@ def solve(task: Task, reporter: Reporter) -> SolverResult:
     if isinstance(own, AdaptiveOptions):
         control = Control(own.dt, own.rtol, own.atol)
     spectrum = stiff_spectrum(stepping)
-    notes = _notes(rows, lines, spectrum, control)
+    notes = _notes(rows, lines, spectrum, control, isinstance(own, SeriesOptions))
     stops = output_times(system.problem, task.values, span)
     begin = time.perf_counter()
 
@@ -111,31 +120,60 @@ def solve(task: Task, reporter: Reporter) -> SolverResult:
             )
         )  # fmt: skip
 
-    integrator = make_integrator(choices.time)
+    series: SeriesLines | None = None
+    integrator: Integrator | None = None
+    series_order = 0
+    if isinstance(own, SeriesOptions):
+        from pdesl.solvers.series_marching import order_for
+
+        series, series_order = lines.series(), own.order or order_for(own.rtol)
+    else:
+        integrator = make_integrator(choices.time)
     held = None if task.memory is None else task.memory.load()
     if held:
         course = Course.from_arrays(held)
         stepping.restore(held)
-        integrator.restore(held)
+        if integrator is not None:
+            integrator.restore(held)
         reporter.say(f"resumed at t = {course.t:g}, after {course.steps:,} steps")
-    else:
+    elif integrator is not None:
         course = first_course(stepping, integrator.order, control, span, stops)
+    else:
+        assert series is not None
+        course = Course(span[0], series.start, 0.0, np.zeros(0), Recording(frozenset(span)))
     keeper = Keeper(task.memory, options.checkpoint)
+    halt = _halting(task, system, lines)
 
     def arrays() -> dict[str, np.ndarray]:
-        return {**course.to_arrays(), **stepping.to_arrays(), **integrator.to_arrays()}
+        remembered = {} if integrator is None else integrator.to_arrays()
+        return {**course.to_arrays(), **stepping.to_arrays(), **remembered}
+
+    def keep(must: bool) -> None:
+        keeper.offer(arrays, must=must)
 
     with reporter.stage("steps") as note:
-        interrupted = march(
-            stepping, integrator, control, course, span, stops, progress=progress,
-            keep=lambda must: keeper.offer(arrays, must=must), halt=_halting(task, system, lines),
-        )  # fmt: skip
+        if series is None:
+            assert integrator is not None
+            interrupted = march(
+                stepping, integrator, control, course, span, stops, progress=progress,
+                keep=keep, halt=halt,
+            )  # fmt: skip
+            evaluations = stepping.explicit_evaluations
+            notes.append(stepping.words)
+        else:
+            from pdesl.solvers.series_marching import march_by_series
+
+            interrupted = march_by_series(
+                series.system, series_order, control, course, span, series.as_state,
+                progress=progress, keep=keep, halt=halt,
+            )  # fmt: skip
+            evaluations = series_order * (1 + course.steps + course.rejected)
+            notes.append(f"explicit, by series of order {series_order}")
         note.text = f"{course.steps:,} of {choices.time}"
         if course.rejected:
             note.text += f", {course.rejected:,} rejected"
     kept = course.recording
     solution = DenseOutput(np.array(kept.times), kept.states, kept.slopes)
-    notes.append(stepping.words)
     evaluate = _make_evaluate(task, system, solution, lines)
     return SolverResult(
         method="method_of_lines",
@@ -153,7 +191,7 @@ def solve(task: Task, reporter: Reporter) -> SolverResult:
             **lines.counts,
             "iterations": course.steps,
             "rejected_steps": course.rejected,
-            "evaluations": stepping.explicit_evaluations,
+            "evaluations": evaluations,
             "kept_times": len(solution.times),
         },
         stop_reason=f"interrupted at t = {course.t:g}"
@@ -205,7 +243,7 @@ def _discretise(
         cloud, choices.space_options.order, task.periods, assignment.ghosts
     )
     with reporter.stage("operators") as note:
-        nodal = to_nodal_imex(system, rows, space, assignment, task.values, span[0])
+        nodal = plain = to_nodal_imex(system, rows, space, assignment, task.values, span[0])
         damping = ""
         if isinstance(space, RbfSpace):
             nodal, damping = with_hyperviscosity(
@@ -217,8 +255,18 @@ def _discretise(
             order = choices.space_options.order
             words = f"in space: {choices.space} of order {order}" + (damping and f"; {damping}")
             note.text += f", order {order}"
+    stepping = NodalStepping(nodal, span)
+
+    def series() -> SeriesLines:
+        from pdesl.solvers.series_lines import series_on_nodes
+
+        own = None if choices.space == NO_SPACE else space
+        return series_on_nodes(
+            system, rows, own, assignment, plain, nodal, task.values, stepping.start, span[0]
+        )
+
     return _Lines(
-        NodalStepping(nodal, span),
+        stepping,
         cloud,
         {
             "interior_nodes": len(cloud.interior),
@@ -229,6 +277,7 @@ def _discretise(
         },
         words,
         lambda places, jets: _nodal_interpolation(nodal, places, jets),
+        series,
     )
 
 
@@ -283,12 +332,19 @@ def _spectral(
         )
     points = grid.points()
     cloud = _grid_cloud(grid, points)
+
+    def series() -> SeriesLines:
+        from pdesl.solvers.series_lines import series_on_grid
+
+        return series_on_grid(system, rows, grid, task.values, spectral.start, span[0])
+
     return _Lines(
         SpectralStepping(spectral, span),
         cloud,
         {"interior_nodes": len(points), "boundary_nodes": 0, "unknowns": spectral.size},
         f"in space: {choices.space}",
         lambda places, jets: _spectral_interpolation(spectral, places, jets),
+        series,
     )
 
 
@@ -387,10 +443,13 @@ def _halting(
 
 
 def _notes(
-    rows: Sequence[ImexRow], lines: _Lines, spectrum: Spectrum, control: Control
+    rows: Sequence[ImexRow], lines: _Lines, spectrum: Spectrum, control: Control, explicit: bool
 ) -> list[str]:
     found = [
-        f"∂t {row.field}: stiff by {row.chosen_by}, {len(row.stiff)} terms implicit" for row in rows
+        f"∂t {row.field}: stiff by {row.chosen_by}, {len(row.stiff)} terms "
+        + ("explicit all the same" if explicit else "implicit")
+        for row in rows
+        if row.stiff or not explicit
     ]
     parts = (lines.words, spectrum.words(control.dt))
     found.append("; ".join(part for part in parts if part))

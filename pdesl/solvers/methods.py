@@ -20,7 +20,7 @@ from pdesl.lowering.node_tables import table_mistakes, without_graph
 from pdesl.solvers.binding import bind_nested
 from pdesl.solvers.fit_choices import data_mistakes, fit_choices, fit_mistakes
 from pdesl.solvers.line_choices import line_mistakes, scattered
-from pdesl.solvers.neural_choices import neural_mistakes
+from pdesl.solvers.neural_choices import HIGHEST_ORDER, neural_mistakes
 from pdesl.solvers.neural_ivp_options import NeuralIvpOptions
 from pdesl.solvers.node_options import NodeOptions, count_nodes, without_default_count
 from pdesl.solvers.options import (
@@ -49,8 +49,6 @@ __all__ = [
     "size_mistakes",
 ]
 
-# Orders that Taylor propagation through a network is worked out for.
-HIGHEST_POINTWISE_ORDER = 4
 HIGHEST_STENCIL_DIMENSION = 3
 # Weights of a network, and places it is evaluated at in a training, beyond which no machine's
 # memory suffices.
@@ -82,7 +80,7 @@ class Method:
     evolving: bool = False
     direct: bool = False
     trains: bool = False
-    exact_order: int | None = HIGHEST_POINTWISE_ORDER
+    exact_order: int | None = HIGHEST_ORDER
     periodic: bool = False
     fits: bool = False
     ordinary: bool = False

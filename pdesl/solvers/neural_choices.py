@@ -17,10 +17,17 @@ from pdesl.solvers.tangent_options import TangentOptions, choose_tangent_solver
 from pdesl.symbolic.domain import make_region
 from pdesl.symbolic.geometry import Region
 
-__all__ = ["chosen_ansatz", "network_sizes", "neural_lines", "neural_mistakes", "tangent_options"]
+__all__ = [
+    "HIGHEST_ORDER",
+    "chosen_ansatz",
+    "network_sizes",
+    "neural_lines",
+    "neural_mistakes",
+    "tangent_options",
+]
 
-# Orders in space that Taylor propagation through a network is worked out for.
-HIGHEST_ORDER = 4
+# Orders up to which networks are differentiated: above, rounding and cost leave nothing to gain.
+HIGHEST_ORDER = 8
 # Where μ is chosen by the method, until it is.
 FIRST_REGULARISATION = 1e-9
 

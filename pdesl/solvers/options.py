@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from pdesl.solvers.fit_options import CLOSURE_OPTIONS, FIT_OPTIMISERS
+from pdesl.solvers.fit_options import CLOSURE_OPTIONS, FIT_OPTIMISERS, REGULARISERS
 from pdesl.solvers.kept_options import checkpoint_seconds
 from pdesl.solvers.neural_ivp_options import (
     FIT_OPTIONS,
@@ -257,6 +257,15 @@ class AdaptiveOptions:
 
 
 @dataclass(frozen=True, slots=True)
+class SeriesOptions(AdaptiveOptions):
+    """Options of `time = taylor_series(…)`."""
+
+    order: int | None = option(
+        None, "of the series; none: 1 - log(rtol)/2, which costs the least", least=3, most=40
+    )
+
+
+@dataclass(frozen=True, slots=True)
 class FixedOptions:
     """Options of a time integrator of fixed steps."""
 
@@ -295,6 +304,8 @@ SPACE_OPTIONS: dict[str, type] = {
     "finite_difference": GridOptions,
     "fourier": FourierOptions,
 }
+#: The explicit integrator by Taylor series.
+SERIES = "taylor_series"
 _ADAPTIVE = (
     *(f"imex_rk{order}" for order in (2, 3, 4, 5)),
     *(f"dirk{order}" for order in (2, 3, 4, 5)),
@@ -306,6 +317,7 @@ _FIXED = ("sbdf2", "sbdf3", "sbdf4", "cnab2", "etd1", "etdrk2", "etdrk4", "backw
 TIME_OPTIONS: dict[str, type] = {
     **dict.fromkeys(_ADAPTIVE, AdaptiveOptions),
     **dict.fromkeys(_FIXED, FixedOptions),
+    SERIES: SeriesOptions,
 }
 #: Integrators in time of `sinode`: those of rollouts.
 LEARNED_TIME_OPTIONS: dict[str, type] = {
@@ -320,6 +332,7 @@ NESTED: dict[str, tuple[str, dict[str, type]]] = {
     "sinode.time": ("time integrator", LEARNED_TIME_OPTIONS),
     "optimizer": ("optimiser", FIT_OPTIMISERS),
     "closure": ("kind of network", CLOSURE_OPTIONS),
+    "regularise": ("regulariser", REGULARISERS),
     "sampling": ("way of sampling", SAMPLING_OPTIONS),
     "fit": ("way of fitting", FIT_OPTIONS),
     "linear": ("linear solver", LINEAR_OPTIONS),

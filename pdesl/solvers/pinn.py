@@ -71,7 +71,7 @@ def solve(task: Task, reporter: Reporter) -> SolverResult:
     """Train a network on its own derivatives.
 
     Args:
-        task: a system with derivatives up to order 4; `options` are `PinnOptions`.
+        task: a system with derivatives up to order 8; `options` are `PinnOptions`.
         reporter: hears of stages and progress.
 
     Returns:

@@ -39,8 +39,10 @@ from pdesl.solvers.fit_prepare import (
     error_of_steps,
     is_adaptive,
     prepare,
+    probe_windows,
     with_right_steps,
 )
+from pdesl.solvers.fit_speed import MOST_EVALUATIONS, count_adaptive
 from pdesl.solvers.keeping import Keeper
 from pdesl.solvers.lbfgs import LBFGS
 from pdesl.solvers.rollout import count_evaluations
@@ -377,6 +379,13 @@ def _result(
     measured = int(sum(float(np.sum(np.asarray(m))) for m in training.masks))
     losses = {"training": _misfit(model, learned, training)}
     notes = [_words(prepared)]
+    if model.regularisers:
+        integrals = np.mean(np.asarray(_integrals(model, learned, training)), axis=0)
+        losses |= {t.label: float(v) for t, v in zip(model.regularisers, integrals, strict=True)}
+    if system.closures:
+        work, words = _adaptive_work(prepared, learned)
+        counts = {**counts, **work}
+        notes += words
     if held is not None:
         losses["validation"] = _misfit(model, learned, held)
     if damped is not None and names:
@@ -424,6 +433,41 @@ def _misfit_of(model: FitModel, learned: Learned, batch: Batch) -> Array:
 
 def _misfit(model: FitModel, learned: Learned, batch: Batch) -> float:
     return float(_misfit_of(model, learned, batch))
+
+
+@eqx.filter_jit
+def _integrals(model: FitModel, learned: Learned, batch: Batch) -> Array:
+    first = model.first_states(learned, batch)
+    return model.course_and_integrals(learned, first, batch.starts)[1]
+
+
+def _adaptive_work(prepared: Prepared, learned: Learned) -> tuple[dict[str, int], list[str]]:
+    """What an explicit solver of adaptive steps pays for a few windows, as one system.
+
+    Of a system with a stiff part it is told where the fit has a regulariser, for else nobody has
+    asked for dynamics that such a solver could do with.
+    """
+    model = prepared.model
+    if not (model.regularisers or prepared.lowered.stiff.is_zero):
+        return {}, []
+    windows = probe_windows(prepared)
+    batch = make_batch(windows, prepared.steps, prepared.pairs, prepared.sets)
+    starts = batch.starts[:, None]
+
+    @eqx.filter_jit
+    def slopes(model: FitModel, learned: Learned, states: Array, times: Array) -> Array:
+        return model.slopes(learned, states, times)
+
+    found = count_adaptive(
+        lambda time, states: slopes(model, learned, states, starts + time),
+        np.asarray(model.first_states(learned, batch)), windows.length, model.tolerances,
+    )  # fmt: skip
+    subject = f"an explicit adaptive solver of order 5 at rtol = {model.tolerances[0]:.0e} takes"
+    if found is None:
+        return {}, [f"{subject} more than {MOST_EVALUATIONS:,} evaluations, or fails"]
+    count = len(batch.starts)
+    what = "a window" if count == 1 else f"{count} windows at once"
+    return {"adaptive_evaluations": found}, [f"{subject} {found:,} evaluations for {what}"]
 
 
 def _words(prepared: Prepared) -> str:

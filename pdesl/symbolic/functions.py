@@ -133,6 +133,10 @@ FUNCTIONS: dict[str, Function] = {
 }
 
 
+#: Functions that NumPy and SciPy have and JAX has not.
+WITHOUT_JAX: tuple[type, ...] = (sympy.besselj,)
+
+
 @dataclass(frozen=True, slots=True)
 class Namespace:
     """Where a tape finds its array operations."""

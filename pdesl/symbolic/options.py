@@ -137,10 +137,12 @@ def _convert(value: OptionValue, annotation: Any) -> Any:
     """The value as the annotated type; raises TypeError when it is not one."""
     origin = typing.get_origin(annotation)
     if origin in (types.UnionType, typing.Union):
-        for candidate in typing.get_args(annotation):
+        candidates = typing.get_args(annotation)
+        is_none = isinstance(value, Choice) and value.name == "none" and not value.options
+        if is_none and type(None) in candidates:
+            return None
+        for candidate in candidates:
             if candidate is type(None):
-                if isinstance(value, Choice) and value.name == "none" and not value.options:
-                    return None
                 continue
             try:
                 return _convert(value, candidate)

@@ -244,7 +244,6 @@ def test_memory_of_the_gradient_is_that_of_a_chunk():
     ("requests", "message"),
     [
         ([], "at least one request"),
-        ([Derivative((3, 2))], "up to order 4"),
         ([Derivative((1,)), Derivative((1, 0))], "different lengths"),
         ([Derivative((-1, 2))], "no multi-index"),
         ([Derivative(())], "no multi-index"),
@@ -287,3 +286,44 @@ def test_request_without_effect_is_zero():
     network, points = network_of(2), points_in(2)
     (found,) = plan([CollapsedSum(((2, 0), (0, 2)))]).evaluate(network, points, [(0.0, 0)])
     np.testing.assert_array_equal(found, np.zeros(7))
+
+
+def test_above_order_four_series_along_directions_take_over():
+    network, points = network_of(2), points_in(2)
+    varying = jnp.exp(points[:, 0])
+    requests = [
+        Derivative((5, 1), 1),
+        CollapsedSum(((6, 0), (4, 2), (2, 4), (0, 6), (1, 0)), 0),
+        CollapsedSum(((2, 3), (4, 0), (0, 0), (3, 2)), 1),
+    ]
+    values = [(), (1.0, 3.0, 3.0, 1.0, -2.0), (varying, 2.0, varying, 1.5)]
+    found = plan(requests).evaluate(network, points, values, chunk=3)
+    for request, own, result in zip(requests, values, found, strict=True):
+        terms = (request.index,) if isinstance(request, Derivative) else request.terms
+        parts = zip(terms, own or (1.0,), strict=True)
+        expected = sum(c * nested(network, points, a, request.field) for a, c in parts)
+        assert_equal(result, expected, 1e-9)
+
+
+def test_high_orders_of_a_network_behind_features_are_those_of_the_whole():
+    class Waves:
+        dimension, outputs = 1, 2
+
+        def features(self, points):
+            return jnp.concatenate([jnp.sin(points), jnp.cos(points)], axis=1)
+
+        def derivative(self, points, axis, order):
+            shift = order * jnp.pi / 2
+            return jnp.concatenate([jnp.sin(points + shift), jnp.cos(points + shift)], axis=1)
+
+        def own(self, axis):
+            return slice(0, 2)
+
+    network = make_network(NetworkOptions(5, 2, "tanh"), [-1.0, -1.0], [1.0, 1.0], 1, seed=3)
+    points = points_in(1)
+    requests = [CollapsedSum(((6,), (2,))), Derivative((7,))]
+    found = plan(requests).evaluate(network, points, [(1.0, 4.0), ()], embedding=Waves())
+    whole = lambda x: network(Waves().features(x))  # noqa: E731
+    sixth = nested(whole, points, (6,), 0) + 4 * nested(whole, points, (2,), 0)
+    assert_equal(found[0], sixth, 1e-9)
+    assert_equal(found[1], nested(whole, points, (7,), 0), 1e-9)

@@ -100,7 +100,12 @@ def flow_derivatives(dynamics: Dynamics, time: Any, state: Any, order: int) -> l
 
 
 def _squares(tree: Any) -> Array:
-    return sum((jnp.sum(leaf * leaf) for leaf in jax.tree.leaves(tree)), start=jnp.zeros(()))
+    return sum((jnp.sum(leaf * leaf) for leaf in jax.tree.leaves(tree)), start=_zero(tree))
+
+
+def _zero(tree: Any) -> Array:
+    """A zero in the precision of the leaves."""
+    return jnp.zeros((), jnp.result_type(*jax.tree.leaves(tree) or [float]))
 
 
 def speed_regulariser(dynamics: Dynamics, order: int) -> Integrand:
@@ -155,7 +160,7 @@ def jacobian_penalty(dynamics: Dynamics, probe: Any = None, *, batched: bool = F
         if probe is not None:
             return _squares(pull(probe)[0])
         leaves, tree = jax.tree.flatten(state)
-        result = jnp.zeros(())
+        result = _zero(state)
         for number, leaf in enumerate(leaves):
             shape = leaf.shape[1:] if batched else leaf.shape
             size = int(np.prod(shape))
