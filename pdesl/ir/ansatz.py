@@ -152,8 +152,7 @@ def _above_lift(
     assert own.lower is not None
     start = own.lower.xreplace(dict(constants))
     data: Any = -row.forcing.xreplace(dict(constants))
-    whole: Any = data - lift
-    return whole.xreplace({time: start})
+    return sympy.Add(data, -lift).xreplace({time: start})  # pyright: ignore[reportReturnType]
 
 
 def _initial_row(system: System, field: str) -> Row:

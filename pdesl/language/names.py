@@ -12,6 +12,7 @@ import unicodedata
 from collections.abc import Iterable
 
 __all__ = [
+    "ELSEWHERE",
     "CYRILLIC_TWINS",
     "ELEMENTARY_FUNCTIONS",
     "GREEK",
@@ -22,6 +23,13 @@ __all__ = [
     "is_name",
     "suggest",
 ]
+
+# What other programs call operators and functions, in lower case.
+ELSEWHERE = {
+    "laplacian": "lap", "laplace": "lap", "del2": "lap", "gradient": "grad", "nabla": "grad",
+    "divergence": "div", "rot": "curl", "dalembertian": "box", "arcsin": "asin",
+    "arccos": "acos", "arctan": "atan", "heaviside": "step", "normal_derivative": "dn",
+}  # fmt: skip
 
 #: ASCII name to Greek letter. Omicron is left out: it cannot be told from a Latin o.
 GREEK: dict[str, str] = {

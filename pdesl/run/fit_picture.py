@@ -13,7 +13,7 @@ from pdesl.run.report import limits_of
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-    from pdesl.solvers.sinode import FitResult, TermResult
+    from pdesl.solvers.fit_result import FitResult, TermResult
 
 __all__ = ["draw_fit"]
 

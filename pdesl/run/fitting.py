@@ -23,7 +23,8 @@ from pdesl.run.progress import stage as observed
 from pdesl.run.reporting import make_reporter
 from pdesl.solvers.base import Task
 from pdesl.solvers.fit_choices import read_data
-from pdesl.solvers.sinode import FitResult, fit
+from pdesl.solvers.fit_result import FitResult
+from pdesl.solvers.sinode import fit
 from pdesl.symbolic.options import settings_of, show_option
 from pdesl.symbolic.problem import Choice, OptionValue, Problem
 

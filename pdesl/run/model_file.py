@@ -19,7 +19,7 @@ import numpy as np
 from pdesl import __version__
 from pdesl.diagnostics import OutputError
 from pdesl.run.metrics import versions
-from pdesl.solvers.sinode import FitResult
+from pdesl.solvers.fit_result import FitResult
 
 __all__ = ["MODEL", "SavedModel", "load_model", "save_model"]
 

@@ -28,12 +28,13 @@ from pdesl.run.progress import Observer, SilentObserver
 from pdesl.run.progress import stage as observed
 from pdesl.run.reporting import make_reporter
 from pdesl.solvers.base import Task
+from pdesl.solvers.binding import bind_options
 from pdesl.solvers.fit_choices import fit_choices, space_choices
 from pdesl.solvers.fit_model import FitModel
 from pdesl.solvers.fit_prepare import build_model
 from pdesl.solvers.fit_states import at_points, state_of_tables
 from pdesl.solvers.learned_lines import discretise, first_networks
-from pdesl.solvers.methods import bind_options, method_named
+from pdesl.solvers.methods import method_named
 from pdesl.symbolic.data_file import read_data_file
 from pdesl.symbolic.domain import make_region
 from pdesl.symbolic.elaborate import elaborate_source

@@ -1,9 +1,9 @@
-"""Choices inside a method's options, such as its optimiser, bound to their own options."""
+"""Options of methods from choices, and of choices inside them, such as the optimiser."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import sympy
 
@@ -14,7 +14,53 @@ from pdesl.solvers.options import NESTED
 from pdesl.symbolic.options import bind, describe_options
 from pdesl.symbolic.problem import Choice
 
-__all__ = ["bind_nested"]
+if TYPE_CHECKING:
+    from pdesl.solvers.methods import Method
+
+__all__ = ["bind_nested", "bind_options"]
+
+
+def bind_options(method: Method, choice: Choice, values: dict[sympy.Symbol, float]) -> Any:
+    """The options of a method from a choice.
+
+    Raises:
+        ProblemError: unknown options, types or ranges (E502 to E504, E510), all at once; an
+            optimiser, discretisation or integrator that does not exist (E515).
+    """
+    own = Choice(method.name, choice.options, choice.positional, choice.spans, span=choice.span)
+    found: list[Diagnostic] = []
+    options: Any = None
+    try:
+        options = bind(
+            method.options, own, values=values, elsewhere=lambda name: _inner_option(method, name)
+        )
+    except ProblemError as error:
+        found += error.diagnostics
+    known = {name for name, _, _ in describe_options(method.options)}
+    for name in NESTED:
+        inner = choice.get(name)
+        inner = Choice(inner) if isinstance(inner, str) else inner
+        if name in known and isinstance(inner, Choice):
+            own_table = f"{method.name}.{name}"
+            table = own_table if own_table in NESTED else name
+            try:
+                bind_nested(table, inner, values, choice.spans.get(name, choice.span))
+            except ProblemError as error:
+                found += error.diagnostics
+    if found:
+        raise ProblemError(found)
+    return without_default_count(options, choice)
+
+
+def _inner_option(method: Method, name: str) -> str | None:
+    """Advice for an option that belongs to a choice inside a method's options."""
+    for outer, _, _ in describe_options(method.options):
+        own = f"{method.name}.{outer}"
+        _, table = NESTED.get(own, NESTED.get(outer, ("", {})))
+        for kind, options in table.items():
+            if name in {inner for inner, _, _ in describe_options(options)}:
+                return f"`{name}` belongs to `{outer}`: `{outer}={kind}({name}=…)`"
+    return None
 
 
 def bind_nested(

@@ -17,14 +17,13 @@ from pdesl.diagnostics import Diagnostic, ProblemError, Span
 from pdesl.ir.system import Row, System
 from pdesl.language.names import suggest
 from pdesl.lowering.node_tables import table_mistakes, without_graph
-from pdesl.solvers.binding import bind_nested
+from pdesl.solvers.binding import bind_options
 from pdesl.solvers.fit_choices import data_mistakes, fit_choices, fit_mistakes
 from pdesl.solvers.line_choices import line_mistakes, scattered
 from pdesl.solvers.neural_choices import HIGHEST_ORDER, neural_mistakes
 from pdesl.solvers.neural_ivp_options import NeuralIvpOptions
-from pdesl.solvers.node_options import NodeOptions, count_nodes, without_default_count
+from pdesl.solvers.node_options import NodeOptions, count_nodes
 from pdesl.solvers.options import (
-    NESTED,
     DtPinnOptions,
     MethodOfLinesOptions,
     PinnOptions,
@@ -33,7 +32,7 @@ from pdesl.solvers.options import (
     SinodeOptions,
     TrainedOptions,
 )
-from pdesl.symbolic.options import bind, describe_options
+from pdesl.symbolic.options import describe_options
 from pdesl.symbolic.problem import Choice, Problem, Unknown
 
 if TYPE_CHECKING:
@@ -42,7 +41,6 @@ if TYPE_CHECKING:
 __all__ = [
     "METHODS",
     "Method",
-    "bind_options",
     "choose_method",
     "method_named",
     "requirements",
@@ -232,49 +230,6 @@ def _is_able(method: Method, system: System, choice: Choice) -> bool:
     except ProblemError:
         return False
     return not requirements(method, system, options)
-
-
-def bind_options(method: Method, choice: Choice, values: dict[sympy.Symbol, float]) -> Any:
-    """The options of a method from a choice.
-
-    Raises:
-        ProblemError: unknown options, types or ranges (E502 to E504, E510), all at once; an
-            optimiser, discretisation or integrator that does not exist (E515).
-    """
-    own = Choice(method.name, choice.options, choice.positional, choice.spans, span=choice.span)
-    found: list[Diagnostic] = []
-    options: Any = None
-    try:
-        options = bind(
-            method.options, own, values=values, elsewhere=lambda name: _inner_option(method, name)
-        )
-    except ProblemError as error:
-        found += error.diagnostics
-    known = {name for name, _, _ in describe_options(method.options)}
-    for name in NESTED:
-        inner = choice.get(name)
-        inner = Choice(inner) if isinstance(inner, str) else inner
-        if name in known and isinstance(inner, Choice):
-            own_table = f"{method.name}.{name}"
-            table = own_table if own_table in NESTED else name
-            try:
-                bind_nested(table, inner, values, choice.spans.get(name, choice.span))
-            except ProblemError as error:
-                found += error.diagnostics
-    if found:
-        raise ProblemError(found)
-    return without_default_count(options, choice)
-
-
-def _inner_option(method: Method, name: str) -> str | None:
-    """Advice for an option that belongs to a choice inside a method's options."""
-    for outer, _, _ in describe_options(method.options):
-        own = f"{method.name}.{outer}"
-        _, table = NESTED.get(own, NESTED.get(outer, ("", {})))
-        for kind, options in table.items():
-            if name in {inner for inner, _, _ in describe_options(options)}:
-                return f"`{name}` belongs to `{outer}`: `{outer}={kind}({name}=…)`"
-    return None
 
 
 def size_mistakes(

@@ -29,7 +29,8 @@ from pdesl.solvers.network_fit import FitReport
 from pdesl.solvers.networks import count_parameters
 from pdesl.solvers.neural_ivp_options import NeuralIvpOptions, PairOptions
 from pdesl.solvers.neural_march import Course, StepControl, march
-from pdesl.solvers.neural_method import NeuralMethod, initial_targets, new_networks, prepare
+from pdesl.solvers.neural_method import NeuralMethod, new_networks
+from pdesl.solvers.neural_prepare import initial_targets, prepare
 from pdesl.solvers.neural_solution import make_evaluate, solution_arrays
 from pdesl.solvers.sampling import Purpose, draw_boundary
 from pdesl.solvers.schedule import output_times

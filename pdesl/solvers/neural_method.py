@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Any
 
 import jax
@@ -13,20 +13,14 @@ from jax import Array
 
 from pdesl.diagnostics import SolverError
 from pdesl.ir.ansatz import Ansatz
-from pdesl.ir.evolution import to_evolution
 from pdesl.ir.system import System
-from pdesl.lowering.embedding import make_embedding
-from pdesl.lowering.emit import evaluate_at
-from pdesl.lowering.neural_system import NeuralSystem, to_neural_system
-from pdesl.lowering.places import Places
+from pdesl.lowering.neural_system import NeuralSystem
 from pdesl.solvers.base import Task
-from pdesl.solvers.binding import bind_nested
 from pdesl.solvers.network_fit import FieldTarget, FitReport, fit_field
 from pdesl.solvers.networks import Network, NetworkOptions, make_network
-from pdesl.solvers.neural_choices import chosen_ansatz, tangent_options
 from pdesl.solvers.neural_ivp_options import NeuralIvpOptions, RestartOptions
 from pdesl.solvers.neural_march import Solve
-from pdesl.solvers.penalties import make_penalty, places_of
+from pdesl.solvers.penalties import places_of
 from pdesl.solvers.samples_adaptive import adaptive_samples
 from pdesl.solvers.samples_annealed import annealed_samples
 from pdesl.solvers.sampling import Purpose, draw_boundary, draw_inside
@@ -35,7 +29,6 @@ from pdesl.solvers.tangent_report import NOT_FINITE
 from pdesl.solvers.velocity import (
     Sample,
     Velocity,
-    bases_at,
     lifts_at,
     pack,
     residual_of,
@@ -43,7 +36,7 @@ from pdesl.solvers.velocity import (
     values_at,
 )
 
-__all__ = ["NeuralMethod", "initial_targets", "new_networks", "prepare"]
+__all__ = ["ZERO", "NeuralMethod", "new_networks", "root_mean_square"]
 
 # Streams of random keys of one seed.
 _SOLVES, _FITS = 11, 12
@@ -362,7 +355,7 @@ class NeuralMethod:
 
             targets.append(values)
         check = jnp.asarray(self.draw(Purpose.CHECK, 0, 4 * self.options.samples), self.dtype)
-        sizes = [_size(own) for own in rates(check)]
+        sizes = [root_mean_square(own) for own in rates(check)]
         # A field that stays at rest keeps its random network, as does the exponential of one,
         # which starts from its base and not from zero.
         first = [
@@ -431,11 +424,11 @@ class NeuralMethod:
         """The root mean square of a target over the domain."""
         count = 4 * self.options.samples
         if not self.annealed:
-            return _size(np.asarray(target(self.draw(Purpose.CHECK, 0, count))))
+            return root_mean_square(np.asarray(target(self.draw(Purpose.CHECK, 0, count))))
         points, weights = self._followed(
             lambda points: target(points) ** 2, Purpose.CHECK, 0, count
         )
-        return _size(np.asarray(target(points)) * np.sqrt(weights))
+        return root_mean_square(np.asarray(target(points)) * np.sqrt(weights))
 
 
 def new_networks(task: Task, neural: NeuralSystem, number: int) -> list[Network]:
@@ -452,81 +445,6 @@ def new_networks(task: Task, neural: NeuralSystem, number: int) -> list[Network]
     ]  # fmt: skip
 
 
-def prepare(task: Task) -> NeuralMethod:
-    options: NeuralIvpOptions = task.options
-    span = task.time_span
-    assert span is not None
-    system = to_evolution(task.system)
-    ansatz = chosen_ansatz(system, task.region, task.values, options)
-    lower, upper = task.region.bounding_box()
-    embedding = make_embedding(
-        lower.tolist(), upper.tolist(), [c.periodic for c in system.problem.space],
-        frequencies=options.frequencies, alpha=options.alpha, scale=options.scale,
-    )  # fmt: skip
-    rate = options.relaxation if options.relaxation is not None else 10.0 / (span[1] - span[0])
-    penalties = tuple(
-        make_penalty(p, system, task.values, weight=options.penalty, rate=rate)
-        for p in ansatz.penalties
-    )
-    more = [(p.field, index) for p in penalties for index in p.jets]
-    neural = to_neural_system(system, ansatz, embedding, task.values, more)
-    neural = replace(neural, devices=task.devices)
-    tangent = replace(tangent_options(options, task.values), devices=task.devices)
-    restarts = bind_nested("restarts", options.restarts, task.values)
-    flat_shape = pack(new_networks(task, neural, 0))[1]
-    velocity = Velocity(
-        neural,
-        penalties,
-        flat_shape,
-        tangent,
-        np.dtype(options.precision),
-        np.full(len(neural.fields), tangent.regularisation),
-    )
-    found = NeuralMethod(
-        task, system, ansatz, neural, velocity,
-        restarts if isinstance(restarts, RestartOptions) else None, options.restarts.name,
-        bind_nested("fit", options.fit, task.values), tangent, span,
-        bind_nested("linear", options.linear, task.values).regularisation is not None,
-        getattr(bind_nested("sampling", options.sampling, task.values), "share", None),
-        options.sampling.name == "annealed",
-    )  # fmt: skip
-    found.neural = velocity.system = neural.with_references(_references(found))
-    return found
-
-
-def _size(values: np.ndarray) -> float:
+def root_mean_square(values: np.ndarray) -> float:
+    """√⟨v²⟩."""
     return float(np.sqrt(np.mean(values**2)))
-
-
-def _references(method: NeuralMethod) -> list[Network | None]:
-    """The first network of every field that a network of zero starts, None for the others."""
-    points = method.draw(Purpose.CHECK, 0, 4 * method.options.samples)
-    places, clock = jnp.asarray(points, method.dtype), method.velocity_of.clock(method.span[0])
-    bases = np.asarray(bases_at(method.neural, places, clock), dtype=float)
-    values = [np.asarray(target(points)) for target in initial_targets(method)]
-    whole = max(map(_size, values)) or 1.0
-    first = new_networks(method.task, method.neural, 0)
-    return [
-        network if entry.exact or _size(value - base) <= ZERO * whole else None
-        for entry, network, value, base in zip(
-            method.ansatz.fields, first, values, bases, strict=True
-        )
-    ]
-
-
-def initial_targets(method: NeuralMethod) -> list[Callable[[np.ndarray], np.ndarray]]:
-    """The initial values of every field of the evolution system."""
-    system, task = method.system, method.task
-    targets = []
-    for name in system.fields:
-        row = next(r for r in system.initial if r.linear[0].jet.field == name)
-
-        def values(points: np.ndarray, row: Any = row) -> np.ndarray:
-            times = np.full(len(points), method.span[0])
-            (data,) = evaluate_at(
-                [-row.forcing], system, Places(points, None, times), task.values, row
-            )
-            return np.broadcast_to(np.asarray(data, dtype=float), (len(points),))
-
-        targets.append(values)
-    return targets

@@ -16,7 +16,7 @@ from sympy.core.function import AppliedUndef
 
 from pdesl.diagnostics import Diagnostic, Span
 from pdesl.language import ast
-from pdesl.language.names import suggest
+from pdesl.language.names import ELSEWHERE, suggest
 from pdesl.symbolic import units
 from pdesl.symbolic.functions import FUNCTIONS
 from pdesl.symbolic.indices import IndexReader
@@ -46,13 +46,6 @@ from pdesl.symbolic.vectors import (
 __all__ = ["Translator"]
 
 MAXIMUM_ORDER = 12  # differentiations in one derivative
-
-# What other programs call operators and functions, in lower case.
-ELSEWHERE = {
-    "laplacian": "lap", "laplace": "lap", "del2": "lap", "gradient": "grad", "nabla": "grad",
-    "divergence": "div", "rot": "curl", "dalembertian": "box", "arcsin": "asin",
-    "arccos": "acos", "arctan": "atan", "heaviside": "step", "normal_derivative": "dn",
-}  # fmt: skip
 
 _REDUCTIONS = {"norm", "sum", "prod", "mean", "dot", "cross", "outer", "transpose", "trace"}
 # Functions that SymPy evaluates by unbounded numerics when their argument is a constant.

@@ -36,7 +36,8 @@ from pdesl.solvers.fit_descent import DescentState, descend, first_state  # noqa
 from pdesl.solvers.fit_model import FitModel, make_batch  # noqa: E402
 from pdesl.solvers.fit_prepare import prepare as prepare_fit  # noqa: E402
 from pdesl.solvers.gram import one_blas_thread  # noqa: E402
-from pdesl.solvers.neural_method import new_networks, prepare  # noqa: E402
+from pdesl.solvers.neural_method import new_networks  # noqa: E402
+from pdesl.solvers.neural_prepare import prepare  # noqa: E402
 from pdesl.solvers.velocity import pack  # noqa: E402
 
 PLACES = np.random.default_rng(1).uniform(-0.6, 0.6, (40, 2))

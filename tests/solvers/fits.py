@@ -12,9 +12,10 @@ from pdesl.diagnostics import Source
 from pdesl.ir.normalise import normalise
 from pdesl.run.reporting import silent_reporter
 from pdesl.solvers.base import Task
+from pdesl.solvers.binding import bind_options
 from pdesl.solvers.fit_choices import read_data
 from pdesl.solvers.fit_prepare import Prepared, prepare
-from pdesl.solvers.methods import bind_options, choose_method, requirements, size_mistakes
+from pdesl.solvers.methods import choose_method, requirements, size_mistakes
 from pdesl.symbolic.domain import make_region
 from pdesl.symbolic.elaborate import elaborate_source
 

@@ -11,7 +11,8 @@ import pytest
 from pdesl.diagnostics import ProblemError, Severity, SolverError, Source
 from pdesl.run import pipeline
 from pdesl.run.pipeline import check
-from pdesl.solvers.methods import METHODS, bind_options, choose_method, size_mistakes
+from pdesl.solvers.binding import bind_options
+from pdesl.solvers.methods import METHODS, choose_method, size_mistakes
 from pdesl.solvers.options import OPTIMISER_NAMES, OPTIMISER_OPTIONS
 from pdesl.symbolic.problem import Choice
 
