@@ -26,7 +26,7 @@ __all__ = [
     "tangent_options",
 ]
 
-# Orders up to which networks are differentiated: above, rounding and cost leave nothing to gain.
+# Orders up to which networks are differentiated; rules of series know no bound, this is a choice.
 HIGHEST_ORDER = 8
 # Where μ is chosen by the method, until it is.
 FIRST_REGULARISATION = 1e-9
