@@ -152,7 +152,7 @@ def _above_lift(
     assert own.lower is not None
     start = own.lower.xreplace(dict(constants))
     data: Any = -row.forcing.xreplace(dict(constants))
-    return (data - lift).xreplace({time: start})  # pyright: ignore
+    return (data - lift).xreplace({time: start})  # pyright: ignore[reportOperatorIssue]
 
 
 def _initial_row(system: System, field: str) -> Row:

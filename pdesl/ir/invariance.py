@@ -97,7 +97,9 @@ def constant_mistakes(
 def _slope(system: System, row: Row, field: str) -> sympy.Expr:
     """∂(row)/∂u for the jet of order zero of a field."""
     symbol = system.space.symbol(Jet(field, (0,) * len(system.space.coordinates)))
-    total = differentiate(row.nonlinear, symbol)
+    total: sympy.Expr = sympy.S.Zero
+    if row.nonlinear.has(symbol):
+        total = differentiate(row.nonlinear, symbol)
     for term in row.linear:
         if term.jet.field == field and not any(term.jet.orders):
             total += term.coefficient
@@ -116,12 +118,12 @@ def _candidates(slopes: list[list[Any]], fields: int) -> list[tuple[Any, ...]]:
     for _ in range(PLACES if symbols else 1):
         place = {s: sympy.Rational(source.randint(100, 900), 997) for s in symbols}
         for line in slopes:
-            numbers = [e.xreplace(place).evalf(40) for e in line]
+            numbers = [e.xreplace(place).evalf(40) if e != 0 else sympy.S.Zero for e in line]
             if not all(n.is_comparable and n.is_finite for n in numbers):
                 continue
             largest = max((abs(n) for n in numbers), default=sympy.S.Zero)
             if largest > 0:
-                lines.append([_rational(n / largest) for n in numbers])
+                lines.append([_rational(n / largest) if n != 0 else n for n in numbers])
     table = sympy.Matrix(lines) if lines else sympy.zeros(1, fields)
     return [tuple(_whole(vector)) for vector in table.nullspace()]
 

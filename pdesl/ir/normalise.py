@@ -165,26 +165,25 @@ def _exact_markers(
     Raises:
         ErasureError: an operator without meaning inside; a field without a known solution (E314).
     """
-    fields = {
-        f.applied(i): exact[c]
-        for f in problem.unknown_fields
-        for i, c in enumerate(f.components)
-        if c in exact
-    }
-    unknown = {f.applied(i): c for f in problem.unknown_fields for i, c in enumerate(f.components)}
     function = marker("exact")
+    nodes = [
+        n for side in (equation.lhs, equation.rhs) for n in side.atoms(AppliedUndef)
+        if n.func == function
+    ]  # fmt: skip
+    if not nodes:
+        return {}
+    every = {f.applied(i): c for f in problem.unknown_fields for i, c in enumerate(f.components)}
+    fields = {f: exact[c] for f, c in every.items() if c in exact}
+    lacking = {f: c for f, c in every.items() if c not in exact}
     found: dict[sympy.Basic, sympy.Expr] = {}
-    for side in (equation.lhs, equation.rhs):
-        for node in side.atoms(AppliedUndef):
-            if node.func != function:
-                continue
-            value: sympy.Basic = node.args[0].xreplace(fields)
-            for left in value.atoms(AppliedUndef) & unknown.keys():
-                raise ErasureError(
-                    node, f"the known solution has no value for `{unknown[left]}`", code="E314",
-                    help=f"add a line `{unknown[left]} = …`",
-                )  # fmt: skip
-            found[node] = erase(value, frame)  # type: ignore[arg-type]
+    for node in nodes:
+        value: sympy.Basic = node.args[0].xreplace(fields)
+        for left in value.atoms(AppliedUndef) & lacking.keys():
+            raise ErasureError(
+                node, f"the known solution has no value for `{lacking[left]}`", code="E314",
+                help=f"add a line `{lacking[left]} = …`",
+            )  # fmt: skip
+        found[node] = erase(value, frame)  # type: ignore[arg-type]
     return found
 
 

@@ -19,7 +19,7 @@ ROOT = Path(__file__).parents[2]
 PAGES = sorted((ROOT / "docs" / "pages").glob("*.md")) + [ROOT / "README.md"]
 _BLOCK = re.compile(r"^```(\w+)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 # These take long, or need the result of a run: their options are read, and other tests run them.
-_ONCE = {"run", "predict", "plot", "report", "sweep", "lsp"}
+_ONCE = {"run", "predict", "plot", "report", "sweep", "compare", "lsp"}
 
 
 def blocks(language: str) -> list:
@@ -33,12 +33,13 @@ def blocks(language: str) -> list:
 
 
 def _commands() -> list:
-    found = []
+    """Every command once, without the sign that sends it to the background."""
+    found = {}
     for block in blocks("console"):
         for line in block.values[0].splitlines():
             assert line.startswith("$ pdesl "), line
-            found.append(pytest.param(line.removeprefix("$ pdesl "), id=line))
-    return found
+            found[line] = line.removeprefix("$ pdesl ").removesuffix(" &")
+    return [pytest.param(command, id=line) for line, command in found.items()]
 
 
 @pytest.fixture

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import re
 from pathlib import Path
 from typing import Any
 
@@ -36,7 +37,8 @@ def _same(first: Problem, second: Problem) -> None:
 def test_files_come_back(path: Path, style: str) -> None:
     problem = read(path)
     text = problem.to_pde(style)
-    assert style == "unicode" or text.isascii()
+    # Names in quotes are those of files and of what is in them.
+    assert style == "unicode" or re.sub(r'"[^"\n]*"', "", text).isascii()
     again = from_text(text, problem.name)
     _same(problem, again)
     assert again.to_pde(style) == text
