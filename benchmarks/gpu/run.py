@@ -3,8 +3,8 @@
     python benchmarks/gpu/run.py --output benchmarks/gpu/results/h200.json
     python benchmarks/gpu/run.py --tiny --only kernels,overhead
 
-Every piece is a process of its own that ends within --seconds (540), so that the whole can be cut
-into sessions: pieces that the output file has are not run again, unless --again. The file holds
+Every piece is a process of its own that ends within --seconds (540), so that the whole can be done
+in parts: pieces that the output file has are not run again, unless --again. The file holds
 the machine, the versions and the command beside the figures; times are medians.
 """
 

@@ -48,6 +48,8 @@ class Killed(BaseException):
         (RELAXING, "dirk2(rtol=1e-4)"),
         (PERIODIC, "etdrk4(dt=0.01)"),
         (PERIODIC, "cnab2(dt=0.006)"),
+        (PERIODIC, "rk45(rtol=1e-5)"),
+        (PERIODIC, "taylor_series(rtol=1e-6)"),
     ],
 )
 def test_the_method_of_lines_goes_on_to_the_same_bits(
