@@ -151,8 +151,8 @@ def _above_lift(
     assert own is not None
     assert own.lower is not None
     start = own.lower.xreplace(dict(constants))
-    data: Any = -row.forcing.xreplace(dict(constants))
-    return (data - lift).xreplace({time: start})  # pyright: ignore[reportOperatorIssue]
+    forcing: Any = row.forcing.xreplace(dict(constants))
+    return (-forcing - lift).xreplace({time: start})
 
 
 def _initial_row(system: System, field: str) -> Row:
