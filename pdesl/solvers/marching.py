@@ -14,7 +14,7 @@ from pdesl.solvers.integrators import Integrator
 from pdesl.solvers.keeping import held_interrupts
 from pdesl.solvers.stepping import Stepping
 
-__all__ = ["NO_STEP", "Control", "Course", "Recording", "first_course", "march"]
+__all__ = ["NO_STEP", "Control", "Course", "Recording", "drive", "first_course", "march"]
 
 # Bytes of states and slopes that are kept for interpolation in time.
 MEMORY = 256e6
@@ -177,6 +177,52 @@ def first_course(
     return Course(t, state, size, _sizes(system, state), recording)
 
 
+def drive(
+    course: Course,
+    last: float,
+    advance: Callable[[], None],
+    halts: Callable[[], bool],
+    *,
+    progress: Callable[[int, float, float], None],
+    keep: Callable[[bool], None],
+) -> bool:
+    """Advance a course to the last time, or until Ctrl-C, which waits for the end of a step.
+
+    Args:
+        course: what `advance` advances, by a step or by none.
+        last: the last time.
+        advance: tries one step.
+        halts: whether the step that was taken is the last.
+        progress: hears of (steps, time, size of the step), now and then.
+        keep: called after every step, with whether the course has to be saved now.
+
+    Returns:
+        Whether it was interrupted.
+    """
+    interrupted, heard = False, time.perf_counter()
+    halted = course.steps > 0 and halts()
+    with held_interrupts() as asked:
+        try:
+            while course.t < last and not (asked.heard or halted):
+                before = course.steps
+                advance()
+                halted = course.steps > before and halts()
+                keep(False)
+                if time.perf_counter() - heard > 0.2:
+                    heard = time.perf_counter()
+                    progress(course.steps, course.t, course.dt)
+            interrupted = course.t < last and not halted
+        except KeyboardInterrupt:
+            if asked.repeated:  # in the middle of a step
+                raise
+            interrupted = True
+    if interrupted:
+        if not course.steps:
+            raise KeyboardInterrupt
+        keep(True)
+    return interrupted
+
+
 def march(
     system: Stepping,
     integrator: Integrator,
@@ -209,29 +255,19 @@ def march(
         SolverError: E740 a state that is not finite, with the step and the row; E741 a step size
             that vanishes, or too many steps.
     """
-    interrupted, heard = False, time.perf_counter()
-    halted = halt is not None and course.steps > 0 and halt(course.t, course.state)
-    with held_interrupts() as asked:
-        try:
-            for stop in stops:
-                while course.t < stop and not (asked.heard or halted):
-                    before = course.steps
-                    _advance(system, integrator, control, course, span, stop)
-                    if halt is not None and course.steps > before:
-                        halted = halt(course.t, course.state)
-                    keep(False)
-                    if time.perf_counter() - heard > 0.2:
-                        heard = time.perf_counter()
-                        progress(course.steps, course.t, course.dt)
-            interrupted = course.t < span[1] and not halted
-        except KeyboardInterrupt:
-            if asked.repeated:  # in the middle of a step
-                raise
-            interrupted = True
-    if interrupted:
-        if not course.steps:
-            raise KeyboardInterrupt
-        keep(True)
+    ends = iter(stops)
+    stop = span[0]
+
+    def advance() -> None:
+        nonlocal stop
+        while not course.t < stop:
+            stop = next(ends)
+        _advance(system, integrator, control, course, span, stop)
+
+    def halts() -> bool:
+        return halt is not None and halt(course.t, course.state)
+
+    interrupted = drive(course, stops[-1], advance, halts, progress=progress, keep=keep)
     t, state = course.t, course.state
     if not np.all(np.isfinite(state)):
         raise _not_finite(course.steps, t, course.size, system, state)

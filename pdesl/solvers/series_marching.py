@@ -11,7 +11,6 @@ high-order Taylor methods, Experimental Mathematics 14, 2005, sections 3.2 and 3
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable
 from math import ceil, log
 from typing import Any
@@ -27,8 +26,7 @@ from pdesl.lowering.jets.flow import flow_coefficients
 from pdesl.lowering.learned import Learned
 from pdesl.lowering.learned_space import multiply
 from pdesl.lowering.learned_system import LearnedSystem
-from pdesl.solvers.keeping import held_interrupts
-from pdesl.solvers.marching import NO_STEP, Control, Course, Recording
+from pdesl.solvers.marching import NO_STEP, Control, Course, Recording, drive
 
 __all__ = ["SeriesSystem", "march_by_series", "order_for"]
 
@@ -134,26 +132,11 @@ def march_by_series(
     def halts() -> bool:
         return halt is not None and halt(course.t, as_state(expansion.whole[0]))
 
-    interrupted, heard = False, time.perf_counter()
-    halted = course.steps > 0 and halts()
-    with held_interrupts() as asked, np.errstate(all="ignore"):
-        try:
-            while course.t < span[1] and not (asked.heard or halted):
-                _advance(expansion, control, course, span)
-                halted = halts()
-                keep(False)
-                if time.perf_counter() - heard > 0.2:
-                    heard = time.perf_counter()
-                    progress(course.steps, course.t, course.dt)
-            interrupted = course.t < span[1] and not halted
-        except KeyboardInterrupt:
-            if asked.repeated:  # in the middle of a step
-                raise
-            interrupted = True
-    if interrupted:
-        if not course.steps:
-            raise KeyboardInterrupt
-        keep(True)
+    def advance() -> None:
+        with np.errstate(all="ignore"):
+            _advance(expansion, control, course, span)
+
+    interrupted = drive(course, span[1], advance, halts, progress=progress, keep=keep)
     whole = expansion.whole
     course.recording.keep(course.t, as_state(whole[0]), as_state(whole[1]))
     if not interrupted:
