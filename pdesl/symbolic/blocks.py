@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from contextlib import AbstractContextManager
 
 import sympy
@@ -29,7 +29,7 @@ from pdesl.symbolic.scope import Scope, components, mistake
 
 __all__ = [
     "data_sets", "fit_block", "metric_block", "output_rules", "refuse_regions", "solver_block",
-    "sweep_block", "verify_block",
+    "states_a_solution", "sweep_block", "verify_block",
 ]  # fmt: skip
 
 Guard = Callable[..., AbstractContextManager[None]]
@@ -265,6 +265,15 @@ def solver_block(
     )
 
 
+def states_a_solution(statement: ast.Statement, kinds: Mapping[str, str]) -> bool:
+    """Whether a line of `verify:` gives the solution of a field, and no setting or bound."""
+    if not (isinstance(statement, ast.Relation) and statement.operator == "="):
+        return False
+    left = statement.left
+    name = left.identifier if isinstance(left, ast.Name) else ""
+    return isinstance(left, ast.Call) or "field" in kinds.get(name, "")
+
+
 def verify_block(
     statements: Statements,
     translator: Callable[[], Translator],
@@ -283,10 +292,9 @@ def verify_block(
             refuse_regions(statement)
             if statement.operator == "=":
                 left = statement.left
-                name = left.identifier if isinstance(left, ast.Name) else ""
-                kind = translator().scope.kinds.get(name, "")
-                translator().scope.refuse_poisoned(name)
-                if "field" in kind or isinstance(left, ast.Call):
+                scope = translator().scope
+                scope.refuse_poisoned(left.identifier if isinstance(left, ast.Name) else "")
+                if states_a_solution(statement, scope.kinds):
                     exact.extend(given(statement))
                 else:
                     settings.append(statement)

@@ -27,6 +27,7 @@ from pdesl.symbolic.blocks import (
     output_rules,
     refuse_regions,
     solver_block,
+    states_a_solution,
     sweep_block,
     verify_block,
 )  # fmt: skip
@@ -153,10 +154,8 @@ class _Elaboration(Declarations):
         read = self.statements
         self.scope.later = declared_names(self.module).kinds
         self.scope.exact = bool(read("manufactured")) or any(
-            isinstance(s, ast.Relation) and s.operator == "="
-            and not isinstance(s.right, ast.ListLiteral)
-            for s in read("verify")
-        )  # fmt: skip
+            states_a_solution(s, self.scope.later) for s in read("verify")
+        )
         self.scope.curved = bool(read("metric"))
         self.read_parameters(read("parameters"))
         given = {p.name: p.value for p in self.parameters if isinstance(p.value, sympy.Expr)}
