@@ -211,20 +211,33 @@ _CAPABILITIES = (
          "A spatial derivative of the highest time derivative of the same field, ∂t∂x² u, or a "
          "field without time derivative in its own Laplacian would have to be solved for at every "
          "moment.",
-         "Choose a method that solves all times at once, or solve for the highest time derivative "
-         "by hand."),
+         "Choose method_of_lines, which solves for fields without a time derivative with every "
+         "step, or a method that solves all times at once; write ∂t(u − ∂x² u) = f as ∂t m = f and "
+         "u − ∂x² u = m with another field m."),
+    Code("E629", "a condition on an integral in a problem in time",
+         "∫(p) = 0 fixes a field that is free by a constant at every moment. method_of_lines does "
+         "so with every step; a network would need a constant that changes in time.",
+         "Choose method_of_lines, or fix the value of the field on a part of the boundary."),
     Code("E630", "a steady problem for a method that steps in time",
          "The method advances fields from initial values, and the problem has no time.",
          "Choose rbf_fd, or add a time coordinate to domain:."),
     Code("E632", "a boundary condition that cannot be solved with every step",
-         "Boundary values follow from the others by a linear system that is factorised once. A "
-         "condition that is nonlinear, holds a time derivative, or has a coefficient that changes "
-         "in time is no part of it; data that change in time are.",
-         "Choose dt_pinn or pinn, or write the condition in a linear form."),
+         "Boundary values follow from the others at every moment, so a condition cannot hold a "
+         "time derivative that its field's equation gives. In a fit they follow by a linear system "
+         "that does not change: there it must be linear as well, with coefficients that stay; data "
+         "may change in time.",
+         "Choose dt_pinn or pinn, or write the condition in another form."),
     Code("E633", "a domain that the discretisation in space does not have",
          "finite_difference has a grid over a box, fourier one over a box that is periodic in "
          "every direction; a problem in time alone has no space to discretise.",
          "Choose space = rbf_fd(…), which takes any domain; remove space = … where there is none."),
+    Code("E634", "an equation that holds at every moment, and that an integrator does not keep",
+         "A field without a time derivative, such as a pressure or a stream function, follows from "
+         "an equation in space that is solved along with every step; so do boundary conditions "
+         "that are not linear. Exponential integrators and series do not solve it; a pressure "
+         "must stand linearly in the others' equations, and not on a grid of central differences, "
+         "which do not see it where it alternates from node to node.",
+         "Choose time = imex_rk3 or dirk3, and space = rbf_fd(…) or fourier(…)."),
     Code("E635", "a stiff part that is not diagonal in Fourier space",
          "A coefficient that depends on place or time couples all wave numbers.",
          "Choose space = finite_difference(…), or mark a constant part as stiff."),

@@ -8,11 +8,11 @@ fields:
     u(t, x), p(t, x) : scalar
 
 equations:
-    ∂t u = ∂x p
+    ∂t u = ∂x p + p
     ∂x u = 0
 
 initial:
     u = sin(2 π x)
 
 solver:
-    method = method_of_lines()
+    method = neural_ivp()

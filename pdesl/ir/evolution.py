@@ -9,7 +9,8 @@ is solved for them, ∂t^k u = −A⁻¹ b, and the lower time derivatives becom
 field. The highest derivatives may also stand under spatial derivatives, as long as they do so in
 equations of other fields: they are replaced by the total derivatives of their own solution. A
 field without any time derivative that its equation gives explicitly (a chemical potential) is
-eliminated in the same way.
+eliminated in the same way. Other fields without a time derivative (a pressure, a stream function)
+can stay unknowns, with equations in space that hold at every moment: constraints.
 
 Conditions follow: initial data are solved for the fields and their time derivatives, a boundary
 condition on u alone is differentiated along t into one on u_t, and known solutions are extended.
@@ -17,7 +18,7 @@ condition on u alone is differentiated along t into one on u_t, and known soluti
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 
 import sympy
@@ -36,7 +37,7 @@ from pdesl.symbolic.tidy import tidy
 __all__ = ["to_evolution"]
 
 
-def to_evolution(system: System, *, short: bool = True) -> System:
+def to_evolution(system: System, *, short: bool = True, constraints: bool = False) -> System:
     """A system of first order in time with the identity as its mass matrix.
 
     The fields of the result are those of the system (without the eliminated ones) in their
@@ -48,6 +49,10 @@ def to_evolution(system: System, *, short: bool = True) -> System:
     `short`: whether coefficients are brought to their shortest form (`tidy`), which a method needs
     that evaluates them often. It may take seconds for a metric, and changes nothing else.
 
+    `constraints`: whether fields without a time derivative may stay unknowns, where they cannot be
+    eliminated. They come last but for time derivatives, each with one of the equations that hold
+    no time derivative as its row, a row without a mass term.
+
     Raises:
         CapabilityError: the problem is steady, or is no evolution equation for some field (E626),
             is nonlinear in a highest time derivative (E627), or needs an equation in space to be
@@ -56,16 +61,16 @@ def to_evolution(system: System, *, short: bool = True) -> System:
             terms (E306), initial conditions that do not fit (E406, E422), a stiff part that is
             not linear once solved (E316), data that jump in time (E606).
     """
-    found = system._evolved  # pyright: ignore[reportPrivateUsage]
-    if found is None:
-        found = _evolved(system)
-        object.__setattr__(system, "_evolved", found)
+    known = system._evolved  # pyright: ignore[reportPrivateUsage]
+    if constraints not in known:
+        known[constraints] = _evolved(system, constraints)
+    found = known[constraints]
     if not short:
         return found
     return replace(found, rows=tuple(_tidied(row, found.space) for row in found.rows))
 
 
-def _evolved(system: System) -> System:
+def _evolved(system: System, constraints: bool) -> System:
     axis = system.frame.time_axis
     if axis is None:
         first = system.rows[0].equation.span if system.rows else None
@@ -76,7 +81,68 @@ def _evolved(system: System) -> System:
     found = count_mistakes(system)
     if found:
         raise ProblemError(found)
-    return _Reduction(system, axis).result()
+    try:
+        return _Reduction(system, axis, {}).result()
+    except CapabilityError:
+        if not constraints:
+            raise
+        for kept in _constraints(system):
+            try:
+                return _Reduction(system, axis, kept).result()
+            except CapabilityError:
+                continue
+        raise
+
+
+def _constraints(system: System) -> Iterable[dict[str, Row]]:
+    """Fields that may stay unknowns, with their equations: few of them first, then all."""
+    still = [f for f in system.fields if not system.order_in_time(f)]
+    rows = [
+        row for row in system.rows
+        if not any(system.time_order(j) for j in row.jets(system.space))
+    ]  # fmt: skip
+    if not still or len(still) == len(system.fields) or len(rows) != len(still):
+        return
+    kept, left = list(still), list(rows)
+    for name in still:
+        explicit = next((r for r in left if _gives(system, r, name)), None)
+        if explicit is not None:
+            kept.remove(name)
+            left.remove(explicit)
+    for fields, equations in ((kept, left), (still, rows)):
+        if fields:
+            yield _paired(system, fields, equations)
+
+
+def _gives(system: System, row: Row, name: str) -> bool:
+    """Whether an equation is one for the values of a field, without derivatives of it."""
+    jet = system.space.jet(name)
+    own = [j for j in row.jets(system.space) if j.field == name]
+    return own == [jet] and any(
+        t.jet == jet and t.coefficient.is_nonzero and t.coefficient.is_number for t in row.linear
+    )
+
+
+def _paired(system: System, fields: Sequence[str], rows: Sequence[Row]) -> dict[str, Row]:
+    """One of the rows for every field: the one that holds its highest derivative, where there is.
+
+    A row obeys the conditions at the boundary of its field: it does not hold at nodes that they
+    fix. To the matrix the order makes no difference.
+    """
+    found: dict[str, Row] = {}
+    order = {
+        (f, i): max(
+            (system.space_order(j) for j in row.jets(system.space) if j.field == f), default=-1
+        )
+        for f in fields
+        for i, row in enumerate(rows)
+    }
+    taken: set[int] = set()
+    for name, i in sorted(order, key=lambda pair: -order[pair]):
+        if name not in found and i not in taken:
+            found[name] = rows[i]
+            taken.add(i)
+    return {name: found[name] for name in fields}
 
 
 def _tidied(row: Row, space: JetSpace) -> Row:
@@ -99,8 +165,8 @@ def _tidied(row: Row, space: JetSpace) -> Row:
 class _Reduction:
     """One run of the pass: the fields of the result, and how jets are renamed."""
 
-    def __init__(self, system: System, axis: int):
-        self.system, self.axis = system, axis
+    def __init__(self, system: System, axis: int, kept: Mapping[str, Row]):
+        self.system, self.axis, self.kept = system, axis, kept
         self.space = system.space
         self.orders = {name: system.order_in_time(name) for name in system.fields}
         self.solver = JetSolver(system, self.orders)
@@ -109,7 +175,7 @@ class _Reduction:
         taken |= {p.name for p in system.problem.parameters}
         for order in range(max(self.orders.values(), default=0)):
             for name in system.fields:
-                if order < self.orders[name]:
+                if order < max(self.orders[name], name in kept):
                     own = name if order == 0 else self._name(name, order, taken)
                     taken.add(own)
                     self.names[name, order] = own
@@ -143,7 +209,7 @@ class _Reduction:
         for jet in self.space.jets(expression):
             if jet.field in self.orders:
                 order = self.time_order(jet)
-                held = min(order, self.orders[jet.field] - 1)
+                held = max(min(order, self.orders[jet.field] - 1), 0)
                 orders = list(jet.orders)
                 orders[self.axis] = order - held
                 own = Jet(self.names[jet.field, held], tuple(orders))
@@ -154,11 +220,13 @@ class _Reduction:
 
     def result(self) -> System:
         system = self.system
-        unknown = [self.highest(name) for name in system.fields]
-        solved = self.solver.closed(self.solver.solve(system.rows, unknown), unknown)
+        given = [name for name in system.fields if name not in self.kept]
+        unknown = [self.highest(name) for name in given]
+        rows = [row for row in system.rows if row not in self.kept.values()]
+        solved = self.solver.closed(self.solver.solve(rows, unknown), unknown)
         eliminated = {
             name: self.renamed(solved[jet].expression)
-            for name, jet in zip(system.fields, unknown, strict=True)
+            for name, jet in zip(given, unknown, strict=True)
             if not self.orders[name]
         }
         replaced = {
@@ -168,7 +236,12 @@ class _Reduction:
             system,
             frame=replace(system.frame, space=self.target),
             fields=tuple(self.names.values()),
-            rows=tuple(self._interior(key, solved) for key in self.names),
+            rows=tuple(
+                self._constraint(key[0], replaced)
+                if key[0] in self.kept
+                else self._interior(key, solved)
+                for key in self.names
+            ),
             boundary=tuple(self._boundary(replaced)),
             initial=tuple(self._initial(replaced)),
             exact=self._exact(),
@@ -211,6 +284,15 @@ class _Reduction:
         )
         stiff = None if own.stiff is None else self.renamed(own.stiff)
         return make_row(label, "interior", equation, mass + rest, stiff, self._frame())
+
+    def _constraint(self, name: str, replaced: Mapping[Jet, Solved]) -> Row:
+        row = self.kept[name]
+        residual = self.renamed(self._without(row, replaced))
+        equation = Equation(
+            self.target.applied(residual), sympy.S.Zero, row.equation.terms,
+            span=row.equation.span,
+        )  # fmt: skip
+        return make_row(row.name, "interior", equation, residual, None, self._frame())
 
     def _row_of(self, name: str, solved: Mapping[Jet, Solved]) -> Row:
         return solved[self.highest(name)].rows[0]

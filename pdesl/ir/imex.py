@@ -6,7 +6,8 @@ round, and each part is taken apart:
     ∂t u  =  Σ s_j u_j  +  Σ a_j u_j  +  N(x, t, jets)  +  f(x, t)
              stiff         linear        nonlinear         forcing
 
-Only the sum over j of s_j u_j is treated implicitly by an IMEX method.
+Only the sum over j of s_j u_j is treated implicitly by an IMEX method. The row of a constrained
+field has no ∂t u: its parts add up to zero, the stiff ones with coefficients that stay in time.
 """
 
 from __future__ import annotations
@@ -20,7 +21,7 @@ from pdesl.ir.split import Splitting, split
 from pdesl.ir.system import LinearTerm, Row, System
 from pdesl.symbolic.jets import Jet
 
-__all__ = ["ImexRow", "imex_mistakes", "neat", "stiff_terms", "to_imex"]
+__all__ = ["ImexRow", "imex_mistakes", "is_bent", "neat", "stiff_terms", "to_imex"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,6 +35,11 @@ class ImexRow:
     nonlinear: sympy.Expr
     forcing: sympy.Expr
     chosen_by: str
+
+    @property
+    def is_constraint(self) -> bool:
+        """Whether the parts add up to zero, and not to ∂t u."""
+        return not self.row.mass
 
     def expression(self, system: System) -> sympy.Expr:
         """The sum of all parts."""
@@ -49,11 +55,30 @@ def to_imex(system: System) -> tuple[ImexRow, ...]:
     Raises:
         ProblemError: a stiff part that is not linear (E316).
     """
-    return tuple(_right_hand_side(system, part) for part in split(system))
+    return tuple(
+        _right_hand_side(system, part) if part.row.mass else _constraint(system, name, part)
+        for name, part in zip(system.fields, split(system), strict=True)
+    )
+
+
+def _constraint(system: System, name: str, part: Splitting) -> ImexRow:
+    row, time = part.row, system.time_symbol
+    fixed = [time not in t.coefficient.free_symbols for t in row.linear]
+    return ImexRow(
+        row,
+        name,
+        tuple(t for t, own in zip(row.linear, fixed, strict=True) if own),
+        tuple(t for t, own in zip(row.linear, fixed, strict=True) if not own),
+        row.nonlinear,
+        row.forcing,
+        part.chosen_by,
+    )
 
 
 def stiff_terms(system: System, part: Splitting) -> list[LinearTerm]:
-    """The stiff terms of a right-hand side, with coefficients as they come."""
+    """The stiff terms of a right-hand side, or of a constraint, with coefficients as they come."""
+    if not part.row.mass:
+        return list(part.row.linear)
     (mass,) = part.row.mass
     factor = -sympy.S.One / mass.coefficient
     return [LinearTerm(factor * slope, j) for j, slope in _slopes(system, part).items()]
@@ -108,21 +133,26 @@ def neat(expression: sympy.Expr) -> sympy.Expr:
         return sympy.expand_mul(expression)
 
 
-def imex_mistakes(system: System) -> list[Diagnostic]:
+def is_bent(system: System, row: Row) -> bool:
+    """Whether a boundary condition is not linear, or has a coefficient that changes in time."""
+    time = system.time_symbol
+    return row.nonlinear != 0 or any(time in t.coefficient.free_symbols for t in row.linear)
+
+
+def imex_mistakes(system: System, *, bent: bool = False) -> list[Diagnostic]:
     """Boundary conditions that cannot be solved along with every step (E632).
 
-    `system` is in evolution form. A condition that is not linear, holds a time derivative, or
-    has a coefficient that changes in time is refused.
+    `system` is in evolution form. A condition that holds a time derivative is refused; unless
+    `bent`, so is one that is not linear or has a coefficient that changes in time.
     """
     found: list[Diagnostic] = []
-    time = system.time_symbol
     for row in system.boundary:
         span = row.equation.span
-        if row.nonlinear != 0:
-            found.append(_condition("is not linear", span))
-        elif row.mass:
+        if row.mass:
             found.append(_condition("holds a time derivative", span))
-        elif any(time in t.coefficient.free_symbols for t in row.linear):
+        elif not bent and row.nonlinear != 0:
+            found.append(_condition("is not linear", span))
+        elif not bent and is_bent(system, row):
             found.append(_condition("has a coefficient that changes in time", span))
     return found
 
@@ -130,7 +160,7 @@ def imex_mistakes(system: System) -> list[Diagnostic]:
 def _condition(what: str, span: Span | None) -> Diagnostic:
     return Diagnostic(
         "E632",
-        f"`method_of_lines` solves boundary conditions along with every step, and this one {what}",
+        f"boundary conditions are solved along with every step, and this one {what}",
         span,
         helps=("choose `dt_pinn` or `pinn`, which minimise the residual of any condition",),
     )

@@ -21,6 +21,7 @@ from sympy.core.function import AppliedUndef
 from pdesl.diagnostics import Diagnostic
 from pdesl.ir.frame import Frame
 from pdesl.ir.system import IntegralCondition, Row, System
+from pdesl.symbolic.domain import numeric_value
 from pdesl.symbolic.functions import make_function, numpy_namespace
 from pdesl.symbolic.geometry import Region
 from pdesl.symbolic.geometry.quadrature import make_quadrature
@@ -40,7 +41,7 @@ _MISSED = 1e-6
 
 Constants = Mapping[str, sympy.Rational]
 Values = Callable[[np.ndarray], Mapping[str, np.ndarray]]
-"""Points (n, d) to the values (n,) of every field."""
+"""Points (n, d), with their times, to the values (n,) of every field."""
 
 
 # -- from an equation ----------------------------------------------------------------------
@@ -89,7 +90,7 @@ def integral_condition(row: Row, constant: sympy.Expr, frame: Frame) -> Integral
             or a constant that depends on the place.
     """
     space = frame.space
-    held = constant.free_symbols & set(space.coordinates)
+    held = constant.free_symbols & {space.coordinates[i] for i in frame.space_axes}
     wrong = row.nonlinear != 0 or any(term.jet.order for term in (*row.linear, *row.mass))
     if held or wrong or not row.linear:
         first = next((space.symbol(t.jet) for t in row.linear if t.jet.order), row.residual)
@@ -98,6 +99,14 @@ def integral_condition(row: Row, constant: sympy.Expr, frame: Frame) -> Integral
             "a condition on integrals is linear in the fields and holds no derivatives of them: it "
             "fixes what the other equations leave free",
             code="E431", help="write `∫(u) = 0`, `mean(u) = 1` or `∫(u) = ∫(exact(u))`",
+        )  # fmt: skip
+    axis = frame.time_axis
+    moving = [t for t in row.linear if axis is not None and space.coordinates[axis] in
+              t.coefficient.free_symbols]  # fmt: skip
+    if moving:
+        raise ErasureError(
+            space.symbol(moving[0].jet), "the weight of an integral changes in time", code="E431",
+            help="divide by it: what the integral equals may depend on time, `∫(p) = sin(t)`",
         )  # fmt: skip
     return IntegralCondition(row, constant)
 
@@ -111,6 +120,7 @@ def missing_constants(
     region: Region,
     values: Mapping[sympy.Symbol, float],
     fields: Values,
+    t: float = 0.0,
 ) -> dict[str, float]:
     """What to add to each field so that the conditions hold.
 
@@ -120,8 +130,9 @@ def missing_constants(
         region: the domain.
         values: numbers for the parameters.
         fields: the present values.
+        t: when, in a problem in time.
     """
-    table, missed, _ = _integrals(system, free, region, values, fields)
+    table, missed, _ = _integrals(system, free, region, values, fields, t)
     amounts = np.linalg.lstsq(table, missed, rcond=None)[0]
     shift = dict.fromkeys(system.fields, 0.0)
     for amount, constants in zip(amounts, free, strict=True):
@@ -152,16 +163,18 @@ def fixing_mistakes(
         }
 
     first = system.integrals[0].row.equation.span
-    if not system.is_steady:
+    if not system.is_steady and not free:
         return [
             Diagnostic(
-                "E432", "a condition on an integral fixes a constant that a steady problem leaves "
-                "free; here the initial data fix it", first,
+                "E432", "a condition on an integral fixes a constant that the other equations "
+                "leave free; here initial data fix every field", first,
                 helps=("leave it out, or watch the integral, `every 0.1: ∫(u) -> \"u.csv\"`",),
             )
         ]  # fmt: skip
     with np.errstate(all="ignore"):
-        table, missed, sizes = _integrals(system, free, region, values, exact)
+        start = system.problem.time and system.problem.time.lower
+        t = 0.0 if start is None else numeric_value(start, values, None, "a time")
+        table, missed, sizes = _integrals(system, free, region, values, exact, t)
     if free:
         sizes_of_table = np.linalg.svd(table, compute_uv=False)
         rank = int(np.sum(sizes_of_table > _RANK * max(sizes_of_table[0], 1e-300)))
@@ -198,10 +211,13 @@ def _integrals(
     region: Region,
     values: Mapping[sympy.Symbol, float],
     fields: Values,
+    t: float,
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Integrals of the constants (g, k), what the fields miss (g,), and the size of its parts."""
     rule = make_quadrature(region)
     points, volume = rule.points, rule.weights
+    if system.frame.time_axis is not None:
+        points = np.insert(points, system.frame.time_axis, t, axis=1)
     space, spatial = system.space, system.frame.spatial
     symbols = [*space.coordinates, *values]
 

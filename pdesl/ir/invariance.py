@@ -35,26 +35,27 @@ def free_constants(
 ) -> list[dict[str, sympy.Rational]]:
     """A basis of the constants that may be added to a solution, each by field; zeros left out.
 
-    Empty for a problem in time, whose initial data fix the values, and for one with learned
-    terms, of which nothing is known.
+    In a problem in time they may be added at every moment, to fields without a time derivative:
+    initial data fix all others. Empty for a problem with learned terms, of which nothing is known.
 
     Args:
         system: the rows.
         values: a number for every parameter, since a coefficient may be zero.
     """
-    if not system.is_steady or system.closures:
+    shifted = [f for f in system.fields if not system.order_in_time(f)]
+    if not shifted or system.closures:
         return []
     numbers = {s: sympy.Rational(repr(float(v))) for s, v in values.items()}
     try:
         slopes: list[list[Any]] = [
-            [_slope(system, row, field).xreplace(numbers) for field in system.fields]
+            [_slope(system, row, field).xreplace(numbers) for field in shifted]
             for row in (*system.rows, *system.boundary)
         ]
     except (NotDifferentiable, TooLarge):
         return []
     return [
-        {f: c for f, c in zip(system.fields, constants, strict=True) if c != 0}
-        for constants in _candidates(slopes, len(system.fields))
+        {f: c for f, c in zip(shifted, constants, strict=True) if c != 0}
+        for constants in _candidates(slopes, len(shifted))
         if all(_vanishes(constants, line) for line in slopes)
     ]
 

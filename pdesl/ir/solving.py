@@ -211,9 +211,14 @@ class JetSolver:
             held = [base]
         text = format_jet(held[0], self.space.coordinates)
         row = next((r for r in own.rows if held[0] in r.jets(self.space)), own.rows[0])
+        clock = self.system.time_symbol
+        more = (
+            f"for `method_of_lines`, give what stands under ∂{clock} a field of its own: "
+            f"`∂{clock}(u - ∂x²u) = …` is `∂{clock} m = …` with `m = u - ∂x²u`",
+        ) if self.system.time_order(held[0]) else ()  # fmt: skip
         return Diagnostic(
             "E628", f"`{text}` makes this an equation in space for `{one.field}`, to be solved "
             "at every moment", self._place(row, held[0]),
             helps=("choose a method that solves all times at once, or solve the equation for its "
-                   "highest time derivative by hand",),
+                   "highest time derivative by hand", *more),
         )  # fmt: skip

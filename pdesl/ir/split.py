@@ -7,6 +7,7 @@ at least two, or if such terms of the row's field stand in the equation of anoth
 
 from __future__ import annotations
 
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
 import sympy
@@ -35,8 +36,8 @@ def split(system: System) -> tuple[Splitting, ...]:
     Raises:
         ProblemError: a stiff part that is not linear (E316), or that holds a time derivative.
     """
-    bound = _bound_fields(system)
-    return tuple(_split(system, row, bound) for row in system.rows)
+    bound, multipliers = _bound_fields(system), system.multipliers
+    return tuple(_split(system, row, bound, multipliers) for row in system.rows)
 
 
 def _bound_fields(system: System) -> frozenset[str]:
@@ -49,33 +50,55 @@ def _bound_fields(system: System) -> frozenset[str]:
     for row in system.rows:
         own = {t.jet.field for t in row.mass}
         order = max((system.space_order(t.jet) for t in row.linear), default=0)
-        if order >= 2 and row.stiff is None:
+        if order >= 2 and row.stiff is None and row.mass:
             high = {t.jet.field for t in row.linear if system.space_order(t.jet) == order}
             found |= high - own
     return frozenset(found)
 
 
-def _split(system: System, row: Row, bound: frozenset[str]) -> Splitting:
+def _split(
+    system: System, row: Row, bound: frozenset[str], multipliers: Collection[str]
+) -> Splitting:
     space = system.space
+    if not row.mass:
+        return Splitting(
+            row, sympy.S.Zero, sympy.Add(*(t.expression(space) for t in row.linear)),
+            row.nonlinear + row.forcing, "holds at every moment",
+        )  # fmt: skip
     mass = sympy.Add(*(t.expression(space) for t in row.mass))
+    # A field that constraints determine only through the others' time derivatives, the pressure
+    # of ∇·v = 0, has to be found together with the new values.
+    tied = [t for t in row.linear if t.jet.field in multipliers]
     rest = sympy.Add(*(t.expression(space) for t in row.linear), row.nonlinear, row.forcing)
     if row.stiff is not None:
         stiff = row.stiff
         mistakes = stiff_mistakes(system, row)
         if mistakes:
             raise ProblemError(mistakes)
+        marked = space.jets(stiff)
+        stiff += sympy.Add(*(t.expression(space) for t in tied if t.jet not in marked))
         return Splitting(row, mass, stiff, _difference(row, stiff, space), "the file")
     order = max((system.space_order(t.jet) for t in row.linear), default=0)
-    if order < 2 and not {t.jet.field for t in row.mass} & bound:
+    high = order >= 2 or bool({t.jet.field for t in row.mass} & bound)
+    if not high and not tied:
         return Splitting(row, mass, sympy.S.Zero, rest, "the compiler: no linear term of order 2")
-    chosen = [t for t in row.linear if system.space_order(t.jet) == order]
+    chosen = [t for t in row.linear if t in tied or (high and system.space_order(t.jet) == order)]
     stiff = sympy.Add(*(t.expression(space) for t in chosen))
     others = sympy.Add(*(t.expression(space) for t in row.linear if t not in chosen))
     return Splitting(
         row, mass, stiff, others + row.nonlinear + row.forcing,
-        f"the compiler: the linear terms of order {order}"
-        + ("" if order >= 2 else ", since another equation makes them stiff"),
+        "the compiler: " + _reason(order if high else 0, high, [t.jet.field for t in tied]),
     )  # fmt: skip
+
+
+def _reason(order: int, high: bool, tied: Sequence[str]) -> str:
+    """Why terms were chosen to be implicit."""
+    words = f"the linear terms of order {order}" if high else ""
+    if high and order < 2:
+        words += ", since another equation makes them stiff"
+    names = " and ".join(f"`{name}`" for name in dict.fromkeys(tied))
+    both = " and " if words and names else ""
+    return words + both + (f"those in {names}, which the constraints determine" if names else "")
 
 
 def _difference(row: Row, stiff: sympy.Expr, space: JetSpace) -> sympy.Expr:

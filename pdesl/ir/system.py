@@ -91,7 +91,8 @@ class System:
 
     In evolution form (see `evolution`) `derivatives` tells which time derivative of the problem
     a field stands for, as a jet of the problem's own jet space, and `eliminated` gives fields of
-    the problem that are no unknowns of their own, as expressions in jets.
+    the problem that are no unknowns of their own, as expressions in jets. A field without a time
+    derivative may stay an unknown; its row then has no mass term (`constrained`).
     """
 
     problem: Problem
@@ -106,8 +107,10 @@ class System:
     derivatives: Mapping[str, Jet] = field(default_factory=dict)
     eliminated: Mapping[str, sympy.Expr] = field(default_factory=dict)
     integrals: tuple[IntegralCondition, ...] = ()
-    # The evolution form, once it was asked for (`evolution.to_evolution`).
-    _evolved: System | None = field(default=None, init=False, compare=False, repr=False)
+    # The evolution forms, once they were asked for (`evolution.to_evolution`).
+    _evolved: dict[bool, System] = field(
+        default_factory=dict, init=False, compare=False, repr=False
+    )
 
     @property
     def space(self) -> JetSpace:
@@ -146,6 +149,24 @@ class System:
         jets = (j for row in self.rows for j in row.jets(self.space))
         found = [self.time_order(j) for j in jets if j.field == name]
         return max(found, default=0)
+
+    @property
+    def constrained(self) -> tuple[str, ...]:
+        """In a problem in time: the fields of which no equation holds a time derivative.
+
+        In evolution form their rows are equations in space that hold at every moment.
+        """
+        if self.is_steady:
+            return ()
+        return tuple(f for f in self.fields if not self.order_in_time(f))
+
+    @property
+    def multipliers(self) -> tuple[str, ...]:
+        """Those among them that stand in no such row: the pressure of ∇·v = 0."""
+        held = {
+            j.field for row in self.rows if not row.mass for j in row.jets(self.space)
+        }  # fmt: skip
+        return tuple(f for f in self.constrained if f not in held)
 
     @property
     def is_steady(self) -> bool:

@@ -65,6 +65,9 @@ class _Place:
         return Diagnostic(code, message, span or self.span(), helps=helps)
 
 
+_SCHEDULES = ("EVERY", "AT", "WHEN")
+
+
 def explain_syntax(tokens: Sequence[Token], index: int, source: Source, end: int) -> Diagnostic:
     """What is wrong with a line that cannot be read behind `tokens[:index]`.
 
@@ -329,6 +332,23 @@ def _comma(place: _Place) -> Answer:
     return None
 
 
+def _named_output(place: _Place) -> Answer:
+    """`every 0.1: mass = ∫(u)`: a definition behind a schedule."""
+    kinds = [t.type for t in place.tokens[: place.index]]
+    if place.kind != "EQUALS" or place.open or not kinds or kinds[0] not in _SCHEDULES:
+        return None
+    if "COLON" not in kinds:
+        return None
+    text = place.source.text
+    after = (place.token.end_pos or 0) if place.token else place.end
+    meant = text[after : place.end].split("->")[0].strip()
+    return place.say(
+        "E100", "a schedule lists what to write, and defines nothing",
+        f"define it by a line under `let:`, `{place.before} = {meant}`, and list "
+        f"`{place.before}` here",
+    )  # fmt: skip
+
+
 def _list_relation(place: _Place) -> Answer:
     """`u, v = 0`: a list of names on the left of `=`."""
     if place.kind not in _RELATIONS or place.open:
@@ -404,7 +424,7 @@ def _type(place: _Place) -> Answer:
 
 
 _RULES: tuple[Callable[[_Place], Answer], ...] = (
-    _double_sign, _unit, _reserved, _on, _chained, _list_relation, _power_of_power, _signs,
-    _ends_early, _whole, _two_values, _square, _comma, _relation_in_brackets, _arrow, _type,
+    _double_sign, _unit, _reserved, _on, _chained, _named_output, _list_relation, _power_of_power,
+    _signs, _ends_early, _whole, _two_values, _square, _comma, _relation_in_brackets, _arrow, _type,
     _colon, _member, _closing,
 )  # fmt: skip

@@ -72,7 +72,11 @@ def assign_conditions(
             table[number] |= condition_mask(
                 spec, region, system, cloud.boundary, cloud.part, values
             )
-    spatial = [f for f, name in enumerate(system.fields) if system.order_in_space(name) > 0]
+    # A multiplier has no equation of its own that could hold at the boundary.
+    spatial = [
+        f for f, name in enumerate(system.fields)
+        if system.order_in_space(name) > 0 and name not in system.multipliers
+    ]  # fmt: skip
     _corners(system, table)
     signatures, inverse = np.unique(table.T, axis=0, return_inverse=True)
     fixes: list[list[tuple[np.ndarray, int, int]]] = [[] for _ in system.boundary]
@@ -165,7 +169,9 @@ def _match(system: System, rows: np.ndarray) -> dict[int, int] | None:
     possible = np.zeros((len(rows), len(slots)), dtype=int)
     for i, row in enumerate(rows):
         held = {t.jet.field for t in system.boundary[row].linear}
-        possible[i] = [system.fields[f] in held for f in slots]
+        held |= {j.field for j in system.space.jets(system.boundary[row].nonlinear)}
+        own = held - set(system.multipliers) or held
+        possible[i] = [system.fields[f] in own for f in slots]
     graph = scipy.sparse.csr_matrix(possible)
     found = scipy.sparse.csgraph.maximum_bipartite_matching(graph, perm_type="column")
     if np.any(found < 0):

@@ -43,13 +43,14 @@ def with_hyperviscosity(
     values: Mapping[sympy.Symbol, float],
     start: float,
     strength: float | None,
+    state: np.ndarray,
 ) -> tuple[NodalImex, str]:
     """The system with hyperviscosity on the fields that need it, and what was done in words.
 
     Args:
         nodal: what `to_nodal_imex` made of `rows` on `space`.
         strength: c of `hyperviscosity`; None: 1. Zero leaves the system as it is.
-        start: the time, with the initial state, at which speeds are taken. The speed of a
+        start, state: the first time and the state then, at which speeds are taken. The speed of a
             nonlinear advection is its largest one there, at all nodes.
 
     Returns:
@@ -61,12 +62,12 @@ def with_hyperviscosity(
     """
     if strength == 0.0:
         return nodal, ""
-    advection = _Advection(nodal, system, rows, space, values, start)
+    advection = _Advection(nodal, system, rows, space, values, start, state)
     speed = advection.speed()
     if not np.any(speed):
         return nodal, ""
     chosen = {}
-    for number in range(len(rows)):
+    for number in advection.moved:
         if not advection.is_advected(number):
             continue
         diffusion = advection.diffusion(number)
@@ -117,13 +118,15 @@ class _Advection:
         space: RbfSpace,
         values: Mapping[sympy.Symbol, float],
         start: float,
+        state: np.ndarray,
     ) -> None:
         self.system, self.rows, self.values, self.start = system, rows, values, start
         self.places = Places(space.cloud.evaluation)
         self.expressions = [row.expression(system) for row in rows]
         self.dimension = len(system.frame.space_axes)
         self.is_nonlinear = False
-        self.table = nodal.table(nodal.start)
+        self.table = nodal.table(state)
+        self.moved = [i for i, row in enumerate(rows) if not row.is_constraint]
         self.space = space
         self.known: dict[tuple[int, tuple[int, ...]], np.ndarray] = {}
 
@@ -172,14 +175,14 @@ class _Advection:
 
     def speed(self) -> np.ndarray:
         """|a| at the nodes (n,)."""
-        count = len(self.rows)
+        count = len(self.moved)
         total = np.zeros(len(self.places))
         for axis in range(self.dimension):
             orders = self._unit(axis, 1)
             matrix = np.zeros((len(self.places), count, count))
-            for i in range(count):
-                for g in range(count):
-                    matrix[:, i, g] = self._slope(i, g, orders)
+            for i, row in enumerate(self.moved):
+                for g, field in enumerate(self.moved):
+                    matrix[:, i, g] = self._slope(row, field, orders)
             total += np.abs(np.linalg.eigvals(matrix)).max(axis=1) ** 2
         return np.sqrt(total)
 

@@ -1,8 +1,9 @@
 """A semi-discrete system on nodes: u' = E(t, u) + A(t) u + f(t), with constraints B u = g(t).
 
 The state is the array of all nodal values, field after field, (F·M,). Values that a boundary
-condition fixes are algebraic: their rows of E and A are zero, and they follow from the others by
-B u = g(t). Everything here is NumPy and SciPy on the host.
+condition fixes, and those of fields with an equation in space at every moment, are algebraic: the
+rows of E and A are zero there, and they follow from the others by B u + N(t, u) = g(t). Everything
+here is NumPy and SciPy on the host.
 """
 
 from __future__ import annotations
@@ -20,7 +21,9 @@ from pdesl.lowering.time_functions import TimeFunction
 if TYPE_CHECKING:
     from scipy.sparse import csr_matrix
 
-__all__ = ["ExplicitRow", "Jets", "NodalImex", "assemble", "selection", "worst_part"]
+__all__ = [
+    "Border", "ExplicitRow", "Jets", "NodalImex", "assemble", "selection", "worst_part",
+]  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -53,13 +56,33 @@ class ExplicitRow:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
+class Border:
+    """Conditions on integrals of the values, W u = b(t), in place of constants that are free.
+
+    A constraint that its field satisfies with any constant added, such as ∇·v = 0 for the
+    pressure, is also one that not all data fit. It holds but for an unknown number c, the same at
+    all its nodes: B u + Φ c = g. `rows` (k, F·M) is W, `columns` (F·M, k) is Φ.
+    """
+
+    rows: csr_matrix
+    columns: csr_matrix
+    data: tuple[TimeFunction, ...]
+
+    def values(self, t: float) -> np.ndarray:
+        """b(t), (k,)."""
+        return np.array([float(f(t)) for f in self.data])
+
+
+@dataclass(frozen=True, slots=True, eq=False)
 class NodalImex:
     """The semi-discrete system; see the module.
 
     `differential` (F·M,) flags the values that obey an equation; `stiff` is the part of A that
     does not change, `moving` the rest, as matrices with a coefficient for each of their rows;
-    `constraints` is B and `data` gives g(t), both with rows at the algebraic values; `given`
-    (tables, M) are known values at the nodes, counted after the fields.
+    `constraints` is B and `data` gives g(t), both with rows at the algebraic values, and
+    `constraint_rows` is N, what is not linear in them or changes in time; `given` (tables, M) are
+    known values at the nodes, counted after the fields; `multipliers` are the fields that no
+    constraint but a condition at the boundary holds.
     """
 
     space: NodalSpace
@@ -73,6 +96,9 @@ class NodalImex:
     data: tuple[tuple[np.ndarray, TimeFunction], ...]
     start: np.ndarray
     given: np.ndarray
+    constraint_rows: tuple[ExplicitRow, ...] = ()
+    multipliers: tuple[int, ...] = ()
+    border: Border | None = None
 
     @property
     def size(self) -> int:
@@ -114,22 +140,33 @@ class NodalImex:
             found[places] = function(t)
         return found
 
-    def _jet_values(self, state: np.ndarray) -> list[list[np.ndarray]]:
+    def _jet_values(
+        self, state: np.ndarray, rows: Sequence[ExplicitRow]
+    ) -> dict[int, list[np.ndarray]]:
+        """The jets of every group that one of the rows takes its own from."""
         table = self._with_given(state)
-        return [
-            [
+        groups = {row.group: self.groups[row.group] for row in rows}
+        return {
+            number: [
                 table[f][g.centres] if m is None else m @ table[f]
                 for f, m in zip(g.fields, g.matrices, strict=True)
             ]
-            for g in self.groups
-        ]
+            for number, g in groups.items()
+        }
 
     def explicit(self, t: float, state: np.ndarray) -> np.ndarray:
         """E(t, u), zero at algebraic values."""
+        return self._sums(t, state, self.explicit_rows)
+
+    def constraint_rest(self, t: float, state: np.ndarray) -> np.ndarray:
+        """N(t, u), zero at differential values."""
+        return self._sums(t, state, self.constraint_rows)
+
+    def _sums(self, t: float, state: np.ndarray, rows: Sequence[ExplicitRow]) -> np.ndarray:
         found = np.zeros(self.size)
         out, table = self.table(found), self._with_given(state)
-        jets = self._jet_values(state)
-        for row in self.explicit_rows:
+        jets = self._jet_values(state, rows)
+        for row in rows:
             total: Any = 0.0
             for field, matrix in row.linear:
                 total = total + matrix @ table[field]
@@ -151,9 +188,16 @@ class NodalImex:
 
     def explicit_jacobian(self, t: float, state: np.ndarray) -> csr_matrix:
         """∂E/∂u, a sparse matrix."""
-        jets = self._jet_values(state)
+        return self._slopes(t, state, self.explicit_rows)
+
+    def constraint_jacobian(self, t: float, state: np.ndarray) -> csr_matrix:
+        """∂N/∂u, a sparse matrix."""
+        return self._slopes(t, state, self.constraint_rows)
+
+    def _slopes(self, t: float, state: np.ndarray, rows: Sequence[ExplicitRow]) -> csr_matrix:
+        jets = self._jet_values(state, rows)
         blocks: list[tuple[int, int, Any]] = []
-        for row in self.explicit_rows:
+        for row in rows:
             group = self.groups[row.group]
             blocks += [
                 (row.field, f, (row.nodes, m)) for f, m in row.linear if f < len(self.fields)
@@ -177,7 +221,8 @@ class NodalImex:
     def largest_part(self, t: float, state: np.ndarray) -> str:
         """The row and the part of it, explicit, that is not finite or largest at a state."""
         with np.errstate(all="ignore"):
-            table, jets = self._with_given(state), self._jet_values(state)
+            table = self._with_given(state)
+            jets = self._jet_values(state, self.explicit_rows)
             sizes: dict[str, float] = {}
             for row in self.explicit_rows:
                 own = jets[row.group]

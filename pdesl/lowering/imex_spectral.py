@@ -5,216 +5,33 @@ a product with a symbol, (i k)^m for Fourier's method, that of the central stenc
 differences, which on a uniform periodic grid are circulant. Between fields L is a small matrix
 for every wave number.
 
-Products are formed on a finer grid, so that no alias of a product of degree m reaches the modes
-that are kept: (m + 1)/2 times the points for Fourier's method (S. A. Orszag, J. Atmos. Sci. 28,
-1971, for m = 2).
+Products are formed on the finer of the grids of `periodic_grid`.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from math import ceil
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
-import scipy.fft
 import sympy
 
 from pdesl.diagnostics import SolverError
 from pdesl.ir.imex import ImexRow
+from pdesl.ir.integrals import Constants
 from pdesl.ir.system import LinearTerm, System
-from pdesl.lowering.differences import difference_symbol
 from pdesl.lowering.emit import evaluate_at
 from pdesl.lowering.imex_nodal import worst_part
+from pdesl.lowering.periodic_grid import PeriodicGrid
+from pdesl.lowering.periodic_means import make_means
 from pdesl.lowering.places import Places
 from pdesl.lowering.time_functions import TimeFunction, make_time_function
 
-if TYPE_CHECKING:
-    from pdesl.symbolic.geometry import Region
-
-__all__ = ["PeriodicGrid", "SpectralImex", "degree_of_nonlinearity", "make_periodic_grid",
-           "to_spectral_imex"]  # fmt: skip
-
-# SciPy dispatches its transforms on types that checkers cannot follow.
-_FFT: Any = scipy.fft
-_ON_NODE = 1e-9  # of the spacing: how near to a node a place is that node
+__all__ = ["SpectralImex", "degree_of_nonlinearity", "to_spectral_imex"]
 
 # The degree that a nonlinear part counts with when it is no polynomial in the jets.
 WITHOUT_DEGREE = 2
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class PeriodicGrid:
-    """A uniform grid of a periodic box and its wave numbers.
-
-    `difference_order` is None for Fourier's method, else the order of the finite differences;
-    `fine` are the points along each axis at which products are formed.
-    """
-
-    lower: np.ndarray
-    periods: np.ndarray
-    counts: tuple[int, ...]
-    fine: tuple[int, ...]
-    difference_order: int | None
-
-    @property
-    def dimension(self) -> int:
-        return len(self.counts)
-
-    @property
-    def modes(self) -> tuple[int, ...]:
-        return (*self.counts[:-1], self.counts[-1] // 2 + 1)
-
-    def waves(self, axis: int) -> np.ndarray:
-        """Wave numbers 2π k / L along one axis, in the order of the transform."""
-        count = self.counts[axis]
-        step = float(self.periods[axis]) / count
-        numbers = _FFT.rfftfreq if axis == self.dimension - 1 else _FFT.fftfreq
-        return 2 * np.pi * numbers(count, step)
-
-    def points(self, counts: Sequence[int] | None = None) -> np.ndarray:
-        """The points (n, d) of the grid, or of one with other counts; last axis fastest."""
-        counts = self.counts if counts is None else counts
-        lines = [
-            low + length * np.arange(n) / n
-            for low, length, n in zip(self.lower, self.periods, counts, strict=True)
-        ]
-        mesh = np.meshgrid(*lines, indexing="ij")
-        return np.stack([m.ravel() for m in mesh], axis=1)
-
-    def symbol(self, index: Sequence[int]) -> np.ndarray:
-        """What ∂^index multiplies the coefficients with, of the shape of the modes."""
-        total = np.ones(self.modes, dtype=complex)
-        for axis, m in enumerate(index):
-            if not m:
-                continue
-            waves, count = self.waves(axis), self.counts[axis]
-            if self.difference_order is None:
-                line = (1j * waves) ** m
-                if m % 2 and count % 2 == 0:
-                    line[count // 2] = 0.0  # of exp(±i k x) at the end of the spectrum
-            else:
-                spacing = float(self.periods[axis]) / count
-                line = difference_symbol(waves, spacing, m, self.difference_order)
-            shape = [1] * self.dimension
-            shape[axis] = -1
-            total = total * line.reshape(shape)
-        return total
-
-    def to_modes(self, values: np.ndarray) -> np.ndarray:
-        """Coefficients of values on the grid, over the last d axes."""
-        return _FFT.rfftn(values, axes=self._axes())
-
-    def to_values(self, modes: np.ndarray) -> np.ndarray:
-        """Values on the grid of coefficients, over the last d axes."""
-        return _FFT.irfftn(modes, s=self.counts, axes=self._axes())
-
-    def _axes(self) -> tuple[int, ...]:
-        return tuple(range(-self.dimension, 0))
-
-    def to_fine(self, modes: np.ndarray) -> np.ndarray:
-        """Values on the fine grid."""
-        if self.fine == self.counts:
-            return self.to_values(modes)
-        return self.to_grid(modes, self.fine)
-
-    def to_grid(self, modes: np.ndarray, counts: tuple[int, ...]) -> np.ndarray:
-        """Values of the trigonometric polynomial on a finer grid."""
-        shape = (*counts[:-1], counts[-1] // 2 + 1)
-        wide = np.zeros((*modes.shape[: -self.dimension], *shape), dtype=complex)
-        for own, other in self.blocks(counts):
-            wide[(..., *other)] = modes[(..., *own)]
-        scale = np.prod([f / c for f, c in zip(counts, self.counts, strict=True)])
-        return _FFT.irfftn(wide, s=counts, axes=self._axes()) * scale
-
-    def from_fine(self, values: np.ndarray) -> np.ndarray:
-        """Coefficients of values on the fine grid, those beyond the kept modes dropped."""
-        if self.fine == self.counts:
-            return self.to_modes(values)
-        wide = _FFT.rfftn(values, axes=self._axes())
-        found = np.zeros((*wide.shape[: -self.dimension], *self.modes), dtype=complex)
-        for own, other in self.blocks(self.fine):
-            found[(..., *own)] = wide[(..., *other)]
-        scale = np.prod([c / f for f, c in zip(self.fine, self.counts, strict=True)])
-        return found * scale
-
-    def blocks(self, counts: tuple[int, ...]) -> list[tuple[tuple[slice, ...], tuple[slice, ...]]]:
-        """Where the kept modes lie in both transforms; the end of an even spectrum is dropped."""
-        pairs: list[list[tuple[slice, slice]]] = []
-        for axis, (count, wide) in enumerate(zip(self.counts, counts, strict=True)):
-            half = (count - 1) // 2
-            positive = slice(0, half + 1), slice(0, half + 1)
-            if axis == self.dimension - 1:
-                pairs.append([positive])
-                continue
-            negative = slice(count - half, count), slice(wide - half, wide)
-            pairs.append([positive, negative] if half else [positive])
-        found: list[tuple[tuple[slice, ...], tuple[slice, ...]]] = [((), ())]
-        for choices in pairs:
-            found = [((*a, own), (*b, other)) for a, b in found for own, other in choices]
-        return found
-
-    def keep(self, modes: np.ndarray) -> np.ndarray:
-        """The coefficients without the end of an even spectrum, which has no phase."""
-        if self.difference_order is not None:
-            return modes
-        found = np.zeros_like(modes)
-        for own, _ in self.blocks(self.counts):
-            found[(..., *own)] = modes[(..., *own)]
-        return found
-
-    def nodes_at(self, places: np.ndarray) -> np.ndarray | None:
-        """The numbers (n,) of the nodes that places (n, d) are, None when one is no node."""
-        spacing = self.periods / np.asarray(self.counts)
-        steps = (places - self.lower) / spacing
-        nearest = np.rint(steps)
-        if np.any(np.abs(steps - nearest) > _ON_NODE):
-            return None
-        wrapped = nearest.astype(int) % np.asarray(self.counts)
-        return np.asarray(np.ravel_multi_index(tuple(wrapped.T), self.counts))
-
-    def phases(self, places: np.ndarray) -> list[tuple[np.ndarray, np.ndarray]]:
-        """exp(i k_a (x_a - lower_a)) along each axis a: (m, modes of a), and which of them (n,).
-
-        The m are the different coordinates of the places (n, d) along that axis.
-        """
-        found: list[tuple[np.ndarray, np.ndarray]] = []
-        for axis in range(self.dimension):
-            own, which = np.unique(places[:, axis], return_inverse=True)
-            found.append((np.exp(1j * np.outer(own - self.lower[axis], self.waves(axis))), which))
-        return found
-
-    def interpolate(self, modes: np.ndarray, phases: Sequence[np.ndarray]) -> np.ndarray:
-        """Values (k, n) of k trigonometric polynomials (k, modes) at places with these phases."""
-        last = self.dimension - 1
-        half = np.full(self.modes[-1], 2.0)
-        half[0] = 1.0
-        if self.counts[-1] % 2 == 0:
-            half[-1] = 1.0
-        table = modes * half / np.prod(self.counts)
-        # The first axis is a matrix product, every further one a sum at each place.
-        result: Any = np.tensordot(phases[0], table, axes=(1, 1))
-        for axis in range(1, last + 1):
-            shape = (len(result), 1, -1, *[1] * (last - axis))
-            result = np.sum(result * phases[axis].reshape(shape), axis=2)
-        return result.real.T
-
-
-def make_periodic_grid(
-    region: Region, counts: Sequence[int], *, degree: int, difference_order: int | None
-) -> PeriodicGrid:
-    """The grid of a periodic box; `degree` is that of the products to be formed."""
-    lower, _ = region.bounding_box()
-    factor = 1.0 if difference_order is not None else (degree + 1) / 2
-    fine = tuple(int(_FFT.next_fast_len(ceil(factor * n), real=True)) for n in counts)
-    return PeriodicGrid(
-        np.asarray(lower, float),
-        np.asarray(region.periods, float),
-        tuple(counts),
-        fine if factor > 1 else tuple(counts),
-        difference_order,
-    )
 
 
 def degree_of_nonlinearity(system: System, rows: Sequence[ImexRow]) -> tuple[int, bool]:
@@ -254,7 +71,10 @@ class SpectralImex:
     """The semi-discrete system; see the module.
 
     `stiff` (F, F, modes) is L, `linear` the same for explicit terms with constant coefficients;
-    `jets` are the jets that products on the fine grid need, as (field, symbol).
+    `jets` are the jets that products on the fine grid need, as (field, symbol). The rows of the
+    fields `constrained` are equations in space, L v + N(t, v) + g(t) = 0 at every moment, with N
+    and g from `constraint_rows`; `multipliers` among them stand in none. `means` gives what to add
+    to a state, at a time, so that conditions on integrals hold.
     """
 
     grid: PeriodicGrid
@@ -264,6 +84,10 @@ class SpectralImex:
     jets: tuple[tuple[int, np.ndarray], ...]
     explicit_rows: tuple[_SpectralRow, ...]
     start: np.ndarray
+    constrained: tuple[int, ...] = ()
+    multipliers: tuple[int, ...] = ()
+    constraint_rows: tuple[_SpectralRow, ...] = ()
+    means: Callable[[float, np.ndarray], np.ndarray] | None = None
 
     @property
     def size(self) -> int:
@@ -280,9 +104,22 @@ class SpectralImex:
         return np.stack([self.stiff[f, f] for f in range(len(self.fields))])
 
     def implicit(self, t: float, state: np.ndarray) -> np.ndarray:
-        """L v."""
+        """L v, zero for constrained fields."""
         del t
-        return self._apply(self.stiff, state)
+        return self.masked(self._apply(self.stiff, state))
+
+    def held(self, state: np.ndarray) -> np.ndarray:
+        """L v for constrained fields alone."""
+        found = self._apply(self.stiff, state)
+        return found - self.masked(found)
+
+    def masked(self, state: np.ndarray) -> np.ndarray:
+        """A state with zeros for constrained fields."""
+        if not self.constrained:
+            return state
+        found = state.copy()
+        found[list(self.constrained)] = 0.0
+        return found
 
     def _apply(self, table: np.ndarray, state: np.ndarray) -> np.ndarray:
         if len(self.fields) == 1:
@@ -297,25 +134,37 @@ class SpectralImex:
         return list(values.reshape(len(self.jets), -1))
 
     def explicit(self, t: float, state: np.ndarray) -> np.ndarray:
-        """E(t, v)."""
+        """E(t, v), zero for constrained fields."""
+        found = self._apply(self.linear, state)
+        products = self._products(t, state, self.explicit_rows)
+        return found if products is None else found + products
+
+    def constraint_rest(self, t: float, state: np.ndarray) -> np.ndarray:
+        """N(t, v) + g(t), zero for fields that are not constrained."""
+        found = self._forcing(t, self.constraint_rows)
+        products = self._products(t, state, self.constraint_rows)
+        return found if products is None else found + products
+
+    def _products(
+        self, t: float, state: np.ndarray, rows: Sequence[_SpectralRow]
+    ) -> np.ndarray | None:
+        if not any(row.products or row.nonlinear is not None for row in rows):
+            return None
         jets = self._jet_values(state)
         parts = np.zeros((len(self.fields), int(np.prod(self.grid.fine))))
-        some = False
-        for row in self.explicit_rows:
+        for row in rows:
             for position, coefficient in row.products:
                 parts[row.field] += coefficient(t) * jets[position]
-                some = True
             if row.nonlinear is not None:
                 parts[row.field] += row.nonlinear(t, *(jets[j] for j in row.jets))
-                some = True
-        found = self._apply(self.linear, state)
-        if some:
-            found = found + self.grid.from_fine(parts.reshape(-1, *self.grid.fine))
-        return found
+        return self.grid.from_fine(parts.reshape(-1, *self.grid.fine))
 
     def forcing(self, t: float) -> np.ndarray:
-        """f(t), the terms without fields."""
-        known = [(row.field, row.forcing(t)) for row in self.explicit_rows if row.forcing]
+        """f(t), the terms without fields, zero for constrained fields."""
+        return self._forcing(t, self.explicit_rows)
+
+    def _forcing(self, t: float, rows: Sequence[_SpectralRow]) -> np.ndarray:
+        known = [(row.field, row.forcing(t)) for row in rows if row.forcing]
         if not known:
             return np.zeros_like(self.start)
         parts = np.zeros((len(self.fields), int(np.prod(self.grid.fine))))
@@ -324,10 +173,10 @@ class SpectralImex:
         return self.grid.from_fine(parts.reshape(-1, *self.grid.fine))
 
     def linearised(self, t: float, state: np.ndarray) -> Callable[[np.ndarray], np.ndarray]:
-        """The derivative of E at a state, as a function of a change of the state."""
+        """The derivatives of E and N at a state, as a function of a change of the state."""
         jets = self._jet_values(state)
         factors = []
-        for row in self.explicit_rows:
+        for row in (*self.explicit_rows, *self.constraint_rows):
             factors += [(row.field, p, c(t)) for p, c in row.products]
             own = [jets[j] for j in row.jets]
             for j, slope in zip(row.jets, row.slopes, strict=True):
@@ -369,6 +218,7 @@ def to_spectral_imex(
     grid: PeriodicGrid,
     values: Mapping[sympy.Symbol, float],
     start: float,
+    free: Sequence[Constants] = (),
 ) -> SpectralImex:
     """The semi-discrete system of rows on a periodic grid.
 
@@ -378,6 +228,7 @@ def to_spectral_imex(
         grid: the grid.
         values: a number for every parameter.
         start: the first time.
+        free: constants by field that constraints leave free (`ir.invariance.free_constants`).
 
     Raises:
         ProblemError: a coefficient or data that are not finite at a node (E326).
@@ -438,8 +289,12 @@ def to_spectral_imex(
         stiff,
         linear,
         tuple((f, grid.symbol(index)) for f, index in jets),
-        tuple(found),
+        tuple(r for r, row in zip(found, rows, strict=True) if not row.is_constraint),
         grid.keep(grid.to_modes(_initial(system, grid, values, start))),
+        tuple(number[name] for name in system.constrained),
+        tuple(number[name] for name in system.multipliers),
+        tuple(r for r, row in zip(found, rows, strict=True) if row.is_constraint),
+        make_means(system, free, grid, values),
     )
 
 

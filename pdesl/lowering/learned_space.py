@@ -15,7 +15,7 @@ import jax.numpy as jnp
 import numpy as np
 from jax import Array
 
-from pdesl.lowering.imex_spectral import PeriodicGrid
+from pdesl.lowering.periodic_grid import PeriodicGrid
 from pdesl.lowering.sparse import SparseOperator
 
 __all__ = ["GridJets", "JetProvider", "MatrixJets", "PointJets", "matrix_of", "multiply"]

@@ -8,7 +8,7 @@ interior, boundary, ghost; a field is an array (M,).
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import reduce
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -85,6 +85,20 @@ class RbfSpace:
 
     def without_ghosts(self) -> RbfSpace:
         return RbfSpace(self.cloud, self.order, self.periods, np.zeros(0, dtype=int))
+
+    def from_inside(self, places: np.ndarray) -> scipy.sparse.csr_matrix:
+        """Values at places (n, d) from those at the interior nodes, a matrix (n, M)."""
+        count, none = len(self.cloud.interior), np.zeros(0, dtype=int)
+        empty = self.cloud.boundary[:0]
+        inner = replace(
+            self.cloud, boundary=empty, normals=empty, ghost=empty, part=none,
+            spacing=self.cloud.spacing[:count],
+        )  # fmt: skip
+        # Extrapolation of a high degree would take rounding for a slope.
+        order = max(self.order - 1, 1)
+        own = RbfSpace(inner, order, self.periods, none).interpolation(places)
+        own.resize((len(places), len(self.points)))
+        return own
 
     def operators(
         self, centres: np.ndarray, terms: Sequence[SpaceOperator]

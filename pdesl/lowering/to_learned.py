@@ -19,7 +19,6 @@ from pdesl.lowering.attention import Edges
 from pdesl.lowering.conditions_at_nodes import GHOST, VALUE, Assignment
 from pdesl.lowering.emit import evaluate_at
 from pdesl.lowering.imex_nodal import NodalImex
-from pdesl.lowering.imex_spectral import PeriodicGrid
 from pdesl.lowering.learned import unknowns_of
 from pdesl.lowering.learned_space import (
     GridJets,
@@ -31,6 +30,7 @@ from pdesl.lowering.learned_space import (
 from pdesl.lowering.learned_system import BoundaryData, LearnedSystem, Lift, Observation, RowGroup
 from pdesl.lowering.learned_terms import TermFunction, make_terms
 from pdesl.lowering.node_tables import read_tables
+from pdesl.lowering.periodic_grid import PeriodicGrid
 from pdesl.lowering.places import Places
 from pdesl.lowering.space import GraphSpace, GridSpace, NodalSpace
 

@@ -22,7 +22,7 @@ from pdesl.lowering.emit import evaluate_at
 from pdesl.lowering.imex_nodal import ExplicitRow, Jets, NodalImex, assemble, selection
 from pdesl.lowering.node_tables import read_tables
 from pdesl.lowering.places import Places
-from pdesl.lowering.space import GraphSpace, NodalSpace, SpaceOperator
+from pdesl.lowering.space import GraphSpace, NodalSpace, RbfSpace, SpaceOperator
 from pdesl.lowering.time_functions import TimeFunction, make_time_function
 from pdesl.symbolic.jets import Jet
 
@@ -59,30 +59,38 @@ def to_nodal_imex(
     lowering = _Lowering(system, space, values, given)
     first = len(space.cloud.interior)
     nodes = [np.concatenate([np.arange(first), first + free]) for free in assignment.free]
+    multipliers = [f for f, name in enumerate(system.fields) if name in system.multipliers]
+    for f in multipliers:
+        nodes[f] = np.arange(first)
     differential = np.zeros((len(system.fields), len(space.points)), dtype=bool)
     for f, own in enumerate(nodes):
         differential[f, own] = True
-    requests = [lowering.request(row, nodes[f]) for f, row in enumerate(rows)]
+    constrained = [f for f, row in enumerate(rows) if row.is_constraint]
+    differential[constrained] = False
+    every = [lowering.request(row, nodes[f]) for f, row in enumerate(rows)]
+    requests = [request for request in every if request.field not in constrained]
+    ties = [request for request in every if request.field in constrained]
+    bent = lowering.bent_conditions(assignment)
     groups = lowering.build()
     explicit = tuple(request.explicit() for request in requests)
     blocks = [
-        (f, field, (r.nodes, lowering.matrix(r.centres, number)))
-        for f, r in enumerate(requests)
+        (r.field, field, (r.nodes, lowering.matrix(r.centres, number)))
+        for r in requests
         for field, number in r.stiff
     ]
     moving = tuple(
         (
             assemble(
-                [(f, field, (r.nodes, lowering.matrix(r.centres, number)))],
+                [(r.field, field, (r.nodes, lowering.matrix(r.centres, number)))],
                 len(system.fields), len(space.points),
             ),
-            f * len(space.points) + r.nodes,
+            r.field * len(space.points) + r.nodes,
             coefficient,
         )
-        for f, r in enumerate(requests)
+        for r in requests
         for field, number, coefficient in r.stiff_moving
     )  # fmt: skip
-    constraints, data = lowering.constraints(assignment, differential)
+    constraints, data = lowering.constraints(assignment, differential, ties)
     return NodalImex(
         space,
         system.fields,
@@ -95,6 +103,8 @@ def to_nodal_imex(
         data,
         lowering.initial(start),
         np.array(list(given.values())).reshape(len(given), len(space.points)),
+        tuple(r.explicit() for r in (*ties, *bent) if r.moving or r.nonlinear is not None),
+        tuple(multipliers),
     )
 
 
@@ -187,45 +197,74 @@ class _Lowering:
     def _function(
         self,
         expression: sympy.Expr,
-        nodes: np.ndarray,
+        places: Places,
         symbols: Sequence[sympy.Symbol],
         source: ImexRow,
     ) -> TimeFunction:
-        return make_time_function(
-            expression, self.system, self._places(nodes), self.values, symbols, source.row
-        )
+        return make_time_function(expression, self.system, places, self.values, symbols, source.row)
 
     def request(self, row: ImexRow, nodes: np.ndarray) -> _Request:
         """What a row needs, its operators noted in the group of its nodes."""
+        return self._request(row, nodes, self._places(nodes), nodes)
+
+    def bent_conditions(self, assignment: Assignment) -> list[_Request]:
+        """The same of what is not linear in conditions at the boundary, or changes in time."""
+        first, found = len(self.space.cloud.interior), []
+        for row, fixes in zip(self.system.boundary, assignment.fixes, strict=True):
+            moving = tuple(t for t in row.linear if not self._fixed(t.coefficient))
+            if not moving and row.nonlinear == 0:
+                continue
+            for nodes, field, slot in fixes:
+                part = ImexRow(
+                    row, self.system.fields[field], (), moving, row.nonlinear, sympy.S.Zero, ""
+                )
+                places = self._places(first + nodes, self.space.cloud.normals[nodes])
+                owner = self._owner(assignment, nodes, slot)
+                found.append(self._request(part, first + nodes, places, owner))
+        return found
+
+    def _owner(self, assignment: Assignment, nodes: np.ndarray, slot: int) -> np.ndarray:
+        """Where the values are that a condition fixes: at boundary nodes or at their ghosts."""
+        cloud = self.space.cloud
+        if slot == VALUE:
+            return len(cloud.interior) + nodes
+        assert slot == GHOST
+        position = np.full(len(cloud.boundary), -1)
+        position[assignment.ghosts] = len(cloud.evaluation) + np.arange(len(assignment.ghosts))
+        return position[nodes]
+
+    def _request(
+        self, row: ImexRow, nodes: np.ndarray, places: Places, owner: np.ndarray
+    ) -> _Request:
         system, group = self.system, self._group(nodes)
         space = system.space
         result = _Request(
-            row.row.name, self.number[row.field], nodes, group, [], [], [], [], [], None, (), None
+            row.row.name, self.number[row.field], owner, group, [], [], [], [], [], None, (), None
         )
         fixed = [t for t in row.stiff if self._fixed(t.coefficient)]
         result.stiff = self._fused(fixed, nodes, group, row)
         for term in row.stiff:
             if not self._fixed(term.coefficient):
                 index = system.space_orders(term.jet)
-                function = self._function(term.coefficient, nodes, (), row)
+                function = self._function(term.coefficient, places, (), row)
                 number = group.add({index: 1.0})
                 result.stiff_moving.append((self.number[term.jet.field], number, function))
         fixed = [t for t in row.linear if self._fixed(t.coefficient)]
         result.linear = self._fused(fixed, nodes, group, row)
         for term in row.linear:
             if not self._fixed(term.coefficient):
-                function = self._function(term.coefficient, nodes, (), row)
+                function = self._function(term.coefficient, places, (), row)
                 result.moving.append((self._jet(group, term), function))
         if row.nonlinear != 0:
             jets = space.jets(row.nonlinear)
             symbols = [space.symbol(j) for j in jets]
             result.jets = [group.jet(self.number[j.field], system.space_orders(j)) for j in jets]
-            result.nonlinear = self._function(row.nonlinear, nodes, symbols, row)
+            result.nonlinear = self._function(row.nonlinear, places, symbols, row)
             result.slopes = tuple(
-                self._function(sympy.diff(row.nonlinear, s), nodes, symbols, row) for s in symbols
+                self._function(sympy.diff(row.nonlinear, s), places, symbols, row) for s in symbols
             )
         if row.forcing != 0:
-            result.forcing = self._function(row.forcing, nodes, (), row)
+            result.forcing = self._function(row.forcing, places, (), row)
         return result
 
     def _jet(self, group: _Group, term: LinearTerm) -> int:
@@ -263,23 +302,32 @@ class _Lowering:
     # -- constraints and initial data ------------------------------------------------------
 
     def constraints(
-        self, assignment: Assignment, differential: np.ndarray
+        self, assignment: Assignment, differential: np.ndarray, ties: Sequence[_Request]
     ) -> tuple[csr_matrix, tuple[tuple[np.ndarray, TimeFunction], ...]]:
-        """B and g(t): a row for every algebraic value, at the place of that value."""
+        """B and g(t): a row for every algebraic value, at the place of that value.
+
+        `ties` are the equations in space that hold at every moment.
+        """
         system, space = self.system, self.space
-        first, last = len(space.cloud.interior), len(space.cloud.evaluation)
-        position = np.full(len(space.cloud.boundary), -1)
-        position[assignment.ghosts] = last + np.arange(len(assignment.ghosts))
+        first = len(space.cloud.interior)
         count = len(space.points)
         blocks: list[tuple[int, int, tuple[np.ndarray, Any]]] = []
         data: list[tuple[np.ndarray, TimeFunction]] = []
         given = differential.copy()
+        for tie in ties:
+            given[tie.field, tie.nodes] = True
+            blocks += [
+                (tie.field, f, (tie.nodes, self.matrix(tie.centres, n))) for f, n in tie.stiff
+            ]
+            if tie.forcing is not None:
+                own = tie.forcing
+                function = TimeFunction(lambda t, own=own: -own(t))
+                data.append((tie.field * count + tie.nodes, function))
         for row, fixes in zip(system.boundary, assignment.fixes, strict=True):
             for nodes, field, slot in fixes:
                 normals = space.cloud.normals[nodes]
                 places = self._places(first + nodes, normals)
-                owner = first + nodes if slot == VALUE else position[nodes]
-                assert slot in (VALUE, GHOST)
+                owner = self._owner(assignment, nodes, slot)
                 given[field, owner] = True
                 for f, matrix in self._boundary_matrices(row, first + nodes, places):
                     blocks.append((field, f, (owner, matrix)))
@@ -288,8 +336,19 @@ class _Lowering:
         for field, nodes in enumerate(assignment.loose):
             if not len(nodes):
                 continue
-            given[field, position[nodes]] = True
-            blocks.append((field, field, (position[nodes], self._outside(position[nodes]))))
+            ghosts = self._owner(assignment, nodes, GHOST)
+            given[field, ghosts] = True
+            blocks.append((field, field, (ghosts, self._outside(ghosts))))
+        # A multiplier lives at interior nodes, or the constraint would hold at one node too many:
+        # it would have modes that no equation sees, and that grow (the space P_N − P_{N−2} of
+        # C. Bernardi and Y. Maday, Int. J. Numer. Methods Fluids 8, 1988).
+        if isinstance(space, RbfSpace):
+            for field, name in enumerate(system.fields):
+                outer = first + assignment.free[field]
+                if name in system.multipliers and len(outer):
+                    given[field, outer] = True
+                    own = selection(outer, count) - space.from_inside(space.points[outer])
+                    blocks.append((field, field, (outer, own)))
         for field in range(len(system.fields)):
             rest = np.flatnonzero(~given[field])  # values that no equation reads
             blocks.append((field, field, (rest, selection(rest, count))))
@@ -298,11 +357,12 @@ class _Lowering:
     def _boundary_matrices(
         self, row: Any, nodes: np.ndarray, places: Places
     ) -> list[tuple[int, csr_matrix]]:
+        fixed = [t for t in row.linear if self._fixed(t.coefficient)]
         coefficients = evaluate_at(
-            [t.coefficient for t in row.linear], self.system, places, self.values, row
+            [t.coefficient for t in fixed], self.system, places, self.values, row
         )
         by_field: dict[int, dict[tuple[int, ...], float | np.ndarray]] = {}
-        for term, coefficient in zip(row.linear, coefficients, strict=True):
+        for term, coefficient in zip(fixed, coefficients, strict=True):
             if np.any(coefficient):
                 own = by_field.setdefault(self.number[term.jet.field], {})
                 own[self.system.space_orders(term.jet)] = coefficient

@@ -233,7 +233,9 @@ def coarser(method: Method, choice: Choice, task: Task) -> Choice:
 
 def _coarser_inner(name: str, value: Choice, options: Any, task: Task) -> Choice:
     if name == "space" and value.name == "automatic" and isinstance(options, MethodOfLinesOptions):
-        found = line_choices(options, to_evolution(task.system), task.values).space
+        found = line_choices(
+            options, to_evolution(task.system, constraints=True), task.values
+        ).space
         value = Choice(found) if found in SPACE_OPTIONS else value
     inner = bind_nested(name, value, task.values)
     known = dict(value.options)

@@ -161,7 +161,7 @@ def compile(source: Source | Problem, target: str = "system", overrides: Sequenc
     if target == "metric":
         return metric_of_system(_with_metric(system, problem))
     if target == "evolution":
-        return to_evolution(system)
+        return to_evolution(system, constraints=True)
     if target == "jets":
         from pdesl.lowering.jets.plan import plan_jets
 

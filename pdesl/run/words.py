@@ -78,7 +78,7 @@ def _stiffness(system: System, options: MethodOfLinesOptions) -> list[str]:
     """What is implicit, and what an explicit method would cost; empty where it cannot be told."""
     values = system.problem.parameter_values()
     try:
-        evolved = to_evolution(system, short=False)
+        evolved = to_evolution(system, short=False, constraints=True)
         estimate = stiff_estimate(evolved, options, values)
         parts = split(evolved)
     except ProblemError:
@@ -86,8 +86,12 @@ def _stiffness(system: System, options: MethodOfLinesOptions) -> list[str]:
     lines = [
         f"  {part.row.name}: implicit {_stiff_words(part, evolved)}, by {part.chosen_by}"
         for part in parts
-        if part.stiff != 0
+        if part.stiff != 0 and part.row.mass
     ]
+    for name, part in zip(evolved.fields, parts, strict=True):
+        if not part.row.mass:
+            way = "from the time derivative of" if name in evolved.multipliers else "from"
+            lines.append(f"  {name}: at every moment {way} {part.row.name}")
     if estimate.largest:
         text = f"  stiffness: about {estimate.largest:.0e} per unit of time; an explicit method "
         text += f"would need steps below {estimate.explicit_step:.0e}"

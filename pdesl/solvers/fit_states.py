@@ -10,8 +10,8 @@ from scipy.spatial import KDTree
 
 from pdesl.diagnostics import Diagnostic, ProblemError
 from pdesl.ir.fitting import evolved_expression
-from pdesl.lowering.imex_spectral import PeriodicGrid
 from pdesl.lowering.measurements import Measurements
+from pdesl.lowering.periodic_grid import PeriodicGrid
 from pdesl.lowering.to_learned import Lowered, trigonometric_interpolation
 from pdesl.solvers.fit_windows import WindowSet
 from pdesl.symbolic.problem import FitTerm

@@ -155,9 +155,12 @@ def _transposed(matrix: Any, factors: Factors, right: np.ndarray) -> np.ndarray:
 
 
 def with_constants(task: Task, result: SolverResult) -> SolverResult:
-    """The result with the constants added by which the conditions on integrals hold."""
+    """The result with the constants added by which the conditions on integrals hold.
+
+    In a problem in time they hold already: methods that do not meet them at every moment refuse.
+    """
     system = task.system
-    if not system.integrals:
+    if not system.integrals or not system.is_steady:
         return result
     shift = missing_constants(
         system, free_constants(system, task.values), task.region, task.values, result.evaluate

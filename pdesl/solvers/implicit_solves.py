@@ -29,6 +29,7 @@ __all__ = ["NodalSolves", "SparseFactor"]
 KEPT_FACTORS = 4
 # A diagonal entry is a pivot if it has this share of its column, so that the order is kept.
 PIVOT_SHARE = 0.1
+CONDITIONS = "the conditions at the boundary and the equations that hold at every moment"
 # Fewer unknowns need no order of their own.
 SMALL = 500
 
@@ -86,13 +87,18 @@ def _singular(what: str) -> SolverError:
     return SolverError(
         f"{what} do not determine the solution: their matrix is singular",
         code="E743",
-        advice="check that the boundary conditions fix every field, and take other nodes",
+        advice="check that the boundary conditions fix every field (`∫(p) = 0` fixes one that is "
+        "free by a constant), and take other nodes",
     )
 
 
 @dataclass(slots=True)
 class NodalSolves:
-    """The solves of one nodal system, with the factors made so far."""
+    """The solves of one nodal system, with the factors made so far.
+
+    Where constraints leave constants free (`Border`), matrices are bordered by the conditions
+    that fix them, [[K, Φ], [W, 0]].
+    """
 
     system: NodalImex
     factorisations: int = 0
@@ -102,6 +108,7 @@ class NodalSolves:
         default_factory=OrderedDict
     )
     _boundary: Any = None
+    _projection: tuple[float | None, SparseFactor] | None = None
     _order: Order | None = None
     _ordered: bool = False
     _algebraic: np.ndarray = field(init=False)
@@ -131,9 +138,33 @@ class NodalSolves:
 
     def matrix(self, gamma: float, t: float) -> Any:
         """I − γ A(t) at differential values, B at algebraic ones."""
-        system = self.system
-        identity = scipy.sparse.diags_array(system.differential.astype(float))
-        return identity - gamma * system.stiff_at(t) + system.constraints
+        return self._identity() - gamma * self.system.stiff_at(t) + self.system.constraints
+
+    def _identity(self) -> Any:
+        return scipy.sparse.diags_array(self.system.differential.astype(float))
+
+    def make_factor(self, matrix: Any, what: str) -> SparseFactor:
+        """A factor of one of the system's matrices, with its border."""
+        order, border = self.order_of(matrix), self.system.border
+        if border is not None:
+            matrix = scipy.sparse.bmat([[matrix, border.columns], [border.rows, None]], "csr")
+            if order is not None:
+                more = np.arange(self.system.size, matrix.shape[0])
+                rows, columns = order
+                order = np.concatenate([rows, more]), np.concatenate([columns, more])
+        made = SparseFactor(matrix, what, order)
+        self.nonzeros = made.nonzeros
+        return made
+
+    def correct(
+        self, factor: SparseFactor, right: np.ndarray, state: np.ndarray, t: float
+    ) -> np.ndarray:
+        """δ with K δ = right, after which W (u + δ) = b(t) for a state u."""
+        border = self.system.border
+        if border is None:
+            return factor.solve(right)
+        missed = border.values(t) - border.rows @ state
+        return factor.solve(np.concatenate([right, missed]))[: len(right)]
 
     def factor(self, gamma: float, t: float) -> SparseFactor:
         """The factor for one γ; made anew where A changes in time."""
@@ -141,11 +172,8 @@ class NodalSolves:
         if key in self._factors:
             self._factors.move_to_end(key)
             return self._factors[key]
-        matrix = self.matrix(gamma, t)
-        what = "the equations and boundary conditions"
-        made = SparseFactor(matrix, what, self.order_of(matrix))
+        made = self.make_factor(self.matrix(gamma, t), "the equations and boundary conditions")
         self.factorisations += 1
-        self.nonzeros = made.nonzeros
         self._factors[key] = made
         if len(self._factors) > KEPT_FACTORS:
             self._factors.popitem(last=False)
@@ -155,7 +183,7 @@ class NodalSolves:
         """U with U − γ A(t) U = right at differential values and B U = g(t)."""
         self.solves += 1
         whole = np.where(self.system.differential, right, self.system.constraint_data(t))
-        return self.factor(gamma, t).solve(whole)
+        return self.correct(self.factor(gamma, t), whole, np.zeros_like(whole), t)
 
     def to_arrays(self) -> dict[str, np.ndarray]:
         """The order of elimination, what the factors are of, and the counts."""
@@ -181,15 +209,50 @@ class NodalSolves:
             self.factor(gamma, t if np.isnan(time) else time)
         self.factorisations, self.solves, self.nonzeros = map(int, arrays["solves"])
 
+    # -- algebraic values ------------------------------------------------------------------
+
     def complete(self, t: float, state: np.ndarray) -> np.ndarray:
         """The state with its algebraic values made to satisfy B u = g(t)."""
         own = self._algebraic
         if not len(own):
             return state
+        if self.system.border is not None or self.system.multipliers:
+            return self.project(t, state, self.system.constraint_data(t))
         rows: Any = self.system.constraints[own]
         if self._boundary is None:
-            self._boundary = SparseFactor(rows[:, own], "the boundary conditions")
+            self._boundary = SparseFactor(rows[:, own], CONDITIONS)
         known = np.where(self.system.differential, state, 0.0)
         result = known.copy()
         result[own] = self._boundary.solve(self.system.constraint_data(t)[own] - rows @ known)
         return result
+
+    @property
+    def tied(self) -> np.ndarray:
+        """Which values (F·M,) are multipliers'."""
+        found = np.zeros(self.system.size, dtype=bool)
+        self.system.table(found)[list(self.system.multipliers)] = True
+        return found
+
+    @property
+    def mixed(self) -> Any:
+        """What conditions on other fields hold of multipliers: those rows and columns of B."""
+        tied = self.tied.astype(float)
+        rows = scipy.sparse.diags_array(1.0 - tied)
+        return rows @ self.system.constraints @ scipy.sparse.diags_array(tied)
+
+    def projection(self, t: float) -> Any:
+        """K: I − A_p at differential values, B at algebraic ones, but for `mixed`.
+
+        A_p acts on multipliers alone.
+        """
+        columns = scipy.sparse.diags_array(self.tied.astype(float))
+        tied = self.system.stiff_at(t) @ columns
+        return self._identity() - tied + self.system.constraints - self.mixed
+
+    def project(self, t: float, state: np.ndarray, data: np.ndarray) -> np.ndarray:
+        """K⁻¹ of the state at differential values and of `data` at algebraic ones."""
+        key = t if self.system.has_moving_matrix and self.system.multipliers else None
+        if self._projection is None or self._projection[0] != key:
+            self._projection = key, self.make_factor(self.projection(t), CONDITIONS)
+        whole = np.where(self.system.differential, state, data)
+        return self.correct(self._projection[1], whole, np.zeros_like(whole), t)

@@ -15,7 +15,8 @@ import numpy as np
 import scipy.linalg
 
 from pdesl.solvers.explicit_pairs import PAIRS, ExplicitPair
-from pdesl.solvers.stepping import SpectralStepping, Stepping
+from pdesl.solvers.spectral_stepping import SpectralStepping
+from pdesl.solvers.stepping import Stepping
 from pdesl.solvers.tableaux import ADDITIVE, IMPLICIT, AdditiveTableau
 
 __all__ = [
@@ -103,6 +104,7 @@ class AdditiveRungeKutta(_OneStep):
         explicit: list[np.ndarray] = []
         implicit: list[np.ndarray] = []
         slope: np.ndarray | None = None
+        value = state
         for i in range(table.stages):
             right = state
             for j in range(i):
@@ -117,7 +119,7 @@ class AdditiveRungeKutta(_OneStep):
                 if self.fully:
                     value = system.solve_fully(gamma, clock, right, state)
                 else:
-                    value = system.solve(gamma, clock, right)
+                    value = system.solve(gamma, clock, right, value)
                 implicit.append(system.masked((value - right) / gamma))
             else:
                 value = state if i == 0 else system.complete(clock, right)
@@ -132,8 +134,8 @@ class AdditiveRungeKutta(_OneStep):
             both = implicit[j] if self.fully else explicit[j] + implicit[j]
             change = change + table.weights[j] * both
             error = error + (table.weights[j] - table.error[j]) * both
-        new = system.complete(t + dt, state + dt * change)
-        return Step(new, np.asarray(dt * error), slope)
+        new = system.complete(t + dt, state + dt * change, near=value)
+        return Step(new, system.projected(t + dt, np.asarray(dt * error)), slope)
 
 
 @dataclass(slots=True)
@@ -192,7 +194,7 @@ class ExplicitRungeKutta(_OneStep):
             new = system.complete(t + dt, state + dt * change)
         gaps = pair.weights - pair.embedded
         error = sum(gap * k for gap, k in zip(gaps, slopes, strict=True) if gap)
-        return Step(new, np.asarray(dt * error), slopes[0])
+        return Step(new, system.projected(t + dt, np.asarray(dt * error)), slopes[0])
 
 
 # -- multistep -----------------------------------------------------------------------------
@@ -261,7 +263,9 @@ class Multistep:
         self._states.appendleft(state)
         self._explicit.appendleft(own)
         if len(self._states) < needed:
-            start = AdditiveRungeKutta(ADDITIVE[f"imex_rk{formula.order}"])
+            # Of order 3 at least: the pair of order 2 is not stiffly accurate, and what it leaves
+            # of stiff modes would spoil the slopes of the first steps.
+            start = AdditiveRungeKutta(ADDITIVE[f"imex_rk{max(formula.order, 3)}"])
             return Step(start.step(system, t, state, dt).state, None, None)
         right: Any = 0.0
         for weight, past in zip(formula.past[1:], self._states, strict=False):
@@ -271,7 +275,7 @@ class Multistep:
         for j, weight in enumerate(formula.implicit[1:]):
             right = right + dt * weight * system.implicit(t - j * dt, self._states[j])
         lead = formula.past[0]
-        new = system.solve(dt * formula.implicit[0] / lead, t + dt, right / lead)
+        new = system.solve(dt * formula.implicit[0] / lead, t + dt, right / lead, state)
         if len(self._states) == needed:
             self._states.pop()
             self._explicit.pop()

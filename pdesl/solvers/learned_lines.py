@@ -18,9 +18,10 @@ from pdesl.ir.system import System
 from pdesl.lowering.attention import AttentionNetwork, make_attention
 from pdesl.lowering.closures import ClosureNetwork, make_closure_network
 from pdesl.lowering.conditions_at_nodes import assign_conditions
-from pdesl.lowering.imex_spectral import degree_of_nonlinearity, make_periodic_grid
+from pdesl.lowering.imex_spectral import degree_of_nonlinearity
 from pdesl.lowering.learned import Learned
 from pdesl.lowering.learned_system import LearnedSystem
+from pdesl.lowering.periodic_grid import make_periodic_grid
 from pdesl.lowering.space import GraphSpace, NodalSpace, RbfSpace, make_graph, make_grid
 from pdesl.lowering.to_learned import Lowered, StiffTables, on_grid, on_nodes, without_space
 from pdesl.lowering.to_nodal_imex import to_nodal_imex

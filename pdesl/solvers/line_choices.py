@@ -14,12 +14,13 @@ import sympy
 
 from pdesl.diagnostics import Diagnostic, ProblemError, Span
 from pdesl.ir.evolution import to_evolution
-from pdesl.ir.imex import imex_mistakes, neat, stiff_terms
+from pdesl.ir.imex import imex_mistakes, is_bent, neat, stiff_terms
 from pdesl.ir.samples import evaluate, interior_sample
 from pdesl.ir.split import split
 from pdesl.ir.system import Row, System
 from pdesl.ir.text import format_expression
 from pdesl.solvers.binding import bind_nested
+from pdesl.solvers.explicit_pairs import PAIRS
 from pdesl.solvers.node_options import count_nodes
 from pdesl.solvers.options import (
     SERIES,
@@ -139,6 +140,9 @@ def _suited(system: System) -> str:
         return "rbf_fd"
     if _is_periodic_box(system) and not _varying(system):
         return "fourier"
+    # Central differences do not see a multiplier that alternates from node to node.
+    if system.multipliers:
+        return "rbf_fd"
     high = any(system.order_in_space(f) > 2 for f in system.fields)
     return "rbf_fd" if high and not _is_periodic_box(system) else "finite_difference"
 
@@ -169,21 +173,22 @@ def line_mistakes(
 
     `system` is the problem's. Equations that cannot be solved for their time derivatives (E626 to
     E628), boundary conditions of another form (E632), a discretisation that the domain does not
-    allow (E633), coefficients that Fourier's method has no diagonal for (E635), an exponential
-    integrator without a diagonal (E636).
+    allow (E633), equations in space that an integrator does not keep (E634), coefficients that
+    Fourier's method has no diagonal for (E635), an exponential integrator without a diagonal
+    (E636).
 
     Raises:
         ProblemError: see `line_choices`.
     """
     first = next((row.equation.span for row in system.rows), None)
     try:
-        system = to_evolution(system, short=False)
+        system = to_evolution(system, short=False, constraints=True)
     except ProblemError as error:
         return list(error.diagnostics)
     if not system.fields:
         helps = ("give a field an equation with its time derivative",)
         return [Diagnostic("E626", "no equation holds a time derivative", first, helps=helps)]
-    found = imex_mistakes(system)
+    found = imex_mistakes(system, bent=True)
     if found:
         return found
     choices = line_choices(options, system, values)
@@ -221,6 +226,8 @@ def line_mistakes(
                     ),
                 )
             )
+    if not found:
+        found += _constraint_mistakes(system, options, choices)
     if choices.time == SERIES and not found:
         found += _series_mistakes(system, options, choices.time_options, values)
     if choices.time in EXPONENTIAL_NAMES and not choices.spectral and not found:
@@ -233,6 +240,55 @@ def line_mistakes(
                 helps=("choose `time = imex_rk4(…)`",),
             )
         )
+    return found
+
+
+def _constraint_mistakes(
+    system: System, options: MethodOfLinesOptions, choices: LineChoices
+) -> list[Diagnostic]:
+    """Equations that hold at every moment, beside integrators and terms that do not keep them."""
+    found: list[Diagnostic] = []
+    explicit = choices.time == SERIES or choices.time in EXPONENTIAL_NAMES
+    wrong = [(row, "this equation in space") for row in system.rows if not row.mass]
+    wrong += [
+        (row, "this condition, which is not linear") for row in system.boundary
+        if is_bent(system, row)
+    ]  # fmt: skip
+    for row, what in wrong if explicit else ():
+        found.append(
+            Diagnostic(
+                "E634", f"`{choices.time}` does not solve {what} along with its steps",
+                row.equation.span, helps=("choose `time = imex_rk3`",),
+            )
+        )  # fmt: skip
+    tied = set(system.multipliers)
+    for row in system.rows:
+        held = sorted({j.field for j in system.space.jets(row.nonlinear)} & tied)
+        if held and row.mass:
+            found.append(
+                Diagnostic(
+                    "E634", f"`{held[0]}` stands in no equation in space, and nonlinearly in this "
+                    "one: it cannot be found along with a step", row.equation.span,
+                    helps=("choose `dt_pinn` or `pinn`",),
+                )
+            )  # fmt: skip
+    for row in system.boundary:
+        fields = {t.jet.field for t in row.linear}
+        if fields & tied and fields - tied and choices.time in PAIRS:
+            found.append(
+                Diagnostic(
+                    "E634", f"`{choices.time}` does not give `{sorted(fields & tied)[0]}`, which "
+                    "this condition holds", row.equation.span, helps=("choose `time = imex_rk3`",),
+                )
+            )  # fmt: skip
+    if tied and choices.space == "finite_difference":
+        name = system.multipliers[0]
+        found.append(
+            Diagnostic(
+                "E634", f"central differences do not see parts of `{name}` that alternate from "
+                "node to node", options.space.span, helps=("choose `space = rbf_fd(…)`",),
+            )
+        )  # fmt: skip
     return found
 
 
@@ -324,8 +380,12 @@ def stiff_estimate(
     start = numeric_value(system.problem.time.lower, values, None, "a time")  # type: ignore[union-attr]
     largest = 0.0
     for part in split(system):
+        if not part.row.mass:
+            continue
         total = 0.0
         for term in stiff_terms(system, part):
+            if term.jet.field in system.multipliers:
+                continue
             sizes = evaluate([term.coefficient], system, inside, values, start)
             size = float(np.max(np.abs(sizes)[np.isfinite(sizes)], initial=0.0))
             orders = zip(system.space_orders(term.jet), steps, strict=True)

@@ -20,18 +20,19 @@ import sympy
 
 from pdesl.ir.evolution import to_evolution
 from pdesl.ir.imex import ImexRow, to_imex
+from pdesl.ir.invariance import free_constants
 from pdesl.ir.system import System
+from pdesl.lowering.border import make_border
 from pdesl.lowering.cloud import Cloud
 from pdesl.lowering.conditions_at_nodes import assign_conditions
 from pdesl.lowering.damping import with_hyperviscosity
 from pdesl.lowering.imex_nodal import NodalImex
 from pdesl.lowering.imex_spectral import (
-    PeriodicGrid,
     SpectralImex,
     degree_of_nonlinearity,
-    make_periodic_grid,
     to_spectral_imex,
 )
+from pdesl.lowering.periodic_grid import PeriodicGrid, make_periodic_grid
 from pdesl.lowering.space import NodalSpace, RbfSpace, make_graph, make_grid, make_point
 from pdesl.lowering.to_nodal_imex import to_nodal_imex
 from pdesl.solvers.base import Evaluate, Reporter, SolverResult, Task, TrainingReport
@@ -40,6 +41,7 @@ from pdesl.solvers.integrators import Integrator, make_integrator
 from pdesl.solvers.keeping import Keeper
 from pdesl.solvers.line_choices import GRAPH, NO_SPACE, LineChoices, line_choices
 from pdesl.solvers.marching import Control, Course, Recording, first_course, march
+from pdesl.solvers.nodal_stepping import NodalStepping
 from pdesl.solvers.nodes import make_nodes
 from pdesl.solvers.options import (
     AdaptiveOptions,
@@ -48,8 +50,9 @@ from pdesl.solvers.options import (
     SeriesOptions,
 )
 from pdesl.solvers.schedule import output_times
+from pdesl.solvers.spectral_stepping import SpectralStepping
 from pdesl.solvers.spectrum import Spectrum, stiff_spectrum
-from pdesl.solvers.stepping import NodalStepping, SpectralStepping, Stepping
+from pdesl.solvers.stepping import Stepping
 from pdesl.symbolic.functions import make_function, numpy_namespace
 from pdesl.symbolic.geometry import Graph
 
@@ -97,7 +100,7 @@ def solve(task: Task, reporter: Reporter) -> SolverResult:
     options: MethodOfLinesOptions = task.options
     span = task.time_span
     assert span is not None
-    system = to_evolution(task.system)
+    system = to_evolution(task.system, constraints=True)
     choices = line_choices(options, system, dict(task.values))
     rows = to_imex(system)
     lines = _discretise(task, system, rows, choices, span, reporter)
@@ -243,12 +246,15 @@ def _discretise(
         cloud, choices.space_options.order, task.periods, assignment.ghosts
     )
     with reporter.stage("operators") as note:
-        nodal = plain = to_nodal_imex(system, rows, space, assignment, task.values, span[0])
+        nodal = to_nodal_imex(system, rows, space, assignment, task.values, span[0])
+        free = free_constants(task.system, task.values)
+        border = make_border(system, free, space, nodal.differential, task.region, task.values)
+        nodal = plain = replace(nodal, border=border)
         damping = ""
         if isinstance(space, RbfSpace):
             nodal, damping = with_hyperviscosity(
                 nodal, system, rows, space, task.values, span[0],
-                choices.space_options.hyperviscosity,
+                choices.space_options.hyperviscosity, NodalStepping(nodal, span).start,
             )  # fmt: skip
         words, note.text = "", f"{nodal.stiff.nnz:,} nonzeros in the stiff part"
         if choices.space not in (NO_SPACE, GRAPH):
@@ -323,7 +329,8 @@ def _spectral(
         grid = make_periodic_grid(
             task.region, choices.points, degree=degree, difference_order=order
         )
-        spectral = to_spectral_imex(system, rows, grid, task.values, span[0])
+        free = free_constants(task.system, task.values)
+        spectral = to_spectral_imex(system, rows, grid, task.values, span[0], free)
         note.text = " × ".join(str(n) for n in grid.counts) + " points"
     if order is None and not is_polynomial:
         reporter.say(
@@ -449,8 +456,9 @@ def _notes(
         f"∂t {row.field}: stiff by {row.chosen_by}, {len(row.stiff)} terms "
         + ("explicit all the same" if explicit else "implicit")
         for row in rows
-        if row.stiff or not explicit
+        if not row.is_constraint and (row.stiff or not explicit)
     ]
+    found += [f"{r.field}: from {r.row.name}, at every moment" for r in rows if r.is_constraint]
     parts = (lines.words, spectrum.words(control.dt))
     found.append("; ".join(part for part in parts if part))
     return found

@@ -364,6 +364,9 @@ def requirements(method: Method, system: System, options: Any = None) -> tuple[D
                 f"give it a value, `--set parameters.{parameter.name}=…`",
             )
     found += without_graph(problem)
+    if system.integrals and not system.is_steady and not isinstance(options, MethodOfLinesOptions):
+        refuse("E629", "meets conditions on integrals in steady problems alone",
+               system.integrals[0].row.equation.span, "choose `method_of_lines`")  # fmt: skip
     for closure in problem.learned_closures:
         refuse(
             "E612",

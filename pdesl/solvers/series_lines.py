@@ -12,8 +12,8 @@ from pdesl.ir.imex import ImexRow
 from pdesl.ir.system import System
 from pdesl.lowering.conditions_at_nodes import Assignment
 from pdesl.lowering.imex_nodal import NodalImex, assemble
-from pdesl.lowering.imex_spectral import PeriodicGrid
 from pdesl.lowering.learned_space import matrix_of
+from pdesl.lowering.periodic_grid import PeriodicGrid
 from pdesl.lowering.space import NodalSpace
 from pdesl.lowering.to_learned import on_grid, on_nodes, without_space
 from pdesl.solvers.series_marching import SeriesSystem

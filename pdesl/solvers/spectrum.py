@@ -8,7 +8,9 @@ from typing import Any
 import numpy as np
 import scipy.sparse.linalg
 
-from pdesl.solvers.stepping import NodalStepping, SpectralStepping, Stepping
+from pdesl.solvers.nodal_stepping import NodalStepping
+from pdesl.solvers.spectral_stepping import SpectralStepping
+from pdesl.solvers.stepping import Stepping
 
 __all__ = ["Spectrum", "stiff_spectrum"]
 
@@ -44,7 +46,9 @@ class Spectrum:
 def stiff_spectrum(stepping: Stepping) -> Spectrum:
     """The spectrum of the stiff part of a system; of λ of largest modulus by Arnoldi on nodes."""
     if isinstance(stepping, SpectralStepping):
-        table = np.moveaxis(stepping.system.stiff, (0, 1), (-2, -1))
+        held = stepping.system.constrained
+        free = [f for f in range(len(stepping.system.fields)) if f not in held]
+        table = np.moveaxis(stepping.system.stiff[np.ix_(free, free)], (0, 1), (-2, -1))
         values = np.linalg.eigvals(table).ravel()
         return Spectrum(complex(values[np.argmax(np.abs(values))]), float(values.real.max()))
     assert isinstance(stepping, NodalStepping)
@@ -54,14 +58,16 @@ def stiff_spectrum(stepping: Stepping) -> Spectrum:
 
 
 def _largest(stepping: NodalStepping) -> complex:
-    """Arnoldi's method on u → A complete(u), with homogeneous boundary data."""
-    t = stepping.span[0]
+    """Arnoldi's method on u → A u with algebraic values by their equations, linear at the start."""
+    t, solves = stepping.span[0], stepping.solves
     size = stepping.system.size
-    shift = stepping.complete(t, np.zeros(size))
     matrix: Any = stepping.system.stiff_at(t)
+    tied = solves.tied
+    completed = stepping.linearised(t)
+    shift = completed(np.zeros(size))
 
     def apply(state: np.ndarray) -> np.ndarray:
-        return matrix @ (stepping.complete(t, state.ravel()) - shift)
+        return matrix @ np.where(tied, 0.0, completed(state.ravel()) - shift)
 
     make_operator: Any = scipy.sparse.linalg.LinearOperator
     operator = make_operator((size, size), matvec=apply, dtype=float)

@@ -11,10 +11,10 @@ equations:
     ∂t u = ∂x²u
 
 boundary:
-    ∂n u + u⁴ = 0    on ∂Ω
+    ∂n u + ∂t u = 0   on ∂Ω
 
 initial:
-    u = 0
+    u = 1
 
 solver:
     method = method_of_lines

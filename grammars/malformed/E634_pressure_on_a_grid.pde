@@ -1,0 +1,23 @@
+# expect E634 at 23:36
+# stage: check
+domain:
+    x, y ∈ [0, 1]
+    t ∈ [0, 1]
+
+fields:
+    v(t, x, y) : vector
+    p(t, x, y) : scalar
+
+equations:
+    ∂t v + ∇p = ∇²v
+    ∇·v = 0
+
+boundary:
+    v = [0, 0]    on ∂Ω
+    ∫(p) = 0
+
+initial:
+    v = [0, 0]
+
+solver:
+    method = method_of_lines(space=finite_difference(20))
