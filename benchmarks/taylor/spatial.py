@@ -38,6 +38,7 @@ import jax.numpy as jnp
 import numpy as np
 from jax.experimental.jet import jet
 
+from pdesl.lowering.embedding import Embedding, make_embedding
 from pdesl.lowering.jets.collapsed import directional_sum, laplacian
 from pdesl.lowering.jets.directions import directions_for
 from pdesl.lowering.rows import sum_of_squares
@@ -52,7 +53,12 @@ LAPLACIAN_CASES = [
     ("swish", 8, np.float64),
 ]
 BIHARMONIC_CASES = [("tanh", 2, np.float64), ("tanh", 3, np.float64), ("tanh", 4, np.float64)]
-FREQUENCIES = np.pi * 2.0 ** np.arange(4)
+
+
+def embedding_of(dimension: int) -> Embedding:
+    """Sines and cosines of 2ᵏ π xᵢ, k < 4."""
+    box = [-1.0] * dimension, [1.0] * dimension, [True] * dimension
+    return make_embedding(*box, frequencies=4, alpha=0.0, scale=1.0)
 
 
 class Network(eqx.Module):
@@ -67,8 +73,7 @@ class Network(eqx.Module):
     def __call__(self, x: Any) -> Any:
         act = jnp.tanh if self.activation == "tanh" else jax.nn.silu
         if self.activation == "swish":
-            angles = (x[:, None] * FREQUENCIES.astype(x.dtype)).reshape(-1)
-            x = jnp.concatenate([jnp.sin(angles), jnp.cos(angles)])
+            x = embedding_of(x.shape[0]).features(x[None])[0]
         for weight, bias in zip(self.weights[:-1], self.biases[:-1], strict=True):
             x = act(x @ weight + bias)
         return (x @ self.weights[-1] + self.biases[-1])[0]
@@ -82,8 +87,8 @@ def network_of(kind: str, dimension: int, dtype: Any) -> Network:
         tuple(jnp.asarray(generator.normal(0, m**-0.5, (m, n)), dtype) for m, n in pairs),
         tuple(jnp.asarray(np.linspace(-0.5, 0.5, n), dtype) for _, n in pairs),
         kind,
-        (0.0,) * dimension,
-        (1.0,) * dimension,
+        (0.0,) * sizes[0],
+        (1.0,) * sizes[0],
     )
 
 
@@ -129,7 +134,9 @@ def ways(kind: str, dimension: int, power: int) -> dict[str, Callable[[Any, Any]
         return folx.forward_laplacian(network, 0)(x).laplacian
 
     def layers(network: Any, points: Any) -> Any:
-        return request.evaluate(network, points, [tuple(operator.values())], chunk=None)[0]
+        embedding = embedding_of(dimension) if kind == "swish" else None
+        given = [tuple(operator.values())]
+        return request.evaluate(network, points, given, chunk=None, embedding=embedding)[0]
 
     def jets(network: Any, x: Any) -> Any:
         return directional_sum(network, x, directions, weights, order)[1]
@@ -140,8 +147,7 @@ def ways(kind: str, dimension: int, power: int) -> dict[str, Callable[[Any, Any]
     table: dict[str, Callable[[Any, Any], Any]] = {"hessian": rows(hessian), "jet": rows(by_jet)}
     if power == 1 and importlib.util.find_spec("folx"):
         table["folx"] = rows(by_folx)
-    if kind == "tanh":
-        table["layers"] = layers
+    table["layers"] = layers
     table["jets"] = rows(jets)
     if power == 2:
         table["nested"] = rows(nested)

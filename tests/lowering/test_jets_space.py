@@ -135,6 +135,21 @@ def test_a_collapsed_sum_is_the_sum_of_its_derivatives(name: str) -> None:
         np.testing.assert_allclose(found, expected, rtol=1e-10, atol=1e-11)
 
 
+@pytest.mark.parametrize("name", ["products", "attention"])
+def test_many_directions_that_share_an_axis_give_what_few_give(name: str) -> None:
+    random = np.random.default_rng(5)
+    directions, weights = random.normal(size=(13, 3)), random.normal(size=13)
+
+    def both(point: Any) -> Any:
+        def found(part: slice, k: int) -> Any:
+            return directional_sum(FUNCTIONS[name], point, directions[part], weights[part], k)[1]
+
+        return [(found(slice(13), k), found(slice(6), k) + found(slice(6, 13), k)) for k in (1, 3)]
+
+    for together, apart in jax.jit(both)(POINT):
+        np.testing.assert_allclose(together, apart, rtol=1e-10, atol=1e-9)
+
+
 def test_the_laplacian_and_its_gradient_equal_nested_derivatives() -> None:
     points = jnp.asarray(np.random.default_rng(1).uniform(-1, 1, (5, 3)))
 

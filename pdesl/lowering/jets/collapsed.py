@@ -18,7 +18,7 @@ Source: F. Dangel et al., Collapsing Taylor mode automatic differentiation, 2025
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from math import factorial
 from typing import Any, Literal
 
@@ -35,6 +35,7 @@ from pdesl.lowering.jets.series import (
     Series,
     convolution,
     inner_square,
+    scaled,
     square,
     total,
 )
@@ -44,21 +45,30 @@ __all__ = ["Probe", "directional_sum", "estimate_laplacian", "laplacian"]
 Probe = Literal["gaussian", "rademacher", "axes"]
 
 
+#: Most directions that are carried one by one. More share an axis: their program is shorter, but
+#: products over that axis and the points cost transpositions (benchmarks/taylor/spatial.py).
+_ONE_BY_ONE = 12
+
+_Block = list[Coefficient]
+"""Coefficients 1 … K−1 along one direction, or along all of them with the directions as first
+axis."""
+
+
 class _Jets:
-    """What is known of one quantity: its value, coefficients 1 … K−1 along each direction with
-    the directions as first axis, and the weighted sum of the coefficients K."""
+    """What is known of one quantity: its value, `lower` for each block of directions, and the
+    weighted sum of the coefficients K over all directions."""
 
     __slots__ = ("lower", "powers", "top", "value")
 
-    def __init__(self, value: Any, lower: list[Coefficient], top: Coefficient) -> None:
+    def __init__(self, value: Any, lower: list[_Block], top: Coefficient) -> None:
         self.value = value
         self.lower = lower
         self.top = top
-        self.powers: dict[int, list[Coefficient]] = {}
+        self.powers: dict[int, tuple[list[_Block], Coefficient]] = {1: (lower, top)}
 
     @property
     def moves(self) -> bool:
-        return self.top is not None or any(c is not None for c in self.lower)
+        return self.top is not None or any(c is not None for block in self.lower for c in block)
 
 
 class _Chain:
@@ -81,12 +91,23 @@ class _Propagation:
     directions is taken of powers of x alone.
     """
 
-    def __init__(self, program: Program, order: int, weights: np.ndarray | Array | None) -> None:
+    def __init__(
+        self, program: Program, order: int, directions: Array, weights: np.ndarray | Array | None
+    ) -> None:
         self.order = order
         self.weights = weights
-        self.none: list[Coefficient] = [None] * (order - 1)
+        self.stacked = len(directions) > _ONE_BY_ONE
+        self.directions = [directions] if self.stacked else list(directions)
+        self.none: list[_Block] = [[None] * (order - 1) for _ in self.directions]
         self.known: list[_Jets | None] = [None] * program.slots
         self.chains: dict[int, _Chain] = {}
+
+    def first(self, point: Array) -> _Jets:
+        """The jets of the point itself."""
+        if self.order == 1:
+            return _Jets(point, self.none, self.weighted(self.directions))
+        rest: _Block = [None] * (self.order - 2)
+        return _Jets(point, [[v, *rest] for v in self.directions], None)
 
     def jets(self, slot: int) -> _Jets:
         """The jets of a slot, expanded if they were left as a chain."""
@@ -97,39 +118,52 @@ class _Propagation:
             self.known[slot] = known
         return known
 
-    def weighted(self, value: Coefficient) -> Coefficient:
-        """Σ_r w_r of an array with the directions as first axis."""
-        if value is None:
-            return None
-        if self.weights is None:
-            return jnp.sum(value, axis=0)
+    def weighted(self, values: Sequence[Coefficient]) -> Coefficient:
+        """Σ_r w_r of one array for each block."""
+        if not self.stacked:
+            weights = [1.0] * len(values) if self.weights is None else self.weights
+            return total(_weighted(w, v) for w, v in zip(weights, values, strict=True))
+        (value,) = values
+        if value is None or self.weights is None:
+            return None if value is None else jnp.sum(value, axis=0)
         return jnp.tensordot(jnp.asarray(self.weights, value.dtype), value, axes=1)
 
-    def _powers(self, x: _Jets, m: int) -> list[Coefficient]:
-        """Coefficients of (x − x₀)^m: 1 … K−1 along the directions, and the weighted sum at K."""
+    def each(self, function: Callable[[Any], Any]) -> Callable[[Any], Any]:
+        """A function of the coefficients along one direction, for a block."""
+        return jax.vmap(function) if self.stacked else function
+
+    def _powers(self, x: _Jets, m: int) -> tuple[list[_Block], Coefficient]:
+        """Coefficients of (x − x₀)^m: 1 … K−1 of each block, and the weighted sum at K."""
         if m not in x.powers:
             size = self.order
-            increment = [None, *x.lower]
-            if m == 1:
-                x.powers[1] = [*x.lower, x.top]
-            elif m == 2:
-                x.powers[2] = [square(increment, k) for k in range(1, size)]
-                x.powers[2].append(self.weighted(inner_square(increment + [None], size)))
-            else:
-                before = [None, *self._powers(x, m - 1)[:-1]]
-                x.powers[m] = [convolution(increment, before, k) for k in range(1, size)]
-                last = convolution([*increment, None], [*before, None], size)
-                x.powers[m].append(self.weighted(last))
+            factors = x.lower if m == 2 else self._powers(x, m - 1)[0]
+            lower: list[_Block] = []
+            last: list[Coefficient] = []
+            for own, other in zip(x.lower, factors, strict=True):
+                a, b = [None, *own, None], [None, *other, None]
+                if m == 2:
+                    lower.append([square(a, k) for k in range(1, size)])
+                    last.append(inner_square(a, size))
+                else:
+                    lower.append([convolution(a, b, k) for k in range(1, size)])
+                    last.append(convolution(a, b, size))
+            x.powers[m] = lower, self.weighted(last)
         return x.powers[m]
 
     def _expanded(self, x: _Jets, series: Series) -> _Jets:
-        terms: list[list[Coefficient]] = [[] for _ in range(self.order)]
-        for m in range(1, self.order + 1):
-            if series[m] is not None:
-                for found, power in zip(terms, self._powers(x, m), strict=True):
-                    found.append(None if power is None else series[m] * power)
-        sums = [total(found) for found in terms]
-        return _Jets(series[0], sums[:-1], sums[-1])
+        terms = [
+            (factor, self._powers(x, m))
+            for m, factor in enumerate(series)
+            if m and factor is not None
+        ]
+        lower = [
+            [
+                total(_product(factor, power[0][block][k]) for factor, power in terms)
+                for k in range(self.order - 1)
+            ]
+            for block in range(len(self.directions))
+        ]
+        return _Jets(series[0], lower, total(_product(factor, power[1]) for factor, power in terms))
 
     def step(self, step: Step) -> None:
         if self._chained(step):
@@ -170,7 +204,6 @@ class _Propagation:
 
     def _through(self, step: Step, jets: list[_Jets]) -> list[_Jets]:
         """The jets of the results of one step that mixes quantities."""
-        lower: list[list[Coefficient]]
         count = len(step.outputs)
         values = start(step, [j.value for j in jets], [])
         if step.rule is None or not any(j.moves for j in jets):
@@ -178,32 +211,47 @@ class _Propagation:
 
         def linear(coefficients: list[Coefficient]) -> list[Coefficient]:
             """f′(x₀) c for one coefficient of each operand."""
-            if all(c is None for c in coefficients):
-                return [None] * count
             return [s[1] for s in propagate(step, _series(jets, [[c] for c in coefficients]), 1)]
-
-        top = linear([j.top for j in jets])
-        if not step.rule.history:
-            every = []
-            for k in range(self.order - 1):
-                coefficients = [j.lower[k] for j in jets]
-                empty = all(c is None for c in coefficients)
-                every.append([None] * count if empty else jax.vmap(linear)(coefficients))
-            lower = [[some[i] for some in every] for i in range(count)]
-            return [_Jets(v, low, t) for v, low, t in zip(values, lower, top, strict=True)]
 
         def along(coefficients: list[list[Coefficient]]) -> list[list[Coefficient]]:
             padded = [[*c, None] for c in coefficients]
             return [series[1:] for series in propagate(step, _series(jets, padded), self.order)]
 
-        coefficients = [j.lower for j in jets]
-        if all(c is None for some in coefficients for c in some):
-            return [_Jets(v, self.none, t) for v, t in zip(values, top, strict=True)]
-        found = jax.vmap(along)(coefficients)
+        nothing: list[Coefficient] = [None] * count
+        top = nothing
+        if any(j.top is not None for j in jets):
+            top = linear([j.top for j in jets])
+        lower: list[list[_Block]] = [[] for _ in range(count)]
+        last: list[list[Coefficient]] = [[] for _ in range(count)]
+        for number in range(len(self.directions)):
+            blocks = [j.lower[number] for j in jets]
+            if all(c is None for block in blocks for c in block):
+                found = [[None] * self.order for _ in range(count)]
+            elif step.rule.history:
+                found = self.each(along)(blocks)
+            else:
+                orders = [
+                    nothing if all(c is None for c in some) else self.each(linear)(list(some))
+                    for some in zip(*blocks, strict=True)
+                ]
+                found = [[*some, None] for some in zip(*orders, strict=True)]
+            for own, rest, series in zip(lower, last, found, strict=True):
+                own.append(list(series[:-1]))
+                rest.append(series[-1])
         return [
-            _Jets(v, series[:-1], total((t, self.weighted(series[-1]))))
-            for v, series, t in zip(values, found, top, strict=True)
+            _Jets(v, own, total((t, self.weighted(rest))))
+            for v, own, t, rest in zip(values, lower, top, last, strict=True)
         ]
+
+
+def _product(a: Coefficient, b: Coefficient) -> Coefficient:
+    return None if a is None or b is None else a * b
+
+
+def _weighted(weight: Any, value: Coefficient) -> Coefficient:
+    if isinstance(weight, float):  # those of NumPy too
+        return scaled(float(weight), value)
+    return _product(jnp.asarray(weight, None if value is None else value.dtype), value)
 
 
 def _series(jets: list[_Jets], coefficients: list[list[Coefficient]]) -> list[Series]:
@@ -241,15 +289,10 @@ def directional_sum(
     if directions.shape[1:] != point.shape:
         raise ValueError(f"directions {directions.shape} do not fit a point {point.shape}")
     program, tree = trace(function, (point,), [True])
-    propagation = _Propagation(program, order, weights)
-    known, none = propagation.known, propagation.none
+    propagation = _Propagation(program, order, directions, weights)
     for slot, value in program.constants:
-        known[slot] = _Jets(value, none, None)
-    if order == 1:
-        first = _Jets(point, [], propagation.weighted(directions))
-    else:
-        first = _Jets(point, [directions, *none[1:]], None)
-    known[program.inputs[0]] = first
+        propagation.known[slot] = _Jets(value, propagation.none, None)
+    propagation.known[program.inputs[0]] = propagation.first(point)
     for step in program.steps:
         propagation.step(step)
     results = [propagation.jets(slot) for slot in program.outputs]
