@@ -1,6 +1,6 @@
 """Handwritten digits classified by a neural ODE, with and without a speed regulariser.
 
-    python examples/digits.py [--orders 0 3] [--weights 1e-3] [--epochs 10] [--seeds 1]
+    python examples/digits.py [--orders 0 3] [--weights 3e-2] [--epochs 10] [--seeds 1]
 
 The image (8 x 8 pixels of scikit-learn's digits) is the initial state of z' = f(t, z), a tanh
 network 65-100-64; a linear layer reads z(1). Trained on cross-entropy plus a falling weight times
@@ -69,7 +69,7 @@ def learned(images, labels, order, weight, epochs, seed):
     count = batches * epochs
     items = (
         jnp.asarray(np.reshape(picks, (count, BATCH))),
-        jnp.asarray(falling(weight, count), KIND),
+        jnp.asarray(falling(weight, count, 2.0), KIND),
         jnp.asarray(random.uniform(0.02, 0.98, count), KIND),
     )
     start = {
@@ -97,7 +97,7 @@ def judged(parameters, data, solvers=SOLVERS, orders=()):
 def main():
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--orders", type=int, nargs="+", default=[0, 3])
-    parser.add_argument("--weights", type=float, nargs="+", default=[1e-3])
+    parser.add_argument("--weights", type=float, nargs="+", default=[3e-2])
     parser.add_argument("--epochs", type=int, default=10)
     parser.add_argument("--seeds", type=int, default=1)
     options = parser.parse_args()
