@@ -75,10 +75,15 @@ def shifted_grid(steps: int, share: Any) -> Any:
     return jnp.concatenate([jnp.zeros(1), inner, jnp.ones(1)]).astype(share.dtype)
 
 
-def speed(f: Callable[..., Any], order: int, times: Any, states: Any) -> Any:
-    """R_K, K = order, of states (times, samples, ...) of z' = f(t, z); mean over samples."""
-    rates = jax.vmap(taylor.speed_regulariser(f, order))(jnp.asarray(times), states)
+def penalty(integrand: Callable[..., Any], times: Any, states: Any) -> Any:
+    """The integral of a penalty along states (times, samples, ...); the mean over the samples."""
+    rates = jax.vmap(integrand)(jnp.asarray(times), states)
     return jnp.trapezoid(rates, jnp.asarray(times)) / states.shape[1]
+
+
+def speed(f: Callable[..., Any], order: int, times: Any, states: Any) -> Any:
+    """R_K, K = order, of states of z' = f(t, z); see `penalty`."""
+    return penalty(taylor.speed_regulariser(f, order), times, states)
 
 
 def falling(weight: float, count: int, decades: float = 3.0) -> np.ndarray:

@@ -32,7 +32,7 @@ __all__ = ["JetPlan", "Way", "format_jets", "plan_jets"]
 
 # Price of one carried quantity by order, relative to order 2 of `layers`.
 _LAYERS = {0: 1.0, 1: 1.0, 2: 1.0, 3: 1.5, 4: 2.1}
-_DIRECTIONS = {0: 1.3, 1: 1.3, 2: 1.3, 3: 1.9, 4: 2.7}
+_DIRECTIONS = {0: 1.05, 1: 1.05, 2: 1.05, 3: 1.5, 4: 2.1}
 
 
 def _nested(order: int, inputs: int) -> float:
@@ -108,7 +108,7 @@ def _plan(
         tops = any(sum(t.jet.orders) == order for t in terms)
         tops += sum(sum(jet.orders) == order for jet in single)
         carried = 1 + len(directions) * (order - 1) + tops
-        price = _DIRECTIONS.get(order, 2.7 * 1.4 ** (order - 4))
+        price = _DIRECTIONS.get(order, 2.1 * 1.4 ** (order - 4))
         ways.append(Way("directions", carried, carried * price))
     ways.append(Way("nested", None, _nested(order, max(1, len(moving)))))
     return JetPlan(
