@@ -1,6 +1,6 @@
 """Irregular time series by a latent ODE, with and without a speed regulariser.
 
-    python examples/latent_series.py [--order 3] [--weights 1e-2] [--iterations 60] [--seeds 1]
+    python examples/latent_series.py [--order 3] [--weights 1] [--iterations 60] [--seeds 1]
 
 Damped oscillations of random amplitude, phase and frequency are seen through noise at about half
 of 30 times, which differ from series to series. A recurrent network reads a series backwards and
@@ -22,7 +22,7 @@ import jax.numpy as jnp
 import numpy as np
 from neural_odes import falling, layers, network, runge_kutta, solved, speed, train
 
-LATENT, MEMORY, NOISE = 6, 24, 0.1
+LATENT, MEMORY, NOISE = 12, 24, 0.1
 TIMES = np.linspace(0.0, 1.0, 31)
 SERIES, BATCH = 400, 50
 
@@ -120,7 +120,7 @@ def judged(parameters, seconds):
 def main():
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--order", type=int, default=3)
-    parser.add_argument("--weights", type=float, nargs="+", default=[1e-2])
+    parser.add_argument("--weights", type=float, nargs="+", default=[1.0])
     parser.add_argument("--iterations", type=int, default=60)
     parser.add_argument("--seeds", type=int, default=1)
     options = parser.parse_args()
