@@ -30,7 +30,8 @@ from neural_odes import (
 from sklearn.datasets import load_digits
 
 WIDTH, STEPS, BATCH, KIND = 100, 8, 128, np.float32
-SOLVERS, TOLERANCE = ("RK23", "RK45", "DOP853"), 1e-5
+#: Solvers of orders 3, 5 and 8, and their tolerances.
+SOLVERS = (("RK23", 1e-5), ("RK45", 1e-5), ("DOP853", 1e-5))
 
 
 def load(seed):
@@ -83,7 +84,7 @@ def judged(parameters, data, solvers=SOLVERS, orders=()):
     """Evaluations by solver; the accuracy, loss and training loss; R_K; the solvers' difference."""
     train_images, train_labels, images, labels = data
     f = lambda t, z: dynamics(parameters, t, z)  # noqa: E731
-    found = [solved(f, images, solver, TOLERANCE) for solver in solvers]
+    found = [solved(f, images, solver, tolerance) for solver, tolerance in solvers]
     loss, scores = entropy(parameters, jnp.asarray(found[-1][1], KIND), labels)
     accuracy = 100 * np.mean(np.argmax(scores, axis=1) == labels)
     times = jnp.linspace(0.0, 1.0, 2 * STEPS + 1, dtype=KIND)

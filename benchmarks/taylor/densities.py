@@ -1,6 +1,6 @@
 """Regularised flows for a density in two dimensions: none, K, B, K + B, R_2, R_3, both traces.
 
-    python benchmarks/taylor/densities.py [--iterations 600] [--output benchmarks/taylor/results]
+    python benchmarks/taylor/densities.py [--iterations 300] [--output benchmarks/taylor/results]
 
 Table 2 of J. Kelly et al., Learning differential equations that are easy to solve, 2020, at the
 scale of `examples/density.py`, which has the models, their training and how they are judged. Writes
@@ -55,7 +55,7 @@ def draw(models: dict[str, Any]) -> Any:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--iterations", type=int, default=600)
+    parser.add_argument("--iterations", type=int, default=300)
     parser.add_argument("--output", type=Path, default=RESULTS)
     options = parser.parse_args()
     rows: list[list[Any]] = []
