@@ -35,7 +35,7 @@ def draw(models: dict[str, Any]) -> Any:
     times = jnp.linspace(0.0, 1.0, 33)
     some = jnp.asarray(density.spiral(40, 5))
     columns = -(-len(models) // 2)
-    figure, axes = plt.subplots(2, columns, figsize=(3.0 * columns, 6.2))
+    figure, axes = plt.subplots(2, columns, figsize=(3.0 * columns, 6.6), layout="constrained")
 
     @jax.jit
     def pictured(parameters: Any) -> Any:
@@ -46,10 +46,9 @@ def draw(models: dict[str, Any]) -> Any:
     for place, (name, parameters) in zip(axes.flat, models.items(), strict=False):
         values, paths = (np.asarray(v) for v in pictured(parameters))
         image = values.reshape(SIDE, SIDE)
-        place.imshow(image, origin="lower", extent=[-EXTENT, EXTENT] * 2, cmap="magma", vmax=0.45)
+        place.imshow(image, origin="lower", extent=[-EXTENT, EXTENT] * 2, cmap="magma", vmax=0.25)
         place.plot(paths[:, :, 0], paths[:, :, 1], color="white", lw=0.5, alpha=0.7)
         place.set(title=name, xlim=(-EXTENT, EXTENT), ylim=(-EXTENT, EXTENT), xticks=[], yticks=[])
-    figure.tight_layout()
     return figure
 
 
