@@ -178,7 +178,7 @@ def _dirichlet(
     coefficient = sympy.Add(*(t.coefficient for t in terms)).xreplace(dict(constants))
     if coefficient.free_symbols or coefficient == 0:
         return "its coefficient varies"
-    data: sympy.Expr = (-row.forcing / coefficient).xreplace(dict(constants))  # pyright: ignore[reportAssignmentType]
+    data: sympy.Expr = held_value(row).xreplace(dict(constants))  # pyright: ignore[reportAssignmentType]
     allowed = {*system.space_symbols, system.time_symbol}
     if not data.free_symbols <= allowed:
         return "its data depend on the normal"
@@ -195,6 +195,11 @@ def _dirichlet(
     if not parts:
         return "it holds on no whole part of the boundary"
     return _Dirichlet(row, terms[0].jet.field, data, tuple(parts))
+
+
+def held_value(row: Row) -> sympy.Expr:
+    """g of a condition u = g that an ansatz holds."""
+    return -row.forcing / sympy.Add(*(t.coefficient for t in (*row.mass, *row.linear)))
 
 
 def _whole(
