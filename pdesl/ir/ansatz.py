@@ -29,9 +29,15 @@ from pdesl.ir.system import Row, System
 from pdesl.ir.text import format_expression
 from pdesl.symbolic.functions import UnsupportedExpression
 from pdesl.symbolic.geometry import Region
+from pdesl.symbolic.tidy import operations
 
-__all__ = ["Ansatz", "FieldAnsatz", "Penalty", "ansatz_lines", "make_ansatz", "start_mistakes"]
+__all__ = [
+    "Ansatz", "FieldAnsatz", "Penalty", "ansatz_lines", "held_value", "make_ansatz",
+    "start_mistakes",
+]  # fmt: skip
 
+# What of an ansatz is spelled out: operations (see `operations`) and characters.
+LONGEST_PART, LONGEST_TEXT = 120, 70
 # A lift of more terms costs more than it gains.
 MOST_TERMS = 400
 # Initial values are off the boundary's where they are by this share of the largest.
@@ -346,10 +352,10 @@ def ansatz_lines(ansatz: Ansatz, system: System) -> list[str]:
     lines = []
     for entry in ansatz.fields:
         if entry.hard or entry.exponential or entry.exact:
-            factor = format_expression(entry.factor, system)
-            lift = "" if entry.lift == 0 else f"{_short(format_expression(entry.lift, system))} + "
+            lift = "" if entry.lift == 0 else f"{_short(entry.lift, system, 'lift')} + "
+            factor = _short(entry.factor, system, "factor")
             network = "exp(network)" if entry.exponential else "network"
-            text = f"{entry.field} = {lift}{_short(factor)} · {network}"
+            text = f"{entry.field} = {lift}{factor} · {network}"
             met = [*entry.hard, f"{entry.field} at the start"] if entry.exact else [*entry.hard]
             lines.append(f"exact: {', '.join(met)}, by {text}" if met else f"ansatz: {text}")
     for axis in system.problem.space:
@@ -360,6 +366,12 @@ def ansatz_lines(ansatz: Ansatz, system: System) -> list[str]:
     return lines
 
 
-def _short(text: str) -> str:
-    text = f"({text})" if " + " in text or " - " in text else text
-    return text if len(text) <= 70 else text[:67] + "…"
+def _short(expression: sympy.Expr, system: System, name: str) -> str:
+    """A part of the ansatz, by its name and what it depends on where it is long."""
+    if operations(expression) <= LONGEST_PART:
+        text = format_expression(expression, system)
+        if len(text) <= LONGEST_TEXT:
+            return f"({text})" if " + " in text or " - " in text else text
+    known = (system.time_symbol, *system.space_symbols)
+    own = [str(s) for s in known if s in expression.free_symbols]
+    return f"{name}({', '.join(own)})"

@@ -19,6 +19,7 @@ from pdesl.ir.system import System
 from pdesl.symbolic.domain import numeric_value
 from pdesl.symbolic.functions import UnsupportedExpression
 from pdesl.symbolic.geometry import Region
+from pdesl.symbolic.jets import derivative
 
 __all__ = ["layer_lines"]
 
@@ -56,16 +57,17 @@ def layer_lines(
         right = space.symbol(top) - row.parts(space)
         known = {}
         for jet in space.jets(right):
-            pairs = zip(system.space_symbols, system.space_orders(jet), strict=True)
-            steps = [(s, n) for s, n in pairs if n]
             value = data[jet.field]
-            known[space.symbol(jet)] = sympy.diff(value, *steps) if steps else value
+            for symbol, order in zip(system.space_symbols, system.space_orders(jet), strict=True):
+                for _ in range(order):
+                    value = derivative(value, symbol)
+            known[space.symbol(jet)] = value
         rate: sympy.Expr = right.xreplace(known)  # pyright: ignore[reportAssignmentType]
         gaps = []
         try:
             (whole,) = evaluate([rate], system, inside, values, first)
             for condition in held:
-                asked = sympy.diff(held_value(condition), time)
+                asked = derivative(held_value(condition), time)
                 (gap,) = evaluate([rate - asked], system, walls, values, first)
                 mask = np.zeros(len(walls), dtype=bool)
                 for spec in condition.regions:

@@ -42,6 +42,7 @@ from pdesl.run.cli_options import (
     JSON,
     Status,
     answer,
+    import_numpy,
     optional_problem,
     say_json,
     settings,
@@ -216,6 +217,7 @@ def check(
     pdesl check problems/*.pde --json
     pdesl check heat.pde --memory-limit 16GB --devices 4
     """
+    import_numpy()
     from pdesl.run import pipeline
 
     ctx.meta[JSON] = as_json
@@ -387,6 +389,7 @@ def show(problem: str, stage: str, latex: bool) -> None:
     pdesl show --stage system nonlinear_poisson_disk
     pdesl show --stage problem --latex heat.pde
     """
+    import_numpy()
     from pdesl.run import pipeline
 
     text = pipeline.show(pipeline.load_source(problem), stage, "latex" if latex else "text")
@@ -489,10 +492,8 @@ def main() -> None:
     # The compiler and what it imports make many small objects that live to the end; to look
     # through them every 700 of them, as Python does, would be a sixth of the time of a check.
     gc.set_threshold(100_000)
-    for stream in (sys.stdout, sys.stderr):
-        if isinstance(
-            stream, TextIOWrapper
-        ):  # a terminal without Greek letters is no reason to fail
+    for stream in (sys.stdout, sys.stderr):  # a terminal without Greek letters does not fail
+        if isinstance(stream, TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")
     if isinstance(sys.stdin, TextIOWrapper):
         sys.stdin.reconfigure(encoding="utf-8", errors="replace")

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import importlib
+import os
+import sys
 from enum import IntEnum
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -18,6 +21,7 @@ __all__ = [
     "answer",
     "as_json",
     "codes_like",
+    "import_numpy",
     "problem",
     "profile",
     "say_json",
@@ -40,6 +44,21 @@ class Status(IntEnum):
     INTERRUPTED = 130
 
 
+def import_numpy() -> None:
+    """NumPy for a command that works out no linear algebra.
+
+    OpenBLAS starts its threads when NumPy is imported: a tenth of a check, more on many cores.
+    """
+    if "numpy" in sys.modules or _THREADS in os.environ:
+        return
+    os.environ[_THREADS] = "1"
+    try:
+        importlib.import_module("numpy")
+    finally:
+        del os.environ[_THREADS]
+
+
+_THREADS = "OPENBLAS_NUM_THREADS"
 JSON = "pdesl.json"  # key in the context of click: this command answers in JSON
 
 

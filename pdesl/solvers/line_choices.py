@@ -369,7 +369,7 @@ def stiff_estimate(
         steps = []
     elif choices.space == GRAPH:
         # The Laplacian's eigenvalues reach to twice the largest degree (F. R. K. Chung, 1997).
-        degree = float(np.max(region.weights.sum(axis=1)))  # pyright: ignore[reportAttributeAccessIssue]
+        degree = float(np.max(region.degrees))  # pyright: ignore[reportAttributeAccessIssue]
         steps = [np.pi / np.sqrt(2 * degree)]
     elif choices.points:
         steps = [float(b - a) / n for a, b, n in zip(lower, upper, choices.points, strict=True)]

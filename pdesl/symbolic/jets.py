@@ -22,8 +22,8 @@ import sympy
 from pdesl.diagnostics import PdeslError
 
 __all__ = [
-    "Jet", "JetSpace", "NotDifferentiable", "TooLarge", "differentiate", "format_jet",
-    "refuse_large",
+    "Jet", "JetSpace", "NotDifferentiable", "TooLarge", "derivative", "differentiate",
+    "format_jet", "refuse_large",
 ]  # fmt: skip
 
 # The work that a file can ask for: nodes of an expression's tree and operations inside one
@@ -36,6 +36,13 @@ MAXIMUM_WORK = 2_000
 SHARED = 3
 WHOLE_WORK, WHOLE_SHARED = 6_000, 40
 MAXIMUM_DEPTH = 80
+
+# Functions of one argument with a derivative everywhere that they have a value.
+_SMOOTH = (
+    sympy.exp | sympy.log | sympy.sin | sympy.cos | sympy.tan | sympy.sinh | sympy.cosh
+    | sympy.tanh | sympy.asin | sympy.acos | sympy.atan | sympy.asinh | sympy.acosh | sympy.atanh
+    | sympy.erf
+)  # fmt: skip
 
 _SUPERSCRIPTS = str.maketrans("0123456789", "⁰¹²³⁴⁵⁶⁷⁸⁹")
 _NAME = re.compile(r"^(?P<field>.+)\{(?P<orders>\d+(?:,\d+)*)\}$")
@@ -124,21 +131,66 @@ def _slope(expression: sympy.Expr, symbol: sympy.Symbol) -> sympy.Expr:
     """
     branches: set[Any] = expression.atoms(sympy.LambertW)
     if not branches:
-        return sympy.diff(expression, symbol)
+        return derivative(expression, symbol)
     plain = {w: sympy.Dummy(real=True) for w in branches}
     back = {dummy: w for w, dummy in plain.items()}
     outer: Any = expression.xreplace(plain)
-    terms = [sympy.diff(outer, symbol)]
+    terms = [derivative(outer, symbol)]
     for w, dummy in plain.items():
         argument: Any = w.args[0]
         if isinstance(argument, sympy.exp):
             exponent: Any = argument.args[0]
             inner = _slope(exponent, symbol) if outer.has(dummy) else sympy.S.Zero
-            terms.append(sympy.diff(outer, dummy) * dummy / (1 + dummy) * inner)
+            terms.append(derivative(outer, dummy) * dummy / (1 + dummy) * inner)
             continue
         inner = _slope(argument, symbol) if outer.has(dummy) else sympy.S.Zero
-        terms.append(sympy.diff(outer, dummy) * sympy.exp(-dummy) / (1 + dummy) * inner)
+        terms.append(derivative(outer, dummy) * sympy.exp(-dummy) / (1 + dummy) * inner)
     return sympy.Add(*terms).xreplace(back)  # type: ignore[return-value]
+
+
+def derivative(expression: sympy.Expr, symbol: sympy.Symbol) -> sympy.Expr:
+    """SymPy's derivative, in the same form, with the rules for common nodes applied directly.
+
+    Each of the equal parts is worked on once. SymPy makes and checks a `Derivative` for every
+    part, multiplies the factors of a product one by one, and takes the logarithm of the base of
+    every power, which together is most of the time of a curved metric's equations.
+    """
+    known: dict[sympy.Basic, Any] = {}
+    stack: list[Any] = [expression]
+    while stack:
+        node = stack[-1]
+        if node in known:
+            stack.pop()
+            continue
+        if node.is_Atom:
+            known[node] = sympy.S.One if node == symbol else sympy.S.Zero
+            continue
+        if not isinstance(node, sympy.Add | sympy.Mul | sympy.Pow | _SMOOTH):
+            known[node] = sympy.diff(node, symbol)
+            continue
+        missing = [a for a in node.args if a not in known]
+        if missing:
+            stack.extend(missing)
+            continue
+        slopes = [known[a] for a in node.args]
+        known[node] = _combined(node, slopes) if any(d != 0 for d in slopes) else sympy.S.Zero
+    return known[expression]
+
+
+def _combined(node: Any, slopes: Sequence[Any]) -> Any:
+    """The derivative of a node by those of its parts."""
+    if isinstance(node, sympy.Add):
+        return sympy.Add(*slopes)
+    if isinstance(node, sympy.Mul):
+        parts = list(enumerate(slopes))
+        return sympy.Add(
+            *(sympy.Mul(*node.args[:i], d, *node.args[i + 1 :]) for i, d in parts if d != 0)
+        )
+    if isinstance(node, sympy.Pow):
+        base, exponent = node.args
+        by_base = slopes[0] * exponent / base
+        return node * (by_base if slopes[1] == 0 else slopes[1] * sympy.log(base) + by_base)
+    return node.fdiff(1) * slopes[0]
 
 
 def _symbols(expression: sympy.Basic) -> set[sympy.Symbol]:

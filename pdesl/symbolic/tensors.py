@@ -19,6 +19,7 @@ from typing import Any
 
 import sympy
 
+from pdesl.symbolic.jets import derivative
 from pdesl.symbolic.metric import Metric
 
 __all__ = [
@@ -109,12 +110,7 @@ class _Sum:
 
 def partial_derivative(coordinates: Sequence[sympy.Symbol]) -> Derivative:
     """The rule for explicit expressions: ∂e/∂x_axis."""
-
-    def derivative(expression: Scalar, axis: int) -> Scalar:
-        symbol = coordinates[axis]
-        return sympy.diff(expression, symbol) if expression.has(symbol) else sympy.S.Zero
-
-    return derivative
+    return lambda expression, axis: derivative(expression, coordinates[axis])
 
 
 # -- indices -------------------------------------------------------------------------------

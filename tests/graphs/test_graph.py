@@ -74,6 +74,7 @@ def test_tables_and_arrays_give_the_same_graph(tmp_path: Path):
     wanted = [[0, 2, 0], [2, 0, 0.5], [0, 0.5, 0]]
     assert a.weights.toarray() == pytest.approx(np.array(wanted, float))
     assert np.array_equal(a.weights.toarray(), b.weights.toarray())
+    assert a.degrees == pytest.approx([2.0, 2.5, 0.5])
 
 
 @pytest.mark.parametrize(

@@ -21,7 +21,7 @@ from pdesl.symbolic.functions import (
     make_function,
     numpy_namespace,
 )  # fmt: skip
-from pdesl.symbolic.jets import NotDifferentiable, differentiate
+from pdesl.symbolic.jets import NotDifferentiable, derivative, differentiate
 from tests.strategies_symbolic import expressions, table_expressions, x, y
 
 # JAX has no Bessel functions; a formula with one is evaluated on NumPy when nodes are made.
@@ -61,6 +61,13 @@ def test_gradients_of_the_tape_equal_symbolic_ones(e: sympy.Expr, at: tuple[floa
     found = jax.grad(lambda a, b: jnp.asarray(function(a, b)[0], dtype=float))(*map(float, at))
     (symbolic,) = make_function([slope], [x, y], jax_namespace())(*map(jnp.float64, at))
     assert float(found) == pytest.approx(float(symbolic), rel=1e-8, abs=1e-9)
+
+
+@settings(max_examples=60)
+@given(st.one_of(table_expressions((x, y)), expressions([x, y], 6)))
+def test_derivatives_are_those_of_sympy(e: sympy.Expr) -> None:
+    own, theirs = derivative(e, x), sympy.diff(e, x)
+    assert own == theirs or sympy.expand(own - theirs) == 0
 
 
 @pytest.mark.parametrize("power", [-3, -2, -1, 0, 1, 2, 3, 7])

@@ -19,7 +19,7 @@ from pdesl.symbolic.data_file import DataFile, data_mistake, read_data_file
 from pdesl.symbolic.geometry.pieces import Array, Piece
 from pdesl.symbolic.geometry.region import Region
 
-# SciPy is imported where a graph is made: a check of any other problem starts without it.
+# SciPy is imported where its matrices are asked for: a check starts without it.
 if TYPE_CHECKING:
     import scipy.sparse
 
@@ -36,15 +36,31 @@ _FORM = "write `edges`, two numbers of nodes for each edge, counted from 0"
 class Graph(Region):
     """Nodes 0 … n − 1 as points (n, 1), without a boundary.
 
-    `weights` W is symmetric (n, n) with a zero diagonal. The measure counts nodes: ∫ f dV = Σ f_i.
+    `edges` (E, 2) are pairs i < j, each once, and `edge_weights` (E,) belong to them. The measure
+    counts nodes: ∫ f dV = Σ f_i.
     """
 
-    weights: scipy.sparse.csr_matrix
+    nodes: int
+    edges: Array
+    edge_weights: Array
 
     @property
-    def nodes(self) -> int:
-        (count, _) = self.weights.get_shape()
-        return count
+    def weights(self) -> scipy.sparse.csr_matrix:
+        """W, symmetric (n, n) with a zero diagonal."""
+        import scipy.sparse
+
+        a, b = self.edges.T
+        places = np.concatenate([a, b]), np.concatenate([b, a])
+        table: Any = scipy.sparse.coo_matrix(
+            (np.tile(self.edge_weights, 2), places), (self.nodes, self.nodes)
+        )
+        return table.tocsr()
+
+    @property
+    def degrees(self) -> Array:
+        """Σ_j w_ij (n,)."""
+        ends, weights = self.edges.ravel(), np.repeat(self.edge_weights, 2)
+        return np.bincount(ends, weights, minlength=self.nodes)
 
     @property
     def dimension(self) -> int:
@@ -90,8 +106,8 @@ class Graph(Region):
         """W − diag(Σ_j w_ij)."""
         import scipy.sparse
 
-        degree: Any = np.asarray(self.weights.sum(axis=1)).ravel()
-        return scipy.sparse.csr_matrix(self.weights - scipy.sparse.diags_array(degree))
+        diagonal: Any = scipy.sparse.diags_array(self.degrees)
+        return scipy.sparse.csr_matrix(self.weights - diagonal)
 
 
 def read_graph(path: str, folder: str, span: Span | None = None) -> Graph:
@@ -110,8 +126,6 @@ def read_graph(path: str, folder: str, span: Span | None = None) -> Graph:
         ProblemError: E540, a file that cannot be read; E541, one without edges; E542, numbers that
             are no nodes, or weights that are not positive or differ both ways.
     """
-    import scipy.sparse
-
     file = read_data_file(path, folder, span)
     ends = _ends(file, span)
     first, second = ends.T
@@ -133,12 +147,7 @@ def read_graph(path: str, folder: str, span: Span | None = None) -> Graph:
         pair = pairs[place[int(np.argmax(single[place] != weight[own]))]]
         what = f"the edge between {pair // count} and {pair % count} has two weights"
         raise data_mistake("E542", path, what, span, "edges go both ways: state one of them")
-    a, b = pairs // count, pairs % count
-    table: Any = scipy.sparse.coo_matrix(
-        (np.concatenate([single, single]), (np.concatenate([a, b]), np.concatenate([b, a]))),
-        (count, count),
-    )
-    return Graph(table.tocsr())
+    return Graph(count, np.stack([pairs // count, pairs % count], axis=1), single)
 
 
 def _ends(file: DataFile, span: Span | None) -> np.ndarray:
