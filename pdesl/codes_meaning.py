@@ -42,6 +42,10 @@ _NAMES = (
          "Correct the name, or declare the coordinate."),
     Code("E209", "a function without its arguments",
          "A function has a value only at its arguments.", "Write them in brackets: f(x)."),
+    Code("E210", "a derivative along a coordinate that a field does not depend on",
+         "A field is a function of the coordinates in its brackets; along any other its derivative "
+         "is zero, and a term that is zero is hardly what was meant.",
+         "Name the coordinate in its brackets, u(t, x), or drop the term."),
     Code("E211", "a field that is given twice",
          "A known solution has one formula for each field.", "Keep one of the two lines."),
 )  # fmt: skip

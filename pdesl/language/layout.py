@@ -33,6 +33,7 @@ _SUSPECTS = re.compile(
     "[" + "".join(c for c in LOOKALIKES if len(c) == 1) + "".join(CYRILLIC_TWINS) + "]"
 )
 _SPACES = re.compile("[\u00a0\u2000-\u200a\u202f\u205f\u3000]")
+_LATEX = re.compile(r"\\[A-Za-z]+[ \t]*$")  # a command in front of a brace
 _QUIET = re.compile(r'"[^"\n]*"|#[^\n]*')
 
 Report = Callable[[Diagnostic], None]
@@ -115,9 +116,13 @@ class _Layout:
         first = quiet.find("\t")
         if first >= 0:
             count = sum("\t" in line for line in quiet.split("\n"))
-            lines = "one line" if count == 1 else f"{count} lines"
+            lines = (
+                "one line of the file has one"
+                if count == 1
+                else (f"{count} lines of the file have one")
+            )
             self._error(
-                "E003", f"a tab ({lines} of the file have one)", first, first + 1,
+                "E003", f"a tab ({lines})", first, first + 1,
                 helps=("indent with four spaces, and put spaces between words",),
             )  # fmt: skip
 
@@ -292,7 +297,11 @@ class _Scan:
             elif piece in "{}":
                 self._mistake(
                     "E005", f"a brace `{piece}`: blocks are indented, not braced", offset,
-                    helps=("group with `( )`; braces hold indices only, as in `g^{μν}`",),
+                    helps=(
+                        "LaTeX is not read: write `∂t u = κ ∇²u`, `√(x)` as `sqrt(x)`, `a/b`"
+                        if _LATEX.search(self.layout.text[max(offset - 40, 0) : offset]) else
+                        "group with `( )`; braces hold indices only, as in `g^{μν}`",
+                    ),
                 )  # fmt: skip
         return start + len(self.layout.text[start:finish].rstrip())
 

@@ -81,7 +81,8 @@ def explain_syntax(tokens: Sequence[Token], index: int, source: Source, end: int
         answer = rule(place)
         if answer is not None:
             return answer
-    return place.say("E100", f"`{place.text}` cannot stand here")
+    return place.say("E100", f"`{place.text}` cannot stand here",
+                     "delete it, or write what is missing in front of it")  # fmt: skip
 
 
 def _double_sign(place: _Place) -> Answer:
@@ -119,10 +120,10 @@ def _chained(place: _Place) -> Answer:
     left = text[place.tokens[0].start_pos or 0 : first.start_pos].strip()
     middle = text[first.end_pos or 0 : place.token.start_pos if place.token else 0].strip()
     right = text[(place.token.end_pos or 0) if place.token else 0 : place.end].strip()
-    return place.say(
-        "E144", "two relations in one line",
-        f"write two lines, `{left} {first} {middle}` and `{middle} {place.text} {right}`",
-    )  # fmt: skip
+    helps = [f"write two lines, `{left} {first} {middle}` and `{middle} {place.text} {right}`"]
+    if first.type == place.kind == "ORDER" and middle.isidentifier():
+        helps.insert(0, f"where a coordinate lies is written `{middle} ∈ [{left}, {right}]`")
+    return place.say("E144", "two relations in one line", *helps)
 
 
 def _reserved(place: _Place) -> Answer:
@@ -209,7 +210,7 @@ def _signs(place: _Place) -> Answer:
         where = f"between `{place.before}` and `{place.text}`" if place.before else (
             f"before `{place.text}`"
         )  # fmt: skip
-        return place.say("E101", f"something is missing {where}",
+        return place.say("E101", f"something is missing {where}", "write what belongs there",
                          span=place.span(place.before, place.token))  # fmt: skip
     return None
 
@@ -227,7 +228,8 @@ def _ends_early(place: _Place) -> Answer:
     ):
         return None
     if place.before is None:
-        return place.say("E101", f"something is missing before `{place.text}`")
+        return place.say("E101", f"something is missing before `{place.text}`",
+                         "write what belongs there")  # fmt: skip
     if place.before_kind in _OPENING and place.kind in _CLOSING:
         return place.say("E101", "these brackets are empty", "write what belongs inside",
                          span=place.span(place.before, place.token))  # fmt: skip
@@ -244,7 +246,9 @@ def _ends_early(place: _Place) -> Answer:
         return place.say("E101", f"`{place.before}` has nothing to act on",
                          f"write `{place.before} u`", span=place.span(place.before))  # fmt: skip
     if place.before_kind in (*_OPERATORS, *_OPENING, "ARROW"):
-        return place.say("E101", f"something is missing behind `{place.before}`",
+        other = "write the other side, `0` for one"
+        remedy = other if place.before_kind in _RELATIONS else "write what belongs there"
+        return place.say("E101", f"something is missing behind `{place.before}`", remedy,
                          span=place.span(place.before))  # fmt: skip
     return None
 
@@ -265,7 +269,7 @@ def _whole(place: _Place) -> Answer:
             "write an equation `… = …`, a membership `x ∈ …` or a declaration `u(x) : scalar`",
             span=place.span(place.tokens[0], place.before),
         )  # fmt: skip
-    return place.say("E101", "the line ends too early")
+    return place.say("E101", "the line ends too early", "write what belongs behind it")
 
 
 def _two_values(place: _Place) -> Answer:
@@ -273,7 +277,8 @@ def _two_values(place: _Place) -> Answer:
     if place.before is None or place.before_kind in (*_OPERATORS, *_OPENING):
         return None
     if place.before_kind == "STRING" and place.kind not in ("COMMA", *_CLOSING):
-        return place.say("E103", f"`{place.text}` cannot follow a text in quotes")
+        return place.say("E103", f"`{place.text}` cannot follow a text in quotes",
+                         "put it on a line of its own")  # fmt: skip
     ends = place.before_kind in (*_VALUES, *_CLOSING, "SUPERSCRIPT", "INDICES")
     if place.kind == "NUMBER" and ends:
         return place.say(
@@ -408,7 +413,8 @@ def _closing(place: _Place) -> Answer:
                 "E112", f"`{place.text}` where something to differentiate is missing",
                 "an operator stands before what it acts on: `u + 2 ∇²u + ∇⁴u` for (1 + ∇²)² u",
             )  # fmt: skip
-    return place.say("E112", f"`{place.text}` does not fit here")
+    return place.say("E112", f"`{place.text}` does not fit here",
+                     "delete it, or write what is missing in front of it")  # fmt: skip
 
 
 def _type(place: _Place) -> Answer:

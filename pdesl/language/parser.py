@@ -114,9 +114,23 @@ def source_of_bytes(name: str, data: bytes, folder: str = "") -> Source:
     return source
 
 
+# How files of other programs begin.
+_NO_TEXT = {
+    b"%PDF": "a PDF", b"PK\x03\x04": "an archive, or a document of an office program",
+    b"\x89HDF": "a file of data, HDF5", b"\x89PNG": "a picture", b"\xff\xd8": "a picture",
+    b"\x7fELF": "a program", b"\x1f\x8b": "a compressed file",
+}  # fmt: skip
+
+
 def _not_utf8(name: str, data: bytes, offset: int) -> Diagnostic:
     readable = data[:offset].decode("utf-8")
     source = Source(name, (readable + data[offset : offset + 200].decode("utf-8", "replace")))
+    kind = next((k for start, k in _NO_TEXT.items() if data.startswith(start)), "")
+    if kind:
+        return Diagnostic(
+            "E002", f"the file is no text: it looks like {kind}", Span(source, 0, 0),
+            helps=("give the file with the text of the problem",),
+        )  # fmt: skip
     guess = "UTF-16" if data[:2] in (b"\xff\xfe", b"\xfe\xff") else "Latin-1 or Windows-1252"
     return Diagnostic(
         "E002",

@@ -146,12 +146,16 @@ def _unknown_character(source: Source, offset: int, end: int) -> Diagnostic:
             "E101", f"the superscript `{character}` cannot stand here",
             Span(source, offset, offset + 1), helps=("write a power as `x²` or `x^n`",),
         )  # fmt: skip
-    known = _CHARACTER_HELPS.get(character)
+    plain = unicodedata.normalize("NFKC", character)
+    known = _CHARACTER_HELPS.get(character) or (
+        f"write `{plain}`" if plain != character and plain.isascii() and plain.strip()
+        else "delete it, or write it in words; `pdesl list signs` shows the signs of the language"
+    )  # fmt: skip
     return Diagnostic(
         "E012",
         f"the character `{character}` (U+{ord(character):04X}) has no meaning here",
         Span(source, offset, offset + 1),
-        helps=(known,) if known else (),
+        helps=(known,),
     )
 
 

@@ -21,10 +21,10 @@ from pathlib import Path, PurePosixPath
 from typing import Self
 
 from pdesl.diagnostics import OutputError
+from pdesl.run.file_names import METRICS, safe_name
 
 __all__ = ["METRICS", "OutputFolder", "default_folder", "replace_file", "replace_text", "safe_name"]
 
-METRICS = "metrics.json"
 _LOCK = ".pdesl-lock"
 _STAGING = ".pdesl-staging"
 _NOTE = "commit.json"
@@ -35,38 +35,6 @@ _FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
 def default_folder(problem_name: str) -> Path:
     """Where a result goes unless `-o` says otherwise: `results/NAME` in the current folder."""
     return Path("results") / PurePosixPath(problem_name).stem
-
-
-def safe_name(name: str) -> PurePosixPath:
-    """A file name from a problem as a path below the output folder.
-
-    Raises:
-        OutputError: E813 where it is absolute, climbs with `..`, is hidden, too long, or holds a
-            backslash, colon or control character.
-    """
-    path = PurePosixPath(name)
-    reason = ""
-    if not name.strip() or name.endswith("/") or path.name in ("", "."):
-        reason = "it names no file"
-    elif path.is_absolute() or name.startswith("~"):
-        reason = "it is an absolute path"
-    elif ".." in path.parts:
-        reason = "`..` leaves the output folder"
-    elif any(character in "\\:" or not character.isprintable() for character in name):
-        reason = "it holds a backslash, a colon or a control character"
-    elif any(part.startswith(".") for part in path.parts):
-        reason = "it is hidden: a part of it starts with a dot"
-    elif len(os.fsencode(name)) > 200:
-        reason = "it is longer than 200 bytes"
-    elif str(path) == METRICS:
-        reason = f"`{METRICS}` is written by every run"
-    if reason:
-        raise OutputError(
-            f"`{name}` cannot be an output file: {reason}",
-            code="E813",
-            advice='give a plain name such as "solution.h5"; -o chooses the folder',
-        )
-    return path
 
 
 def _words(error: BaseException) -> str:

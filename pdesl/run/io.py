@@ -1,6 +1,7 @@
 """Result files: one plain value, written in the format that its suffix names.
 
-To add a format: write `write_FORMAT(path, data)` and add one line to `WRITERS`. A writer is given
+To add a format: write `write_FORMAT(path, data)`, and add one line to `WRITERS` and its suffix to
+`FORMATS` (`file_names`). A writer is given
 a path in the staging folder of `pdesl.run.folder`, so it need not care for half-written files.
 """
 
@@ -9,13 +10,13 @@ from __future__ import annotations
 import csv
 import json
 from collections.abc import Callable, Mapping
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 from types import MappingProxyType
 
 import numpy as np
 from numpy.typing import NDArray
 
-from pdesl.diagnostics import OutputError
+from pdesl.run.file_names import check_suffix
 from pdesl.run.io_hdf5 import LAYOUT, read_hdf5, write_hdf5
 from pdesl.run.io_paraview import write_vtu, write_xdmf
 from pdesl.run.result_data import NODE_KINDS, FieldData, Number, ResultData, check_names
@@ -100,22 +101,6 @@ WRITERS: Mapping[str, Callable[[Path, ResultData], None]] = MappingProxyType(
     }
 )
 """Writers by suffix."""
-
-
-def check_suffix(name: str) -> str:
-    """The suffix of an output file, lower case, where a writer knows it.
-
-    Raises:
-        OutputError: E814 for any other suffix.
-    """
-    suffix = PurePosixPath(name).suffix.lower()
-    if suffix not in WRITERS:
-        raise OutputError(
-            f"no format is known for the output file `{name}`",
-            code="E814",
-            advice="end its name in one of " + ", ".join(sorted(WRITERS)),
-        )
-    return suffix
 
 
 def writer_for(name: str, data: ResultData) -> Callable[[Path], None]:

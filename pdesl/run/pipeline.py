@@ -39,6 +39,7 @@ from pdesl.language.parser import parse, read_source
 from pdesl.resources import problems_folder
 from pdesl.run.compilations import compilations
 from pdesl.run.estimate import estimate_errors
+from pdesl.run.file_names import name_mistakes
 from pdesl.run.known import Known, known_solution, reference_mistakes
 from pdesl.run.outputs import output_targets, stop_conditions
 from pdesl.run.preparing import Ready, is_wrong, make_ready, monitored
@@ -203,6 +204,7 @@ def check(
             problem = reduce_problem(problem)
             system = normalise(problem)
             found += verify(system)
+            found += name_mistakes(problem)
         except ProblemError as error:
             found += error.diagnostics
     if system is None:
@@ -321,7 +323,7 @@ def run(
     from pdesl.run import results
     from pdesl.run.checkpoint import CheckpointFile, Started
     from pdesl.run.folder import OutputFolder, default_folder
-    from pdesl.run.io import check_names, check_suffix, writer_for
+    from pdesl.run.io import check_names, writer_for
 
     observer = SilentObserver() if observer is None else observer
     timings: dict[str, float] = {}
@@ -350,7 +352,6 @@ def run(
         CheckpointFile(folder.path, start, resume) as memory,
     ):
         for target in targets:
-            check_suffix(target.name)
             folder.check(target.name)
         known = known_solution(ready.task, observer, timings)
         ready, result, ended = _solve(ready.remembering(memory), observer, timings)

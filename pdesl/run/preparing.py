@@ -17,6 +17,7 @@ from pdesl.diagnostics import (
 from pdesl.ir.facts import facts, verify
 from pdesl.ir.normalise import normalise
 from pdesl.ir.reduction import reduce_problem
+from pdesl.run.file_names import name_mistakes
 from pdesl.run.known import Known
 from pdesl.run.progress import Observer, SilentObserver
 from pdesl.run.progress import stage as observed
@@ -87,7 +88,7 @@ def make_ready(
             source = Source(source.name, source.to_pde(), folder)
         problem = reduce_problem(elaborate_source(source, settings, profile))
         system = normalise(problem)
-        found = verify(system)
+        found = [*verify(system), *name_mistakes(problem)]
         if is_wrong(found):
             raise ProblemError([*problem.warnings, *found])
         method, choice = choose_method(problem, system)

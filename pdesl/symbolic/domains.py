@@ -246,8 +246,10 @@ class Domains:
         elif isinstance(node, ast.ListLiteral) and (bounds := self._interval(node)) is not None:
             shape = _box(("",), bounds, False, node.span)
         else:
+            pair = isinstance(node, ast.TupleLiteral) and len(node.items) == 2
             raise mistake(
                 "E429", "this is no region", node.span,
+                "an interval has square brackets, `[0, 1]`" if pair else
                 "an interval `[0, 1]`, `disk(radius=1)`, … (`pdesl list shapes`)",
             )  # fmt: skip
         if _count(shape) > MAXIMUM_SHAPES:

@@ -240,7 +240,8 @@ class _Elaboration(Declarations):
 
     def _first_line(self) -> Span | None:
         """The name of the first block, for what is wrong with the file as a whole."""
-        return next((b.name_span for b in self.module.blocks), None)
+        whole = None if self.source is None else Span(self.source, 0, 0)
+        return next((b.name_span for b in self.module.blocks), whole)
 
     def _geometry(self, spec: MetricSpec | None, shape: Shape | None) -> Callable[[], Geometry]:
         """Coordinates and metric for index notation, worked out when it is first asked for."""

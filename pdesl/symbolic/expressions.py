@@ -16,9 +16,10 @@ from sympy.core.function import AppliedUndef
 
 from pdesl.diagnostics import Diagnostic, Span
 from pdesl.language import ast
-from pdesl.language.names import ELSEWHERE, suggest
+from pdesl.language.names import suggest
 from pdesl.symbolic import units
 from pdesl.symbolic.functions import FUNCTIONS
+from pdesl.symbolic.guesses import unknown_call, unknown_name
 from pdesl.symbolic.indices import IndexReader
 from pdesl.symbolic.limits import MAXIMUM_BITS, Limits, too_large
 from pdesl.symbolic.operators import NORMAL, OPERATORS, marker
@@ -190,22 +191,7 @@ class Translator:
         kind = scope.kinds.get(name) if name in scope.declared else scope.later.get(name)
         if kind is not None:
             raise misused(name, kind, node.span)
-        raise self._unknown_name(name, node.span, [*scope.values, "pi"])
-
-    def _unknown_name(self, name: str, span: Span | None, candidates: list[str]) -> Mistake:
-        guess = suggest(name, candidates)
-        self.scope.poison((name,))  # reported once, wherever else it stands
-        base, _, index = name.partition("_")
-        if base in self.scope.tensors and index:
-            guess = f"{base}_{{{index}}}"
-        return mistake(
-            "E201",
-            f"`{name}` is not declared",
-            span,
-            f"did you mean `{guess}`?" if guess else
-            "declare it: a number under `parameters:`, an unknown under `fields:`, "
-            "a formula under `let:`",
-        )  # fmt: skip
+        raise unknown_name(name, node.span, scope, [*scope.values, "pi"])
 
     def _vector(self, node: ast.Expression, items: tuple[ast.Expression, ...]) -> Value:
         rows = self.each(items)
@@ -301,17 +287,7 @@ class Translator:
         if name in self.scope.values:
             return self._applied_field(node)
         candidates = [*FUNCTIONS, *OPERATORS, *self.scope.functions, *_REDUCTIONS]
-        guess = ELSEWHERE.get(name.lower()) or suggest(name, candidates)
-        self.scope.poison((name,))
-        raise mistake(
-            "E202",
-            f"`{name}` is no known function",
-            node.span,
-            f"did you mean `{guess}`?"
-            if guess
-            else f"`pdesl list functions` shows them all; "
-            f"define `{name}(…) = …` under `let:`, or write a product with a space, `{name} (…)`",
-        )
+        raise unknown_call(node, self.scope, candidates)
 
     def _arguments(self, node: ast.Call, least: int, most: int | None) -> list[Value]:
         if node.keywords:
@@ -467,9 +443,22 @@ class Translator:
                 "E309", f"derivatives go up to order {MAXIMUM_ORDER}", node.span,
                 "introduce a field for a derivative of lower order, with an equation of its own",
             )  # fmt: skip
-        return self._each(
-            self.value(node.operand), lambda e, _: sympy.Derivative(e, *pairs, evaluate=False)
-        )
+        return self._each(self.value(node.operand), lambda e, _: self._along(e, pairs, node))
+
+    def _along(
+        self, e: sympy.Expr, pairs: Sequence[tuple[sympy.Expr, int]], node: ast.Derivative
+    ) -> sympy.Expr:
+        known = e.free_symbols
+        without = next((s for s, _ in pairs if s not in known), None)
+        field = next((str(f.func) for f in e.atoms(AppliedUndef)
+                      if self.scope.kinds.get(str(f.func)) == "field"), None)  # fmt: skip
+        if without is not None and field is not None:
+            raise mistake(
+                "E210", f"`{field}` does not depend on `{without}`, so that this derivative is "
+                "zero", node.span, f"name `{without}` among its coordinates under `fields:`, or "
+                "drop the term",
+            )  # fmt: skip
+        return sympy.Derivative(e, *pairs, evaluate=False)
 
     def _family_gradient(self, index: str, operand: ast.Expression) -> Value:
         """`∇_x u`, with x a family of coordinates."""

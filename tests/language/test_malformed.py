@@ -11,6 +11,7 @@ from pdesl.codes import CODES, explain
 from pdesl.diagnostics import Diagnostic, ProblemError, Severity, Source, render_all
 from pdesl.language.layout import MAXIMUM_SIZE
 from pdesl.language.parser import MAXIMUM_ERRORS, parse, parse_or_raise, read_source
+from pdesl.symbolic.elaborate import attempt_source
 from tests.helpers import Expectation, expectations
 
 CASES = expectations("parse")
@@ -131,6 +132,37 @@ def test_utf16_is_recognised(tmp_path: Path) -> None:
     (diagnostic,) = raised.value.diagnostics
     assert diagnostic.code == "E002"
     assert "UTF-16" in diagnostic.helps[0]
+
+
+def test_a_file_that_is_no_text_is_named_for_what_it_is(tmp_path: Path) -> None:
+    file = tmp_path / "article.pde"
+    file.write_bytes(b"%PDF-1.4\n%\xe2\xe3\xcf\xd3\n")
+    with pytest.raises(ProblemError) as raised:
+        read_source(file)
+    (diagnostic,) = raised.value.diagnostics
+    assert diagnostic.code == "E002"
+    assert "a PDF" in diagnostic.message
+
+
+@pytest.mark.parametrize(
+    ("line", "remedy"),
+    [
+        ("u_xxy = 0", "∂x²∂y u"),
+        ("uyy = 0", "∂y² u"),
+        ("diff(u, y) = 0", "∂y u"),
+        ("u = 2 m", "1 [m]"),
+        ("u = e^x", "exp(x)"),
+        ("u ＝ 0", "write `=`"),
+        ("\\frac{u}{x} = 0", "LaTeX"),
+        ("u =", "the other side"),
+    ],
+)
+def test_what_other_programs_write_is_answered_in_the_words_of_the_language(
+    line: str, remedy: str
+) -> None:
+    text = f"domain:\n    x, y ∈ [0, 1]\nfields:\n    u(x, y) : scalar\nequations:\n    {line}\n"
+    found = attempt_source(Source("text.pde", text)).diagnostics
+    assert any(remedy in words for d in found for words in d.helps), render_all(found)
 
 
 def test_windows_line_ends_are_read(tmp_path: Path) -> None:

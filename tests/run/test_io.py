@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 from pdesl.diagnostics import OutputError
+from pdesl.run.file_names import FORMATS
 from pdesl.run.folder import OutputFolder
 from pdesl.run.io import (
     WRITERS,
@@ -149,6 +150,7 @@ def test_a_full_disk_is_reported_and_loses_nothing(tmp_path: Path, data: ResultD
 
 def test_unknown_suffix():
     assert check_suffix("a/u.H5") == ".h5"
+    assert set(FORMATS) == set(WRITERS)
     with pytest.raises(OutputError) as caught:
         check_suffix("u.xls")
     assert caught.value.code == "E814"
