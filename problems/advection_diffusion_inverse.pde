@@ -1,6 +1,7 @@
 pdesl 1
-# How fast a pulse is carried and how it spreads: the speed and the diffusion of an advection-
-# diffusion equation, recovered from noisy measurements at 15 places, with their standard errors.
+# How fast a pulse is carried and how it spreads: the speed and the diffusion of an
+# advection-diffusion equation, recovered from noisy measurements at 15 places, with their standard
+# errors.
 # The data are generated with c = 0.6, κ = 0.015 and noise of 0.02
 domain:
     x ∈ [0, 2]

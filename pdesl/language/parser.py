@@ -84,13 +84,19 @@ def read_source(path: str | Path) -> Source:
     try:
         # A pipe or a device may have no end, and opening one may have none either.
         if not stat.S_ISREG(os.stat(path).st_mode):
-            reason = "it is a folder" if os.path.isdir(path) else "it is no plain file"
-            raise ProblemError([Diagnostic("E001", f"{name}: {reason}")])
+            folder = os.path.isdir(path)
+            reason = "it is a folder" if folder else "it is no plain file"
+            remedy = (
+                f"name the files in it, `{name.rstrip('/')}/*.pde`" if folder else "copy it to one"
+            )
+            raise ProblemError([Diagnostic("E001", f"{name}: {reason}", helps=(remedy,))])
         with open(path, "rb") as file:
             data = file.read(MAXIMUM_BYTES)
     except (OSError, ValueError) as error:
         reason = (getattr(error, "strerror", None) or "it cannot be read").lower()
-        raise ProblemError([Diagnostic("E001", f"{name}: {reason}")]) from None
+        missing = isinstance(error, FileNotFoundError)
+        remedy = "check its path" if missing else "check its name and its permissions"
+        raise ProblemError([Diagnostic("E001", f"{name}: {reason}", helps=(remedy,))]) from None
     return source_of_bytes(name, data, str(Path(path).parent))
 
 

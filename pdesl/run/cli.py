@@ -19,7 +19,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
-from click.shell_completion import CompletionItem
 
 from pdesl import __version__
 from pdesl.diagnostics import (
@@ -40,6 +39,7 @@ from pdesl.run.cli_devices import process as process_option
 from pdesl.run.cli_editor import lsp
 from pdesl.run.cli_options import (
     JSON,
+    StageType,
     Status,
     answer,
     import_numpy,
@@ -95,6 +95,9 @@ def _status(error: PdeslError) -> Status:
     return Status.NUMERICS if code.startswith("E7") else Status.WRONG_PROBLEM
 
 
+_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO)
+
+
 def _out_of_memory(error: Exception) -> bool:
     return isinstance(error, MemoryError) or "RESOURCE_EXHAUSTED" in str(error)
 
@@ -115,7 +118,14 @@ class Commands(click.Group):
         except Exception as error:
             if isinstance(error, OSError) and error.errno == errno.EPIPE:
                 raise  # the reader of a pipe has gone: click ends quietly
-            status = self._unknown(ctx, error)
+            if isinstance(error, OSError) and error.errno in _FULL:
+                failure = OutputError(
+                    f"the answer cannot be written: {(error.strerror or '').lower()}",
+                    code="E815", advice="make room, or send it elsewhere",
+                )  # fmt: skip
+                status = self._known(ctx, failure, Status.OUTPUT)
+            else:
+                status = self._unknown(ctx, error)
         return ctx.exit(status)
 
     @staticmethod
@@ -148,26 +158,6 @@ class Commands(click.Group):
 
 def _jsons(diagnostics: Iterable[Diagnostic]) -> list[dict[str, object]]:
     return [diagnostic.to_json() for diagnostic in diagnostics]
-
-
-class StageType(click.ParamType):
-    """A stage of the compiler; the names come from the pipeline, when one is asked for."""
-
-    name = "stage"
-
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
-        from pdesl.run.pipeline import STAGES
-
-        if value not in STAGES:
-            self.fail(f"{value!r} is none of {', '.join(STAGES)}", param, ctx)
-        return value
-
-    def shell_complete(
-        self, ctx: click.Context, param: click.Parameter, incomplete: str
-    ) -> list[CompletionItem]:
-        from pdesl.run.pipeline import STAGES
-
-        return [CompletionItem(stage) for stage in STAGES if stage.startswith(incomplete)]
 
 
 @click.group(

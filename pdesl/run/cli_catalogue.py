@@ -62,7 +62,12 @@ def list_(kind: str, name: str | None, as_json: bool) -> None:
     if name is not None:
         found = tuple(row for row in found if re.split(r"[.(]", row[0])[0] == name)
         if not found:
-            raise click.UsageError(f"there is no {name!r} among the {kind}")
+            from pdesl.language.names import suggest
+
+            known = [re.split(r"[.(]", row[0])[0] for row in rows(kind)]
+            guess = suggest(name, known) or next((k for k in known if k.startswith(name)), None)
+            hint = f"did you mean {guess!r}?" if guess else f"`pdesl list {kind}` shows all"
+            raise click.UsageError(f"there is no {name!r} among the {kind}; {hint}")
     if as_json:
         say_json([{"name": entry, "description": words} for entry, words in found])
         return

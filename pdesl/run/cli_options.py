@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "JSON",
+    "StageType",
     "Status",
     "answer",
     "as_json",
@@ -42,6 +43,26 @@ class Status(IntEnum):
     BOUND = 6
     DEFECT = 70
     INTERRUPTED = 130
+
+
+class StageType(click.ParamType):
+    """A stage of the compiler; the names come from the pipeline, when one is asked for."""
+
+    name = "stage"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
+        from pdesl.run.pipeline import STAGES
+
+        if value not in STAGES:
+            self.fail(f"{value!r} is none of {', '.join(STAGES)}", param, ctx)
+        return value
+
+    def shell_complete(
+        self, ctx: click.Context, param: click.Parameter, incomplete: str
+    ) -> list[CompletionItem]:
+        from pdesl.run.pipeline import STAGES
+
+        return [CompletionItem(stage) for stage in STAGES if stage.startswith(incomplete)]
 
 
 def import_numpy() -> None:

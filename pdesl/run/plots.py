@@ -90,7 +90,9 @@ def read_metrics(folder: Path) -> Mapping[str, Any]:
         found = json.loads((folder / "metrics.json").read_text(encoding="utf-8"))
     except (OSError, ValueError, RecursionError) as error:
         raise OutputError(
-            f"`{folder}` is no result of pdesl: {error}",
+            f"`{folder}` is no result of pdesl: it has no `metrics.json`"
+            if isinstance(error, FileNotFoundError)
+            else f"`{folder}` is no result of pdesl: its `metrics.json` cannot be read",
             code="E816",
             advice="give the folder that `pdesl run` wrote",
         ) from error

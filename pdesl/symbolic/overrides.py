@@ -104,7 +104,7 @@ def _profile(module: ast.Module, name: str) -> list[ast.Relation]:
                 raise ProblemError(wrong)
             return settings
     guess = suggest(name, names)
-    known = f"it has {', '.join(names)}" if names else 'add a block `profile "quick":`'
+    known = f"it has {', '.join(names)}" if names else f'add a block `profile "{name}":`'
     help_text = f"did you mean `{guess}`?" if guess else known
     raise ProblemError(
         [
@@ -160,13 +160,26 @@ def _wrong(
     return ProblemError([Diagnostic(code, message, node.span, helps=helps)])
 
 
+def _names_in(module: ast.Module, block: str) -> list[str]:
+    """The names on the left of `=` in the blocks of a name."""
+    return [
+        s.left.identifier
+        for s in module.block(block)
+        if isinstance(s, ast.Relation) and isinstance(s.left, ast.Name)
+    ]
+
+
 def _apply(module: ast.Module, relation: ast.Relation) -> ast.Module:
     left = relation.left
     path = left.identifier.split(".") if isinstance(left, ast.Name) else []
     if relation.operator != "=" or relation.regions or len(path) < 2:
+        own = path[0] if len(path) == 1 and relation.operator == "=" else ""
+        block = next((b for b in ("parameters", "solver") if own in _names_in(module, b)), "")
         raise _wrong(
-            "E508", "a setting is `block.name=value`", relation, "solver.order=5", "parameters.κ=2"
-        )
+            "E508", "a setting is `block.name=value`", relation,
+            *((f"did you mean `{block}.{own}`?",) if block else
+              ("for example `solver.order=5`", "for example `parameters.κ=2`")),
+        )  # fmt: skip
     block_name, *names = path
     available = sorted({block.name for block in module.blocks} | set(_OPEN))
     if block_name not in available:
@@ -190,15 +203,12 @@ def _apply(module: ast.Module, relation: ast.Relation) -> ast.Module:
                     blocks[position] = dataclasses.replace(block, statements=statements)
                     return dataclasses.replace(module, blocks=tuple(blocks))
     if block_name not in _OPEN or len(names) > 1:
-        known = [
-            s.left.identifier
-            for s in module.block(block_name)
-            if isinstance(s, ast.Relation) and isinstance(s.left, ast.Name)
-        ]
+        known = _names_in(module, block_name)
         guess = suggest(names[0], known)
         raise _wrong(
-            "E507", f"`{block_name}:` has no line for `{'.'.join(names)}`", relation,
-            f"did you mean `{guess}`?" if guess else f"it has: {', '.join(known) or 'none'}",
+            "E507", f"`{block_name}:` has no line `{'.'.join(names)} = …`", relation,
+            f"did you mean `{guess}`?" if guess else f"it has: {', '.join(known)}" if known else
+            "name the value under `parameters:`, where it can be set",
         )  # fmt: skip
     added = dataclasses.replace(relation, left=ast.Name(names[0], span=left.span))
     for position, block in enumerate(blocks):
