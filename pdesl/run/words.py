@@ -26,8 +26,9 @@ from pdesl.symbolic.tidy import operations
 
 __all__ = ["describe", "kind_words"]
 
-# Coefficients of more operations (see `operations`) are not spelled out.
-LONGEST = 40
+# Coefficients of more operations (see `operations`) are not spelled out: the first of these with
+# which a line has at most so many characters.
+LONGEST, LINE = (40, 8, 0), 160
 
 
 def describe(system: System, method: Method, options: Any) -> tuple[str, ...]:
@@ -100,13 +101,16 @@ def _stiffness(system: System, options: MethodOfLinesOptions) -> list[str]:
 
 
 def _stiff_words(part: Splitting, system: System) -> str:
-    """The stiff part of a row; a coefficient that would fill lines is `…`."""
-    long = sympy.Symbol("…")
-    terms = [
-        replace(t, coefficient=-t.coefficient if operations(t.coefficient) <= LONGEST else long)
-        for t in stiff_terms(system, part)
-    ]
-    return format_expression(sympy.Add(*(t.expression(system.space) for t in terms)), system)
+    """The stiff part of a right-hand side; coefficients that would fill lines are `…`."""
+    long, terms, text = sympy.Symbol("…"), stiff_terms(system, part), ""
+    for most in LONGEST:
+        short = (
+            t if operations(t.coefficient) <= most else replace(t, coefficient=long) for t in terms
+        )
+        text = format_expression(sympy.Add(*(t.expression(system.space) for t in short)), system)
+        if len(text) <= LINE:
+            break
+    return text
 
 
 def kind_words(found: Facts) -> str:

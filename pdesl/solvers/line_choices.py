@@ -354,10 +354,12 @@ EXPLICIT_LIMIT = 2.785
 def stiff_estimate(
     system: System, options: MethodOfLinesOptions, values: Mapping[sympy.Symbol, float]
 ) -> StiffEstimate:
-    """max_i Σ_j |s_ij| Π (π/h)^m over the stiff terms, h the distance of the nodes.
+    """The spectral radius of S_ij = max Σ |s_ij| Π (π/h)^m, h the distance of the nodes.
 
-    `system` is in evolution form. The largest symbol of a central difference is within a factor of
-    three of it, and so is that of RBF-FD operators.
+    The sum goes over the stiff terms of equation i with field j. No eigenvalue of a matrix is
+    larger than that of its absolute values (O. Perron and G. Frobenius), and the largest symbol of
+    a central difference is within a factor of three of (π/h)^m, as is that of RBF-FD operators.
+    `system` is in evolution form.
 
     Raises:
         ProblemError: see `line_choices`.
@@ -378,19 +380,24 @@ def stiff_estimate(
         steps = [(region.measure / nodes) ** (1.0 / len(lower))] * len(lower)
     inside = interior_sample(region)
     start = numeric_value(system.problem.time.lower, values, None, "a time")  # type: ignore[union-attr]
-    largest = 0.0
+    order = {name: number for number, name in enumerate(system.fields)}
+    reach = np.zeros((len(order), len(order)))
     for part in split(system):
         if not part.row.mass:
             continue
-        total = 0.0
+        (mass,) = part.row.mass
         for term in stiff_terms(system, part):
             if term.jet.field in system.multipliers:
                 continue
             sizes = evaluate([term.coefficient], system, inside, values, start)
             size = float(np.max(np.abs(sizes)[np.isfinite(sizes)], initial=0.0))
             orders = zip(system.space_orders(term.jet), steps, strict=True)
-            total += size * float(np.prod([(np.pi / h) ** m for m, h in orders]))
-        largest = max(largest, total)
+            reach[order[mass.jet.field], order[term.jet.field]] += size * float(
+                np.prod([(np.pi / h) ** m for m, h in orders])
+            )
+    if not np.all(np.isfinite(reach)):
+        return StiffEstimate(float("inf"), choices.time_options.dt)
+    largest = float(np.max(np.abs(np.linalg.eigvals(reach)), initial=0.0))
     return StiffEstimate(largest, choices.time_options.dt)
 
 

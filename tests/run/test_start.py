@@ -242,3 +242,13 @@ def test_processes_share_graphics_processors():
     three = [share_of_machine(k, 3, ["0", "1"]) for k in range(3)]
     assert [own["CUDA_VISIBLE_DEVICES"] for own in three] == ["0", "1", "0"]
     assert {own["XLA_PYTHON_CLIENT_MEM_FRACTION"] for own in three} == {"0.450"}
+
+
+def test_the_spectrum_of_a_wave_reaches_to_its_frequency_and_not_to_its_square(tmp_path: Path):
+    file = tmp_path / "wave.pde"
+    file.write_text(TEMPLATES["wave"].text, encoding="utf-8")
+    result = CliRunner().invoke(commands, ["check", str(file)])
+    (line,) = (line for line in result.output.splitlines() if "stiffness" in line)
+    reach = float(line.split("about ")[1].split()[0])
+    # The largest eigenvalue of ∂²/∂x² on 65 points of [0, 1] is near (2/h)² to (π/h)², h = 1/64.
+    assert 2 * 64 <= reach <= 1.1 * np.pi * 64
