@@ -44,7 +44,7 @@ def _commands() -> list:
 
 @pytest.fixture
 def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A folder with the tutorial's file, the catalogue, and a result to read."""
+    """A folder with the files of the pages, the catalogue, and results to read."""
     for block in blocks("pde"):
         if match := re.search(r"^# (\w+\.pde)$", block.values[0], re.MULTILINE):
             (tmp_path / match[1]).write_text(block.values[0], encoding="utf-8")
@@ -60,6 +60,8 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     with OutputFolder(tmp_path / "results" / "poisson") as output:
         output.write("solution.h5", writer_for("solution.h5", data))
         output.commit({"errors": {"u": error}})
+    for name in ("cooling", "ring"):
+        (tmp_path / "results" / name).symlink_to("poisson")
     monkeypatch.chdir(tmp_path)
     return tmp_path
 
