@@ -130,7 +130,7 @@ def _section_of_methods(name: str) -> str:
     if match is None:
         return ""
     body = on_page_markdown(match[1].strip())
-    return re.sub(r"\]\((?!http|#)(\w)", r"](../\1", body)
+    return re.sub(r"\]\((?!http|#)(\w[^)\s]*\.md)", r"](../\1", body)
 
 
 def _docstring(module: str) -> str:
