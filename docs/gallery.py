@@ -96,9 +96,11 @@ def shrink(source: Path, target: Path) -> None:
             plain = plain.resize(
                 (WIDTH, round(plain.height * WIDTH / plain.width)), Image.Resampling.LANCZOS
             )
-        # By coverage and not by frequency, so that the rare ends of a colour map stay.
+        # By coverage and not by frequency, so that the rare ends of a colour map stay; mixed, so
+        # that no steps are seen where the solution has none.
         few = plain.quantize(COLOURS, Image.Quantize.MAXCOVERAGE, dither=Image.Dither.NONE)
-        few.save(target, optimize=True)
+        mixed = plain.quantize(palette=few, dither=Image.Dither.FLOYDSTEINBERG)
+        mixed.save(target, optimize=True)
 
 
 def chosen(wanted: list[str], within: float | None, known: Path) -> list[str]:

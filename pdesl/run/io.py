@@ -43,16 +43,28 @@ def write_csv(path: Path, data: ResultData) -> None:
 
     With several times, one line for each node at each time, the time in the first column. Without
     fields, one line for each time. What is one number at a time is the same on all of its lines.
+    A unit stands behind the name of a column, `T [K]`.
     """
     with path.open("w", encoding="utf-8", newline="") as stream:
         writer = csv.writer(stream)
         columns = _table(data)
-        writer.writerow(columns)
+        writer.writerow(_titled(name, data) for name in columns)
         for row in zip(*(column.tolist() for column in columns.values()), strict=True):
             writer.writerow(
                 ("" if value != value else repr(value)) if isinstance(value, float) else value
                 for value in row
             )
+
+
+def _titled(name: str, data: ResultData) -> str:
+    """The name of a column with its unit, where it has one."""
+    if name in data.numbers:
+        unit = data.numbers[name].unit
+    elif data.times is not None and name == data.time_name:
+        unit = data.coordinate_units.get(name)
+    else:
+        unit = data.describe(name).get("units")
+    return name if unit in (None, "1") else f"{name} [{unit}]"
 
 
 def _table(data: ResultData) -> dict[str, NDArray]:

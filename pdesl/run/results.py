@@ -416,7 +416,8 @@ def closing_lines(
     drifts: Mapping[str, Drift] | None = None,
 ) -> tuple[str, ...]:
     """The last lines: the accuracy reached and how it was measured."""
-    lines = [f"stopped: {result.stop_reason} ({result.counts.get('iterations', 0):,} iterations)"]
+    count = result.counts.get("iterations", 0)
+    lines = [f"stopped: {result.stop_reason} ({count:,} iteration{'' if count == 1 else 's'})"]
     lines += result.notes
     for label, drift in (drifts or {}).items():
         lines.append(

@@ -449,11 +449,15 @@ def _halting(
     return halted
 
 
+def _count(terms: Sequence[object]) -> str:
+    return "1 term" if len(terms) == 1 else f"{len(terms)} terms"
+
+
 def _notes(
     rows: Sequence[ImexRow], lines: _Lines, spectrum: Spectrum, control: Control, explicit: bool
 ) -> list[str]:
     found = [
-        f"∂t {row.field}: stiff by {row.chosen_by}, {len(row.stiff)} terms "
+        f"∂t {row.field}: stiff by {row.chosen_by}, {_count(row.stiff)} "
         + ("explicit all the same" if explicit else "implicit")
         for row in rows
         if not row.is_constraint and (row.stiff or not explicit)

@@ -19,6 +19,7 @@ from typing import Any
 import numpy as np
 
 from pdesl.diagnostics import Diagnostic, ProblemError, Span
+from pdesl.symbolic.units import UnitError, parse_unit
 
 __all__ = ["DataFile", "data_mistake", "read_data_file"]
 
@@ -98,7 +99,7 @@ def _from_csv(path: str, data: bytes, span: Span | None) -> dict[str, np.ndarray
     lines = io.TextIOWrapper(io.BytesIO(data), encoding="utf-8-sig", newline="")
     try:
         rows = (r for r in csv.reader(line for line in lines if not line.startswith("#")) if r)
-        header = [name.strip() for name in next(rows, [])]
+        header = [_without_unit(name.strip(), path, span) for name in next(rows, [])]
         if not header or len(set(header)) < len(header) or not all(header):
             raise data_mistake("E540", path, "its first line does not name every column once", span,
                                "write a header such as `t,u,v`")  # fmt: skip
@@ -128,6 +129,23 @@ def _from_csv(path: str, data: bytes, span: Span | None) -> dict[str, np.ndarray
         raise data_mistake("E542", path, "it has no row", span, "write a row for each time")
     table = np.frombuffer(numbers).reshape(count, len(header))
     return {name: table[:, k].copy() for k, name in enumerate(header)}
+
+
+def _without_unit(title: str, path: str, span: Span | None) -> str:
+    """The name of a column `T [K]`; what is not in an SI base unit is refused."""
+    name, bracket, unit = title.partition(" [")
+    if not bracket or not unit.endswith("]"):
+        return title
+    try:
+        is_base = parse_unit(unit[:-1])[0] == 1
+    except UnitError:
+        return title  # brackets that hold something else
+    if not is_base:
+        raise data_mistake(
+            "E542", path, f"`{name}` is in {unit[:-1]}, and numbers of data are in SI base units",
+            span, "convert the column, and its unit in the header",
+        )  # fmt: skip
+    return name.strip()
 
 
 def _refuse_bomb(path: str, unpacked: int, packed: int, span: Span | None) -> None:

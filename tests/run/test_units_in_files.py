@@ -8,8 +8,9 @@ import h5py
 import numpy as np
 import pytest
 
-from pdesl.diagnostics import Source
+from pdesl.diagnostics import ProblemError, Source
 from pdesl.run.pipeline import run
+from pdesl.symbolic.data_file import read_data_file
 from pdesl.symbolic.units import base_unit, parse_unit
 
 TEXT = """
@@ -28,6 +29,7 @@ solver:
     method = method_of_lines(space=finite_difference(15), time=imex_rk2(dt=600 [s]))
 output:
     every 0.5 [h]: h, ∂x h, h², ∫(h), mean(h), h(x=1 [km]), sqrt(∫(h²)) -> "h.h5"
+    at end: h -> "h.csv"
 sweep:
     solver.seed ∈ [1, 2]
 """
@@ -48,6 +50,16 @@ def test_files_say_the_units_that_their_numbers_are_in(tmp_path: Path):
         root = next(str(name) for name in file if str(name).startswith("sqrt"))
         assert "units" not in file[root].attrs  # m^(3/2) is no unit that files can say
     assert found == UNITS
+    title = (tmp_path / "h.csv").read_text(encoding="utf-8").splitlines()[0]
+    assert title == "x [m],h [m],node_kind,boundary_part,normal_x"
+
+
+def test_columns_of_data_are_in_base_units(tmp_path: Path):
+    (tmp_path / "b.csv").write_text("t [s],h [m],n [7]\n0,1,2\n", encoding="utf-8")
+    assert set(read_data_file("b.csv", str(tmp_path)).arrays) == {"t", "h", "n [7]"}
+    (tmp_path / "a.csv").write_text("t [s],h [mm]\n0,1\n", encoding="utf-8")
+    with pytest.raises(ProblemError, match="in mm"):
+        read_data_file("a.csv", str(tmp_path))
 
 
 @pytest.mark.parametrize(
