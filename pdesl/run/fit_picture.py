@@ -105,6 +105,7 @@ def _draw_unknowns(axes: Axes, result: FitResult) -> None:
     axes.errorbar(np.zeros(len(names)), places, xerr=100 * shown, fmt="o", color=COLOURS[1],
                   elinewidth=2.0, markersize=3)  # fmt: skip
     axes.set_yticks(places, [f"{n} = {v:.4g}" for n, v in zip(names, values, strict=True)])
+    axes.set_ylim(min(places) - 0.6, max(places) + 0.6)
     axes.set_xlabel("1 and 2 standard errors, %")
     axes.set_title("Unknowns")
     axes.invert_yaxis()

@@ -28,6 +28,7 @@ from numpy.typing import NDArray
 
 from pdesl.lowering.interpolant import NodalInterpolant
 from pdesl.lowering.rbffd import stencil_nodes
+from pdesl.run.grid_samples import GridSamples, on_grid
 from pdesl.run.time_samples import MOST_MOMENTS, MOST_TIMES, sample_times, time_weights
 from pdesl.solvers.features import Features
 from pdesl.solvers.networks import Network
@@ -250,8 +251,9 @@ class Interpolant(Representation):
 class Samples(Representation):
     """Nodal values (T, fields, M) at times (T,) and points (M, d); one time for a steady problem.
 
-    Between the points the splines of `NodalInterpolant`; between the times the polynomial through
-    the nearest `run.time_samples.TIME_STENCIL` of them.
+    Between the points the polynomials of `GridSamples` on a grid, else the splines of
+    `NodalInterpolant`; between the times the polynomial through the nearest
+    `run.time_samples.TIME_STENCIL` of them.
     """
 
     points: NDArray
@@ -277,13 +279,12 @@ class Samples(Representation):
         return {"degree": self.degree}
 
     @cached_property
-    def function(self) -> NodalInterpolant:
-        return NodalInterpolant(
-            self.points,
-            self.table.reshape(-1, len(self.points)),
-            degree=self.degree,
-            periods=self.periods,
-        )
+    def function(self) -> NodalInterpolant | GridSamples:
+        values = self.table.reshape(-1, len(self.points))
+        grid = on_grid(self.points, values, self.periods)
+        if grid is not None:
+            return grid
+        return NodalInterpolant(self.points, values, degree=self.degree, periods=self.periods)
 
     def derivative(self, inputs: NDArray, orders: Orders) -> NDArray:
         return _in_chunks(partial(self._derivative, orders=orders), inputs, self.table.shape[1])

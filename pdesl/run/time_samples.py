@@ -14,13 +14,15 @@ MOST_MOMENTS = 100_000  # of a problem in time alone
 TIME_STENCIL = 8  # times of one local polynomial
 
 
-def time_weights(times: NDArray, places: NDArray, order: int) -> tuple[NDArray, NDArray]:
-    """Weights of the derivative of an order at places (n,) from the nearest times.
+def time_weights(
+    times: NDArray, places: NDArray, order: int, stencil: int = TIME_STENCIL
+) -> tuple[NDArray, NDArray]:
+    """Weights of the derivative of an order at places (n,) from so many of the nearest times.
 
     Returns the number of the first time (n,) and the weights (n, k) of that and the following
     ones (B. Fornberg, Math. Comp. 51 (1988) 699, for all places at once).
     """
-    width = min(TIME_STENCIL, len(times))
+    width = min(stencil, len(times))
     middle = np.searchsorted(times, places) - width // 2
     first = np.clip(middle, 0, len(times) - width)
     nodes = times[first[:, None] + np.arange(width)]
