@@ -5,7 +5,8 @@
 Every run is a process of its own, forked from this one so that nothing is imported twice, and is
 ended by SIGKILL. A run that was killed is resumed, and killed again, until one reaches its end;
 then the next begins in a new folder. After every kill the visible files of the folder must be a
-whole result or none, and at the end HDF5 files must have the bits of the run that was left alone.
+whole result or none, and at the end HDF5 files must hold the bits of the run that was left alone,
+apart from the seconds that a fit keeps of its course.
 """
 
 from __future__ import annotations
@@ -23,6 +24,7 @@ import traceback
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 __all__ = ["Outcome", "kill_and_resume"]
 
@@ -136,10 +138,33 @@ def _wait(child: int) -> int:
 
 
 def _digests(folder: Path, pattern: str) -> dict[str, str]:
-    return {
-        path.name: hashlib.sha256(path.read_bytes()).hexdigest()
-        for path in sorted(folder.glob(pattern))
-    }
+    """A digest of every file: of its bytes, or of all of an HDF5 file but how long it took."""
+    return {path.name: _digest(path) for path in sorted(folder.glob(pattern))}
+
+
+def _digest(path: Path) -> str:
+    if path.suffix != ".h5":
+        return hashlib.sha256(path.read_bytes()).hexdigest()
+    import h5py
+    import numpy as np
+
+    found = hashlib.sha256()
+
+    def add(name: str, item: Any) -> None:
+        if name == "history/seconds":
+            return
+        own = sorted((k, v) for k, v in item.attrs.items() if not k.endswith("_LIST"))
+        found.update(repr((name, [(k, np.asarray(v).tolist()) for k, v in own])).encode())
+        if isinstance(item, h5py.Dataset):
+            values = np.asarray(item[()])
+            found.update(repr((values.dtype.str, values.shape)).encode())
+            found.update(repr(values.tolist()).encode() if values.dtype.kind == "O"
+                         else values.tobytes())  # fmt: skip
+
+    with h5py.File(path) as file:
+        add("/", file)
+        file.visititems(add)
+    return found.hexdigest()
 
 
 def _check_whole(folder: Path) -> bool:
