@@ -373,6 +373,11 @@ _NUMERICS = (
          "large, windows are too long for an unstable model, or steps in time too long for what "
          "is not implicit.",
          "Take a smaller rate, shorter windows, a smaller dt, or mark stiff terms with stiff(…)."),
+    Code("E755", "a course that its steps do not get through",
+         "Adaptive steps are dt and its halvings, so many at most. A course that grows beyond "
+         "bounds, a stiff term that is not marked, or a small rtol with a method of low order ask "
+         "for more.",
+         "Raise rtol or most_steps, take a method of higher order, or mark stiff terms."),
     Code("E751", "too many numbers for a full Jacobian",
          "levenberg_marquardt differentiates every residual with respect to every learned number.",
          "Choose optimizer = adam(…) or lbfgs."),

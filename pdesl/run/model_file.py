@@ -31,8 +31,8 @@ class SavedModel:
     """What `model.h5` holds, as plain arrays."""
 
     __slots__ = (
-        "folder", "free", "last_state", "last_time", "names", "networks", "rtol", "scales",
-        "scheme", "seed", "step", "text", "title",
+        "adaptive", "folder", "free", "last_state", "last_time", "names", "networks", "rtol",
+        "scales", "scheme", "seed", "step", "text", "title",
     )  # fmt: skip
 
     def __init__(self, file: h5py.File) -> None:
@@ -45,6 +45,7 @@ class SavedModel:
         self.scheme = str(attribute("scheme"))
         self.step = float(attribute("step"))
         self.rtol = float(attribute("rtol"))
+        self.adaptive = bool(file.attrs.get("adaptive", False))
         self.seed = int(attribute("seed"))
         self.last_time = float(attribute("last_time"))
         unknowns: Any = file["unknowns"]
@@ -91,6 +92,7 @@ def save_model(
             "scheme": fitted.model.scheme,
             "step": fitted.model.dt,
             "rtol": fitted.model.tolerances[0],
+            "adaptive": fitted.model.adaptive,
             "seed": seed,
             "last_time": result.last_time,
             "unknowns": json.dumps(list(unknowns.names)),

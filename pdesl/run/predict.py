@@ -33,6 +33,7 @@ from pdesl.solvers.fit_choices import fit_choices, space_choices
 from pdesl.solvers.fit_model import FitModel
 from pdesl.solvers.fit_prepare import build_model
 from pdesl.solvers.fit_states import at_points, state_of_tables
+from pdesl.solvers.fit_steps import too_many_steps
 from pdesl.solvers.learned_lines import discretise, first_networks
 from pdesl.solvers.methods import method_named
 from pdesl.symbolic.data_file import read_data_file
@@ -120,7 +121,8 @@ def predict(
         )
     with observed(observer, "steps", timings) as note:
         prediction = _course(lowered, saved, learned, state, start, last, every)
-        note.text = f"{saved.scheme}, step {saved.step:.4g}"
+        halved = " and halvings of it" if saved.adaptive else ""
+        note.text = f"{saved.scheme}, step {saved.step:.4g}{halved}"
     with OutputFolder(output or folder / "prediction") as place:
         with observed(observer, "files", timings):
             _write(place, problem, system, prediction)
@@ -253,7 +255,7 @@ def _wrong_start(path: Path, what: str, remedy: str) -> OutputError:
 
 @eqx.filter_jit
 def _advance(model: FitModel, learned: Learned, state: Any, start: Any) -> Any:
-    return model.course(learned, state, start, "backpropagation")[:, 0]
+    return model.course(learned, state, start, "discrete_adjoint")[:, 0]
 
 
 @eqx.filter_jit
@@ -274,10 +276,15 @@ def _course(
     done = 0
     while done < total:
         count = min(CHUNK, total - done)
-        model = build_model(lowered, scheme=saved.scheme, dt=dt, count=count, rtol=saved.rtol)
+        model = build_model(
+            lowered, scheme=saved.scheme, dt=dt, count=count, rtol=saved.rtol,
+            adaptive=saved.adaptive,
+        )  # fmt: skip
         begin = jnp.full((1,), start + done * dt)
         course = np.asarray(_advance(model, learned, jnp.asarray(state[None]), begin))
         bad = ~np.isfinite(course).all(axis=1)
+        if bad.any() and saved.adaptive:
+            raise too_many_steps(f"the course from t = {start + done * dt:g} has no end", model)
         if bad.any():
             when = start + (done + int(np.argmax(bad))) * dt
             raise SolverError(

@@ -19,7 +19,7 @@ from pdesl.lowering.node_tables import table_mistakes, without_graph
 from pdesl.solvers.binding import bind_nested
 from pdesl.solvers.fit_options import FitOptions
 from pdesl.solvers.line_choices import LineChoices, line_choices, line_mistakes
-from pdesl.solvers.options import MethodOfLinesOptions, SinodeOptions
+from pdesl.solvers.options import LearnedStepOptions, MethodOfLinesOptions, SinodeOptions
 from pdesl.solvers.rollout_names import SCHEMES
 from pdesl.symbolic.domain import make_region, numeric_value
 from pdesl.symbolic.options import bind
@@ -27,6 +27,7 @@ from pdesl.symbolic.problem import Choice, DataSet, Problem
 
 __all__ = [
     "FitChoices",
+    "adaptive_steps",
     "data_mistakes",
     "fit_choices",
     "fit_mistakes",
@@ -190,6 +191,7 @@ def fit_mistakes(system: System, options: SinodeOptions) -> list[Diagnostic]:
         return found
     values = problem.parameter_values()
     choices = fit_choices(problem, values)
+    found += _step_mistakes(options, values, first)
     if options.precision == "float32" and choices.optimiser == "levenberg_marquardt":
         found.append(
             Diagnostic("E545", "`levenberg_marquardt` works in float64",
@@ -235,6 +237,60 @@ def fit_mistakes(system: System, options: SinodeOptions) -> list[Diagnostic]:
         for name in evolved.fields:
             if name not in held:
                 found.append(_no_start(evolved, name))
+    return found
+
+
+def adaptive_steps(scheme: str, own: LearnedStepOptions) -> bool:
+    """Whether the steps of a bound choice of `time` are by error estimates."""
+    return own.steps == "adaptive" or SCHEMES[scheme].kind == "adaptive"
+
+
+def _step_mistakes(
+    options: SinodeOptions, values: Mapping[sympy.Symbol, float], first: Span | None
+) -> list[Diagnostic]:
+    """Settings that steps by error estimates exclude."""
+    time = options.time
+    place = time.span or first
+    try:
+        own = bind_nested("sinode.time", time, values, place)
+    except ProblemError as error:
+        return _located(error, place)
+    scheme = SCHEMES.get(time.name)
+    where = time.spans.get("steps", place)
+    if own.steps == "equal" and scheme is not None and scheme.kind == "adaptive":
+        return [Diagnostic("E545", f"`{time.name}` chooses its steps itself", where,
+                           helps=("leave out `steps`, or choose `rk4`",))]  # fmt: skip
+    if own.steps != "adaptive" or (scheme is not None and scheme.kind == "adaptive"):
+        return []
+    found = []
+    if scheme is None:
+        found.append(
+            Diagnostic("E545", "`steps = adaptive` is of an integrator that estimates its error",
+                       where, helps=("choose one, `time = imex_rk3(steps=adaptive)`",))
+        )  # fmt: skip
+    elif not scheme.estimates_error:
+        found.append(
+            Diagnostic("E545", f"a step of `{time.name}` does not estimate its error, and cannot "
+                       "be chosen by it", where,
+                       helps=("choose `imex_rk2` to `imex_rk5`, `explicit_rk2` to `explicit_rk5`, "
+                              "or `dirk2` to `dirk5`", "or leave out `steps`, and give `dt`"))
+        )  # fmt: skip
+    if options.gradient == "continuous_adjoint":
+        found.append(
+            Diagnostic("E545", f"the continuous adjoint of `{time.name}` takes equal steps", where,
+                       helps=("leave out `gradient`, or choose `time = dopri5`",))
+        )  # fmt: skip
+    if options.checkpoints != "automatic":
+        found.append(
+            Diagnostic("E545", "`checkpoints` are of equal steps: adaptive ones keep a state in "
+                       "√`most_steps`", where, helps=("leave out `checkpoints`",))
+        )  # fmt: skip
+    if options.precision == "float32" and own.rtol < 1e-5:
+        found.append(
+            Diagnostic("E545", f"rounding in float32 is more than an error of {own.rtol:g} a step",
+                       time.spans.get("rtol", where),
+                       helps=("choose `rtol=1e-4`", "or `precision = float64`"))
+        )  # fmt: skip
     return found
 
 

@@ -184,7 +184,8 @@ def descend(
             mean = float(np.mean(np.asarray(losses)))
             value = None if validation is None else float(judged(learned, model, validation))
             if value is not None and not math.isfinite(value):
-                raise _not_finite(f"the validation after epoch {state.epoch + 1}")
+                what = f"the validation after epoch {state.epoch + 1}"
+                raise _not_finite(what, adaptive=model.adaptive)
             elapsed = used + time.perf_counter() - begin
             state = _after(state, learned, moments, mean, value, float(rates[-1]), elapsed, options)
             report(EpochReport(state.epoch, options.epochs, mean, value, elapsed))
@@ -238,14 +239,15 @@ def _refuse_nan(
     if bad.any():
         step = int(np.argmax(bad))
         what = "the loss" if not np.isfinite(losses[step]) else "the gradient"
-        del model
-        raise _not_finite(f"{what} in epoch {epoch + 1}, step {step + 1} of {count}")
+        where = f"{what} in epoch {epoch + 1}, step {step + 1} of {count}"
+        raise _not_finite(where, adaptive=model.adaptive)
 
 
-def _not_finite(what: str) -> SolverError:
+def _not_finite(what: str, *, adaptive: bool) -> SolverError:
+    steps = "a larger `rtol` or `most_steps`" if adaptive else "a smaller step `dt`"
     return SolverError(
         f"{what} is not finite",
         code="E750",
-        advice="take a smaller `rate`, shorter windows, a smaller step `dt`, or mark what makes "
-        "the equation stiff with `stiff(…)`",
+        advice=f"take a smaller `rate`, shorter windows, {steps}, or mark what makes the "
+        "equation stiff with `stiff(…)`",
     )

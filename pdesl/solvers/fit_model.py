@@ -25,9 +25,12 @@ from pdesl.lowering.learned_system import LearnedSystem, Observation
 from pdesl.solvers.fit_speed import BesideIntegrals, integrands, probes_of
 from pdesl.solvers.fit_windows import Steps, WindowSet
 from pdesl.solvers.implicit_operators import ImplicitOperator
-from pdesl.solvers.rollout import rollout
+from pdesl.solvers.rollout import Trajectory, rollout
 
 __all__ = ["Batch", "FitModel", "Priors", "in_precision", "make_batch"]
+
+# The axis of windows that each start at a time of their own.
+WINDOWS = "windows"
 
 
 class Batch(eqx.Module):
@@ -131,6 +134,8 @@ class FitModel(eqx.Module):
         devices: those that windows with measured states are divided among.
         checkpoints: as those of `rollout`.
         regularisers: bound options of the terms of `regularise`.
+        adaptive: whether a Runge-Kutta pair chooses its steps, dt and halvings of it.
+        most_steps: of a window, where steps are chosen; None: as `rollout` has it.
     """
 
     system: LearnedSystem
@@ -152,6 +157,8 @@ class FitModel(eqx.Module):
     checkpoints: str | None = eqx.field(static=True, default=None)
     regularisers: tuple[Any, ...] = eqx.field(static=True, default=())
     seed: int = eqx.field(static=True, default=0)
+    adaptive: bool = eqx.field(static=True, default=False)
+    most_steps: int | None = eqx.field(static=True, default=None)
 
     # -- courses ---------------------------------------------------------------------------
 
@@ -159,20 +166,45 @@ class FitModel(eqx.Module):
         self, learned: Learned, states: Array, starts: Array, gradient: str | None = None
     ) -> Array:
         """States (steps + 1, W, n) of every window."""
-        explicit, forcing = self.system.explicit, None
-        if self.system.has_forcing:
-            forcing = self.system.forcing
         # What is not differentiated needs no checkpoints.
         kept = self.checkpoints if gradient is None else None
 
-        def run(rows: Array, start: Any) -> Array:
-            return rollout(
-                explicit, self.operator, rows, learned, self.count, self.dt, self.scheme,
-                forcing=forcing, start=start, gradient=gradient or self.gradient,
-                checkpoints=kept, tolerances=self.tolerances,
-            ).states  # fmt: skip
+        def run(rows: Array, start: Any, axis: str | None) -> Array:
+            return self._roll(learned, rows, start, axis, gradient, kept).states
 
         return self._by_window(run, (states,), starts)
+
+    def steps_taken(self, learned: Learned, states: Array, starts: Array) -> Array:
+        """Adaptive steps as `Trajectory.taken` has them, (3,), for all windows at once."""
+
+        def run(rows: Array, start: Any, axis: str | None) -> Array:
+            taken = self._roll(learned, rows, start, axis, None, None).taken
+            assert taken is not None
+            return taken[None, None]
+
+        return self._by_window(run, (states,), starts)[0, 0]
+
+    def _roll(
+        self, learned: Learned, rows: Array, start: Any, axis: str | None, gradient: str | None,
+        kept: str | None,
+    ) -> Trajectory:  # fmt: skip
+        return rollout(
+            self.system.explicit, self.operator, rows, learned, self.count, self.dt, self.scheme,
+            forcing=self.system.forcing if self.system.has_forcing else None, start=start,
+            gradient=gradient or self.gradient, checkpoints=kept, **self._control(0, axis),
+        )  # fmt: skip
+
+    def _control(self, integrals: int, axis: str | None) -> dict[str, Any]:
+        """How `rollout` chooses steps, of a state with integrals behind its values."""
+        found: dict[str, Any] = {"tolerances": self.tolerances, "most_steps": self.most_steps}
+        if not self.adaptive:
+            return found
+        fields = len(self.system.fields)
+        members = jnp.eye(fields + integrals)
+        own = jnp.repeat(jnp.arange(fields), self.system.places)
+        own = own if self.system.keep is None else own[self.system.keep]
+        own = jnp.concatenate([own, fields + jnp.arange(integrals)])
+        return found | {"adaptive": True, "groups": members[own], "axis": axis}
 
     def course_and_integrals(
         self, learned: Learned, states: Array, starts: Array
@@ -186,7 +218,7 @@ class FitModel(eqx.Module):
         if self.operator is not None:
             operator = BesideIntegrals.of(self.operator, count)
 
-        def run(rows: Array, own: Array, start: Any) -> Array:
+        def run(rows: Array, own: Array, start: Any, axis: str | None) -> Array:
             def explicit(time: Any, both: Array, parameters: Learned) -> Array:
                 state = both[:, :n]
                 rates = integrands(
@@ -202,7 +234,7 @@ class FitModel(eqx.Module):
                 explicit, operator, jnp.pad(rows, ((0, 0), (0, count))), learned, self.count,
                 self.dt, self.scheme, forcing=forcing if self.system.has_forcing else None,
                 start=start, gradient=self.gradient, checkpoints=self.checkpoints,
-                tolerances=self.tolerances,
+                **self._control(count, axis),
             ).states  # fmt: skip
 
         found = self._by_window(run, (states, probes), starts)
@@ -211,10 +243,12 @@ class FitModel(eqx.Module):
     def _by_window(self, run: Callable[..., Array], rows: tuple[Array, ...], starts: Array) -> Any:
         """run(rows, start) of all windows at once, or of each where time matters."""
         if self.system.autonomous or len(starts) == 1:
-            return run(*rows, starts[0])
-        found = jax.vmap(lambda start, *own: run(*(r[None] for r in own), start)[:, 0])(
-            starts, *rows
-        )
+            return run(*rows, starts[0], None)
+
+        def one(start: Array, *own: Array) -> Array:
+            return run(*(row[None] for row in own), start, WINDOWS)[:, 0]
+
+        found = jax.vmap(one, axis_name=WINDOWS)(starts, *rows)
         return jnp.swapaxes(found, 0, 1)
 
     def first_states(self, learned: Learned, batch: Batch) -> Array:

@@ -3,26 +3,38 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import equinox as eqx
 import jax.numpy as jnp
 import numpy as np
-from jax import Array
 
-from pdesl.diagnostics import Diagnostic, ProblemError, SolverError
+from pdesl.diagnostics import Diagnostic, ProblemError
 from pdesl.ir.evolution import to_evolution
 from pdesl.ir.fitting import evolved_expression
-from pdesl.ir.system import System
 from pdesl.lowering.learned import Learned
 from pdesl.lowering.measurements import Measurements
 from pdesl.lowering.to_learned import Lowered
 from pdesl.solvers.base import Reporter, Task
 from pdesl.solvers.binding import bind_nested
-from pdesl.solvers.fit_choices import FitChoices, fit_choices, space_choices
-from pdesl.solvers.fit_model import Batch, FitModel, Priors, make_batch
+from pdesl.solvers.fit_choices import (
+    adaptive_steps,
+    fit_choices,
+    space_choices,
+)
+from pdesl.solvers.fit_model import FitModel, Priors, make_batch
 from pdesl.solvers.fit_states import measured_states, states_at_cuts
+from pdesl.solvers.fit_steps import (
+    Prepared,
+    course_of,
+    is_adaptive,
+    refuse_steps,
+    replaced,
+    tolerances_of,
+    with_changes,
+    with_right_grid,
+    with_right_steps,
+)
 from pdesl.solvers.fit_windows import (
     Steps,
     WindowSet,
@@ -39,44 +51,16 @@ from pdesl.symbolic.functions import constant_value
 from pdesl.symbolic.problem import FitTerm
 
 __all__ = [
-    "Prepared",
     "build_model",
-    "course_of",
     "deviation_of",
-    "error_of_steps",
     "prepare",
-    "probe_windows",
     "scheme_of",
-    "with_right_steps",
 ]
 
-# Halvings of the step before a course counts as one that cannot be stepped through.
-MOST_HALVINGS = 14
 # Bytes of the stages of a batch's steps, beyond which some are computed again.
 MOST_BYTES = 256 * 2**20
-# Windows that the step is chosen on.
+
 PROBES = 8
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Prepared:
-    """Everything before the first iteration."""
-
-    task: Task
-    system: System
-    choices: FitChoices
-    lowered: Lowered
-    model: FitModel
-    learned: Learned
-    windows: WindowSet
-    steps: Steps
-    terms: tuple[FitTerm, ...]
-    pairs: tuple[tuple[str, str], ...]
-    sets: tuple[str, ...]
-    data: Mapping[str, Measurements]
-    scales: Mapping[str, tuple[float, ...]]
-    is_step_given: bool
-    rtol: float
 
 
 def build_model(
@@ -86,6 +70,8 @@ def build_model(
     dt: float,
     count: int,
     rtol: float = 1e-6,
+    adaptive: bool = False,
+    most_steps: int | None = None,
 ) -> FitModel:
     """A model without data, to be stepped."""
     operator = implicit_operator(lowered)
@@ -94,16 +80,8 @@ def build_model(
         jump=jnp.ones(lowered.learned.size), priors=Priors((), (), ()), sets=(), deviations=(),
         scheme=scheme, dt=dt, count=count, exact=True, gradient="discrete_adjoint",
         absolute=False, penalty=0.0, tolerances=tolerances_of(rtol),
+        adaptive=adaptive, most_steps=most_steps,
     )  # fmt: skip
-
-
-def tolerances_of(rtol: float) -> tuple[float, float]:
-    """Of schemes that choose their steps: relative, and absolute for values near zero."""
-    return rtol, 1e-3 * rtol
-
-
-def is_adaptive(scheme: str) -> bool:
-    return SCHEMES[scheme].kind == "adaptive"
 
 
 def scheme_of(options: SinodeOptions, lowered: Lowered, values: Any) -> tuple[str, Any]:
@@ -157,7 +135,10 @@ def prepare(task: Task, data: Mapping[str, Measurements], reporter: Reporter) ->
         jnp.asarray(lowered.learned.unknowns.to_free(lowered.learned.unknowns.start)), networks
     )
     dt = time_options.dt
-    steps = make_steps(windows, dt or windows.length / max(_intervals(windows), 1))
+    chosen = adaptive_steps(scheme, time_options)
+    steps = make_steps(
+        windows, dt or windows.length / max(_intervals(windows), 1), divided=chosen
+    )  # fmt: skip
     observations = tuple(
         lowered.observation(t.model, own[d].places, t.span)
         for t, (d, _) in zip(terms, pairs, strict=True)
@@ -181,33 +162,43 @@ def prepare(task: Task, data: Mapping[str, Measurements], reporter: Reporter) ->
         devices=1 if windows.states is None else task.devices,
         regularisers=choices.regularisers,
         seed=options.seed,
+        adaptive=chosen and not is_adaptive(scheme),
+        most_steps=time_options.most_steps,
     )
     found = Prepared(
         task, system, choices, lowered, model, learned, windows, steps, terms, pairs, sets, own,
-        scales, dt is not None or bool(problem.learned_closures) or is_adaptive(scheme),
+        scales,
+        dt is not None or bool(problem.learned_closures) or chosen,
         time_options.rtol,
     )  # fmt: skip
     if not found.is_step_given:
         found, _ = with_right_steps(found, learned)
-    found = _replaced(found, model=_with(found.model, checkpoints=_checkpoints(found)))
+    if chosen:
+        found = with_right_grid(found)
+    found = replaced(found, model=with_changes(found.model, checkpoints=_checkpoints(found)))
+    refuse_steps(found)
     if fit.windows > 1:
         start = states_at_cuts(found.lowered, terms, own, windows)
         if start is None:
             start = _simulated(found)
-        found = _replaced(
+        found = replaced(
             found, learned=eqx.tree_at(lambda p: p.states, learned, jnp.asarray(start),
                                        is_leaf=lambda x: x is None)
         )  # fmt: skip
     operator = found.model.operator
     if operator is not None and not operator.learned and not is_adaptive(scheme):
-        operator = prefactored(operator, scheme, found.model.dt)
-        found = _replaced(found, model=_with(found.model, operator=operator))
+        operator = prefactored(
+            operator, scheme, found.model.dt, adaptive=found.model.adaptive
+        )  # fmt: skip
+        found = replaced(found, model=with_changes(found.model, operator=operator))
     return found
 
 
 def _checkpoints(prepared: Prepared) -> str | None:
     """What the gradient of a batch keeps of its steps, for `rollout`."""
     model, options = prepared.model, prepared.task.options
+    if model.adaptive:
+        return None
     if model.gradient == "continuous_adjoint" or options.checkpoints == "none":
         return None
     if is_adaptive(model.scheme) and model.gradient == "backpropagation":
@@ -219,18 +210,6 @@ def _checkpoints(prepared: Prepared) -> str | None:
     stages = SCHEMES[model.scheme].stages or 1
     size = np.dtype(options.precision).itemsize * model.system.size
     return "sqrt" if stages * model.count * batch * size > MOST_BYTES else None
-
-
-def _replaced(prepared: Prepared, **changes: Any) -> Prepared:
-    import dataclasses
-
-    return dataclasses.replace(prepared, **changes)
-
-
-def _with(model: FitModel, **changes: Any) -> FitModel:
-    import dataclasses
-
-    return dataclasses.replace(model, **changes)
 
 
 def _intervals(windows: WindowSet) -> int:
@@ -351,63 +330,6 @@ def _jump(
     return flat if system.keep is None else flat[np.asarray(system.keep)]
 
 
-# -- steps ---------------------------------------------------------------------------------
-
-
-def probe_windows(prepared: Prepared) -> WindowSet:
-    """Some windows that start at measured states, spread over all; else all."""
-    if prepared.windows.states is None:
-        return prepared.windows
-    chosen = np.linspace(0, len(prepared.windows.starts) - 1, PROBES).astype(int)
-    return prepared.windows.subset(np.unique(chosen))
-
-
-def error_of_steps(prepared: Prepared, learned: Learned) -> float:
-    """How far halved steps change the course, against the size of the state."""
-    windows = probe_windows(prepared)
-    batch = make_batch(windows, prepared.steps, prepared.pairs, prepared.sets)
-    model = prepared.model
-    fine = _with(model, dt=model.dt / 2, count=model.count * 2)
-    coarse, halved = course_of(model, learned, batch), course_of(fine, learned, batch)
-    if not (np.all(np.isfinite(coarse)) and np.all(np.isfinite(halved))):
-        return np.inf
-    size = float(np.sqrt(np.mean(halved**2))) + 1e-300
-    return float(np.sqrt(np.max(np.mean((coarse - halved[::2]) ** 2, axis=(1, 2))))) / size
-
-
-@eqx.filter_jit
-def _course(model: FitModel, learned: Learned, batch: Batch) -> Array:
-    first = model.first_states(learned, batch)
-    return model.course(learned, first, batch.starts, "backpropagation")
-
-
-def course_of(model: FitModel, learned: Learned, batch: Batch) -> np.ndarray:
-    return np.asarray(_course(model, learned, batch))
-
-
-def with_right_steps(prepared: Prepared, learned: Learned) -> tuple[Prepared, float]:
-    """Steps halved until the course is right to `rtol`; and the error that is left.
-
-    Raises:
-        SolverError: E750, a course that no step makes finite.
-    """
-    error = np.inf
-    for _ in range(MOST_HALVINGS):
-        error = error_of_steps(prepared, learned)
-        if error <= prepared.rtol:
-            return prepared, error
-        steps = make_steps(prepared.windows, prepared.model.dt / 2)
-        model = _with(prepared.model, dt=steps.dt, count=steps.count, exact=steps.exact)
-        prepared = _replaced(prepared, model=model, steps=steps)
-    if not np.isfinite(error):
-        raise SolverError(
-            "the course at the start values cannot be stepped through",
-            code="E750",
-            advice="choose other start values, or several `windows`",
-        )
-    return prepared, error
-
-
 def _simulated(prepared: Prepared) -> np.ndarray:
     """States at the cuts, by one course through all windows at the start values."""
     windows = prepared.windows
@@ -418,7 +340,7 @@ def _simulated(prepared: Prepared) -> np.ndarray:
     )  # fmt: skip
     dt = prepared.model.dt
     count = int(np.ceil((one.ends[0] - one.starts[0]) / dt - 1e-9))
-    model = _with(prepared.model, count=count)
+    model = with_changes(prepared.model, count=count)
     batch = make_batch(one, Steps(dt, count, exact=False), prepared.pairs, prepared.sets)
     course = course_of(model, prepared.learned, batch)[:, 0]
     cuts = np.round((windows.starts[1:] - windows.starts[0]) / dt).astype(int)

@@ -14,14 +14,10 @@ from pdesl.lowering.learned import Learned
 from pdesl.lowering.to_learned import Lowered
 from pdesl.solvers.fit_damped import DampedResult, covariance
 from pdesl.solvers.fit_model import Batch, FitModel, make_batch
-from pdesl.solvers.fit_prepare import (
-    Prepared,
-    course_of,
-    deviation_of,
-    is_adaptive,
-    probe_windows,
-)
+from pdesl.solvers.fit_prepare import deviation_of
 from pdesl.solvers.fit_speed import MOST_EVALUATIONS, count_adaptive
+from pdesl.solvers.fit_steps import Prepared, course_of, is_adaptive, probe_windows
+from pdesl.solvers.rollout_embedded import LEVELS
 from pdesl.solvers.rollout_reverse import make_plan
 
 __all__ = ["FitResult", "Fitted", "TermResult", "fit_result", "split_batches"]
@@ -112,6 +108,10 @@ def fit_result(
     if model.regularisers:
         integrals = np.mean(np.asarray(_integrals(model, learned, training)), axis=0)
         losses |= {t.label: float(v) for t, v in zip(model.regularisers, integrals, strict=True)}
+    if model.adaptive:
+        taken, words = _steps_taken(prepared, learned)
+        counts = {**counts, **taken}
+        notes += words
     if system.closures:
         work, words = _adaptive_work(prepared, learned)
         counts = {**counts, **work}
@@ -200,11 +200,33 @@ def _adaptive_work(prepared: Prepared, learned: Learned) -> tuple[dict[str, int]
     return {"adaptive_evaluations": found}, [f"{subject} {found:,} evaluations for {what}"]
 
 
+def _steps_taken(prepared: Prepared, learned: Learned) -> tuple[dict[str, int], list[str]]:
+    """The steps of a few windows at the result."""
+    windows = probe_windows(prepared)
+    batch = make_batch(windows, prepared.steps, prepared.pairs, prepared.sets)
+    accepted, refused, exponent = np.asarray(_taken(prepared.model, learned, batch)).tolist()
+    count = len(batch.starts)
+    what = "a window" if count == 1 else f"{count} windows at once"
+    size = prepared.model.dt * 2.0 ** (exponent - LEVELS)
+    words = f"{what} took {accepted:,} steps, the smallest {size:.3g}, and {refused:,} in vain"
+    return {"steps_taken": accepted, "steps_refused": refused}, [words]
+
+
+@eqx.filter_jit
+def _taken(model: FitModel, learned: Learned, batch: Batch) -> Array:
+    return model.steps_taken(learned, model.first_states(learned, batch), batch.starts)
+
+
 def _words(prepared: Prepared) -> str:
     model = prepared.model
     part = "no implicit part" if model.operator is None else model.operator.words
     if is_adaptive(model.scheme):
         return f"{model.scheme} with steps by rtol = {model.tolerances[0]:.0e}, all explicit"
+    if model.adaptive:
+        rtol = model.tolerances[0]
+        return (
+            f"{model.scheme} with steps of {model.dt:.4g} and halvings by rtol = {rtol:.0e}; {part}"
+        )
     words = f"{model.scheme} with steps of {model.dt:.4g}, {model.count:,} a window; {part}"
     if model.checkpoints is not None:
         words += f"; {make_plan(model.count, 1, model.checkpoints).words}"
@@ -233,7 +255,7 @@ def _last(prepared: Prepared, learned: Learned) -> tuple[np.ndarray, float]:
 @eqx.filter_jit
 def _models_of(model: FitModel, learned: Learned, batch: Batch) -> list[Array]:
     first = model.first_states(learned, batch)
-    course = model.course(learned, first, batch.starts, "backpropagation")
+    course = model.course(learned, first, batch.starts, "discrete_adjoint")
     return model.models(learned, course, batch)
 
 

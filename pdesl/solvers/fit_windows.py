@@ -84,8 +84,11 @@ class Steps:
     exact: bool
 
 
-def make_steps(windows: WindowSet, dt: float) -> Steps:
-    """Steps of about `dt`, a little smaller where measured times are then met."""
+def make_steps(windows: WindowSet, dt: float, *, divided: bool = False) -> Steps:
+    """Steps of about `dt`, a little smaller where measured times are then met.
+
+    Steps that are `divided` where they have to be meet measured times at any distance.
+    """
     length = windows.length
     offsets = np.unique(np.concatenate([t.offsets.ravel() for t in windows.targets.values()]))
     offsets = np.unique(np.append(offsets, windows.ends - windows.starts))
@@ -98,7 +101,7 @@ def make_steps(windows: WindowSet, dt: float) -> Steps:
     for division in range(1, MOST_DIVISION + 1):
         base = gap / division
         step = base / max(1, round(np.ceil(base / dt - 1e-9)))
-        if step < dt / MOST_DIVISION:
+        if step < dt / MOST_DIVISION and not divided:
             break
         share = offsets / step
         if np.max(np.abs(share - np.round(share))) < COMMENSURATE * max(1.0, share.max()):

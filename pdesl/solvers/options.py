@@ -286,9 +286,22 @@ class LearnedStepOptions:
     )
     rtol: float = option(
         1e-6,
-        "error of the course against the size of the fields, where `dt` is not given; dopri5 and "
-        "tsit5 choose every step by it",
+        "error of the course against the size of the fields, where `dt` is not given; of every "
+        "step, where steps are `adaptive`",
         above=0.0, most=0.5,
+    )  # fmt: skip
+    steps: str = option(
+        "automatic",
+        "`equal`, of `dt`; or `adaptive`: dt, dt/2, dt/4, … as the error that a Runge-Kutta pair "
+        "estimates of every step asks for, within `rtol`, dt being by default the smallest "
+        "distance of measured times; automatic: adaptive for dopri5 and tsit5, else equal",
+        choices=("automatic", "equal", "adaptive"),
+    )
+    most_steps: int | None = option(
+        None,
+        "steps of a window, beyond which it cannot be stepped through; none: of adaptive steps "
+        "256 and 16 for each `dt`, 100,000 of dopri5 and tsit5, else no bound",
+        least=1, most=10_000_000,
     )  # fmt: skip
 
 

@@ -13,9 +13,10 @@ from jax import Array
 
 from pdesl.diagnostics import SolverError
 from pdesl.solvers.implicit_operators import ImplicitOperator
-from pdesl.solvers.rollout_adaptive import adaptive
 from pdesl.solvers.rollout_additive import AdditiveMethod
 from pdesl.solvers.rollout_continuous import continuous
+from pdesl.solvers.rollout_diffrax import by_diffrax
+from pdesl.solvers.rollout_embedded import LEVELS, Ladder, embedded, most_steps_of, shifts
 from pdesl.solvers.rollout_implicit import ImplicitMethod, RosenbrockMethod
 from pdesl.solvers.rollout_names import GRADIENTS, Evaluations, RolloutScheme, scheme_named
 from pdesl.solvers.rollout_reverse import Plan, forwards, forwards_again, make_plan, reverse
@@ -34,6 +35,8 @@ class Trajectory(eqx.Module):
         evaluations: of the explicit part, for one value and gradient; -1 where only the run
             knows them.
         counted: evaluations of one value, () array, where only the run knows them.
+        taken: of steps by an error estimate, (3,): accepted, refused, and the exponent k of the
+            smallest, Δt 2^(k − LEVELS); else none.
         report: what was chosen, in words.
     """
 
@@ -41,6 +44,7 @@ class Trajectory(eqx.Module):
     evaluations: Evaluations = eqx.field(static=True)
     counted: Array | None
     report: str = eqx.field(static=True)
+    taken: Array | None = None
 
 
 def make_method(scheme: RolloutScheme, *, linear: bool = False, krylov: int = 30) -> Method:
@@ -86,15 +90,19 @@ def count_evaluations(
 
 
 def prefactored(
-    implicit: ImplicitOperator, scheme: str | AdditiveTableau, dt: float
+    implicit: ImplicitOperator,
+    scheme: str | AdditiveTableau,
+    dt: float,
+    *,
+    adaptive: bool = False,
 ) -> ImplicitOperator:
     """The operator with the factors that rollouts of this scheme and step need.
 
     Give the result to jitted functions as an argument: J is then factored once for all batches.
     """
-    return implicit.prefactored(
-        tuple(c * dt for c in make_method(scheme_named(scheme)).coefficients)
-    )
+    coefficients = make_method(scheme_named(scheme)).coefficients
+    sizes = shifts(coefficients, dt) if adaptive else tuple(c * dt for c in coefficients)
+    return implicit.prefactored(sizes)
 
 
 def rollout(
@@ -112,8 +120,11 @@ def rollout(
     checkpoints: str | int | None = None,
     keep_every: int = 1,
     krylov: int = 30,
+    adaptive: bool = False,
     tolerances: tuple[float, float] = (1e-6, 1e-9),
-    most_steps: int = 100_000,
+    most_steps: int | None = None,
+    groups: Array | None = None,
+    axis: str | None = None,
 ) -> Trajectory:
     """Step a batch of states and be differentiable in the state and the parameters.
 
@@ -137,12 +148,20 @@ def rollout(
             Backpropagation keeps every operation, or as many segments' starts.
         keep_every: steps between the states that are returned; it divides `steps`.
         krylov: largest dimension of the Krylov spaces of "epi2".
-        tolerances: relative and absolute, of adaptive schemes, whose steps divide `dt` as they
-            need; `most_steps` is the most they take.
+        adaptive: whether steps are `dt`, dt/2, dt/4, …, as their error estimates ask for; the
+            gradient is that of the steps that were accepted. "dopri5" and "tsit5" divide `dt`
+            as they need in any case.
+        tolerances: relative and absolute, of steps by error estimates.
+        most_steps: bound of such steps, beyond which the states are not numbers; by default
+            256 and 16 for each `dt`, and 100,000 of "dopri5" and "tsit5".
+        groups: (n, F), 1 where a value of a state belongs to a field and 0 else: the relative
+            tolerance is then of the size of the field, not of each value.
+        axis: name of an enclosing `vmap` whose rows are to take the same steps.
 
     Raises:
         ValueError: an argument out of range.
-        SolverError: E760, a scheme that the linear part or the gradient does not allow.
+        SolverError: E760, a scheme that the linear part, the gradient or steps by error
+            estimates do not allow.
     """
     own = scheme_named(scheme)
     if gradient not in GRADIENTS:
@@ -156,6 +175,8 @@ def rollout(
         raise ValueError("the continuous adjoint steps the state back and takes no checkpoints")
     if gradient == "backpropagation" and own.kind == "adaptive" and checkpoints is not None:
         raise ValueError(f"checkpoints of {own.name} belong to its discrete adjoint")
+    if adaptive and own.kind != "adaptive":
+        _refuse_adaptive(own, gradient, checkpoints, steps)
     dt, start = jax.lax.stop_gradient((dt, start))
     time = jnp.zeros((), state.dtype)
     # What the functions close over becomes part of their tree, to be differentiated like the
@@ -165,9 +186,9 @@ def rollout(
     if forcing is not None:
         forcing = eqx.filter_closure_convert(forcing, time, parameters)
     table = None if implicit is None else implicit.table(parameters)
-    report = _report(own, implicit, dt, gradient)
+    report = _report(own, implicit, dt, gradient, adaptive=adaptive)
     if own.kind == "adaptive":
-        states, counted = adaptive(
+        states, counted = by_diffrax(
             own.name,
             state,
             Dynamics(explicit, forcing, parameters, table),
@@ -178,10 +199,27 @@ def rollout(
             gradient,
             checkpoints,
             tolerances,
-            most_steps,
+            most_steps or 100_000,
         )
         return Trajectory(states, Evaluations(-1, -1), counted, report)
     method = make_method(own, linear=explicit is None, krylov=krylov)
+    if adaptive:
+        assert isinstance(method, AdditiveMethod | ImplicitMethod)
+        most = most_steps or most_steps_of(steps)
+        states, end, taken = embedded(
+            (state, Dynamics(explicit, forcing, parameters, table)),
+            None if implicit is None else _kind(implicit),
+            method,
+            plan,
+            start,
+            dt,
+            Ladder(*tolerances, most, groups, axis),
+            by_adjoint=gradient == "discrete_adjoint",
+        )
+        numbers = jax.lax.stop_gradient(taken.numbers)
+        tried = numbers[0] + numbers[1]
+        counted = jax.lax.stop_gradient(end[-1]) if own.stages == 0 else own.stages * tried
+        return Trajectory(states, Evaluations(-1, -1), counted, report, numbers)
     if own.kind == "exponential":
         table = _phi_tables(own, implicit, table, dt)
     dynamics = Dynamics(explicit, forcing, parameters, table)
@@ -209,6 +247,27 @@ def rollout(
     return Trajectory(states, evaluations, counted, report)
 
 
+def _refuse_adaptive(
+    scheme: RolloutScheme, gradient: str, checkpoints: str | int | None, steps: int
+) -> None:
+    if not scheme.estimates_error:
+        raise SolverError(
+            f"a step of {scheme.name} does not estimate its error, and cannot be chosen by it",
+            code="E760",
+            advice="take an IMEX or diagonally implicit Runge-Kutta scheme, or equal steps",
+        )
+    if gradient == "continuous_adjoint":
+        raise SolverError(
+            f"the continuous adjoint of {scheme.name} takes equal steps",
+            code="E760",
+            advice="take the discrete adjoint, or equal steps",
+        )
+    if checkpoints is not None:
+        raise ValueError("steps by error estimates keep a state in √most_steps; no `checkpoints`")
+    if steps >= 2 ** (31 - LEVELS):
+        raise ValueError(f"adaptive steps divide fewer than {2 ** (31 - LEVELS):,} `steps`")
+
+
 def _number(leaf: Any) -> Any:
     """A differentiated Python number as an array: a custom rule would be given it bare."""
     if eqx.is_inexact_array(leaf) and jnp.ndim(leaf) == 0:
@@ -217,9 +276,11 @@ def _number(leaf: Any) -> Any:
 
 
 def _report(
-    scheme: RolloutScheme, implicit: ImplicitOperator | None, dt: Any, gradient: str
-) -> str:
-    step = f" with Δt = {dt:g}" if isinstance(dt, float) else ""
+    scheme: RolloutScheme, implicit: ImplicitOperator | None, dt: Any, gradient: str,
+    *, adaptive: bool,
+) -> str:  # fmt: skip
+    sizes = ", Δt/2, Δt/4, …" if adaptive else ""
+    step = f" with Δt = {dt:g}{sizes}" if isinstance(dt, float) else ""
     part = "no linear part"
     if implicit is not None:
         explicit = scheme.kind == "adaptive" or not (

@@ -7,6 +7,7 @@ from typing import Any
 
 import equinox as eqx
 import jax
+import jax.numpy as jnp
 from jax import Array
 
 from pdesl.solvers.rollout_system import Dynamics, System, add, with_dynamics
@@ -49,8 +50,16 @@ class AdditiveMethod:
     def begin(self, state: Array) -> tuple[Array, ...]:
         return (state,)
 
-    def step(self, n: Any, carried: Any, system: System) -> tuple[Any, Any]:
-        (state,) = carried
+    @property
+    def order(self) -> int:
+        return self.tableau.order
+
+    @property
+    def stages(self) -> int:
+        return self.tableau.stages
+
+    def _stages(self, n: Any, state: Array, system: System) -> tuple[list[Array], ...]:
+        """U_i, G_i and H_i, without those of a part that there is not."""
         table, dt = self.tableau, system.dt
         stages: list[Array] = []
         slopes: list[Array] = []
@@ -71,10 +80,26 @@ class AdditiveMethod:
             if system.dynamics.explicit is not None:
                 slopes.append(system.explicit(system.time(n, table.explicit_nodes[i]), value))
             stages.append(value)
-        change = weighted_sum(None, table.weights, slopes)
-        change = weighted_sum(change, table.weights, linear)
-        new = state if change is None else state + dt * change
+        return stages, slopes, linear
+
+    def step(self, n: Any, carried: Any, system: System) -> tuple[Any, Any]:
+        (state,) = carried
+        stages, slopes, linear = self._stages(n, state, system)
+        change = weighted_sum(None, self.tableau.weights, slopes)
+        change = weighted_sum(change, self.tableau.weights, linear)
+        new = state if change is None else state + system.dt * change
         return (new,), tuple(stages)
+
+    def attempt(self, n: Any, carried: Any, system: System) -> tuple[Any, Array]:
+        """A step, and Δt Σ_j (b_j − b̂_j)(G_j + H_j) with the embedded weights b̂."""
+        (state,) = carried
+        table = self.tableau
+        _, slopes, linear = self._stages(n, state, system)
+        change, error = jnp.zeros_like(state), jnp.zeros_like(state)
+        for part in (slopes, linear):
+            change = weighted_sum(change, table.weights, part)
+            error = weighted_sum(error, table.weights - table.error, part)
+        return (state + system.dt * change,), system.dt * error
 
     def pull(
         self, n: Any, saved: Any, cotangent: Any, system: System, wanted: Any

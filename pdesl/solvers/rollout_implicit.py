@@ -44,7 +44,28 @@ class ImplicitMethod(StepwiseMethod):
     def begin(self, state: Array) -> tuple[Array, ...]:
         return state, jnp.zeros((), state.dtype)
 
+    @property
+    def order(self) -> int:
+        return self.tableau.order
+
+    @property
+    def stages(self) -> int:
+        return 0
+
     def advance(self, n: Any, carried: Any, system: System) -> Any:
+        slopes, count = self._slopes(n, carried, system)
+        return carried[0] + system.dt * weighted_sum(None, self.tableau.weights, slopes), count
+
+    def attempt(self, n: Any, carried: Any, system: System) -> tuple[Any, Array]:
+        """A step, and Δt Σ_j (b_j − b̂_j) F_j with the embedded weights b̂."""
+        slopes, count = self._slopes(n, carried, system)
+        table, dt = self.tableau, system.dt
+        new = carried[0] + dt * weighted_sum(None, table.weights, slopes)
+        gap = weighted_sum(jnp.zeros_like(new), table.weights - table.error, slopes)
+        return (new, count), dt * gap
+
+    def _slopes(self, n: Any, carried: Any, system: System) -> tuple[list[Array], Any]:
+        """F = G + H at the stages, and the evaluations so far."""
         state, count = carried
         table, dt = self.tableau, system.dt
         slopes: list[Array] = []
@@ -60,8 +81,7 @@ class ImplicitMethod(StepwiseMethod):
             else:
                 slopes.append(system.explicit(clock, right) + system.implicit(clock, right))
                 count = count + 1
-        change = weighted_sum(None, table.weights, slopes)
-        return state + dt * change, count
+        return slopes, count
 
 
 def _stage(

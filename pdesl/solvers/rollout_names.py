@@ -49,6 +49,12 @@ class RolloutScheme:
     stages: int
     tableau: AdditiveTableau | None = None
 
+    @property
+    def estimates_error(self) -> bool:
+        """Whether a step estimates its error by weights of its own, so that its size may vary."""
+        own = self.tableau
+        return own is not None and own.order > 1 and not np.array_equal(own.weights, own.error)
+
 
 def _explicit(name: str, base: AdditiveTableau) -> AdditiveTableau:
     """The explicit part of a pair alone, for both parts of the equation."""

@@ -28,13 +28,9 @@ from pdesl.solvers.fit_descent import (
 )
 from pdesl.solvers.fit_model import in_precision
 from pdesl.solvers.fit_options import FitOptions
-from pdesl.solvers.fit_prepare import (
-    Prepared,
-    error_of_steps,
-    prepare,
-    with_right_steps,
-)
+from pdesl.solvers.fit_prepare import prepare
 from pdesl.solvers.fit_result import FitResult, fit_result, split_batches
+from pdesl.solvers.fit_steps import Prepared, error_of_steps, with_right_steps
 from pdesl.solvers.keeping import Keeper
 from pdesl.solvers.lbfgs import LBFGS
 from pdesl.solvers.rollout import count_evaluations
@@ -281,7 +277,7 @@ def _fit_adam(prepared: Prepared, reporter: Reporter) -> FitResult:
         "windows_of_a_batch": size,
         "best_epoch": state.best_epoch,
     }
-    if per_epoch.total >= 0:  # else only a run of the scheme knows
+    if per_epoch.total >= 0 and not prepared.model.adaptive:  # else only a run of the scheme knows
         counts["function_evaluations_per_epoch"] = per_epoch.total
     return fit_result(
         prepared, in_precision(state.best, "float64"), history, reason, interrupted, counts,

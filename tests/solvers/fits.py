@@ -14,7 +14,8 @@ from pdesl.run.reporting import silent_reporter
 from pdesl.solvers.base import Task
 from pdesl.solvers.binding import bind_options
 from pdesl.solvers.fit_choices import read_data
-from pdesl.solvers.fit_prepare import Prepared, prepare
+from pdesl.solvers.fit_prepare import prepare
+from pdesl.solvers.fit_steps import Prepared
 from pdesl.solvers.methods import choose_method, requirements, size_mistakes
 from pdesl.symbolic.domain import make_region
 from pdesl.symbolic.elaborate import elaborate_source

@@ -18,8 +18,8 @@ from pdesl.lowering.learned import Learned
 from pdesl.solvers.fit_choices import fit_choices
 from pdesl.solvers.fit_model import Batch, FitModel, make_batch
 from pdesl.solvers.fit_options import JacobianOptions
-from pdesl.solvers.fit_prepare import Prepared
 from pdesl.solvers.fit_speed import count_adaptive, integrands, probes_of
+from pdesl.solvers.fit_steps import Prepared
 from pdesl.symbolic.elaborate import elaborate_source
 from tests.solvers.fits import prepared_of, source_of
 

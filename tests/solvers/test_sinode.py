@@ -32,7 +32,7 @@ from pdesl.solvers.base import Reporter, TrainingReport
 from pdesl.solvers.fit_choices import read_data
 from pdesl.solvers.fit_descent import batches_of
 from pdesl.solvers.fit_model import in_precision, make_batch
-from pdesl.solvers.fit_prepare import Prepared
+from pdesl.solvers.fit_steps import Prepared
 from pdesl.solvers.fit_windows import make_steps
 from pdesl.solvers.rollout import count_evaluations
 from pdesl.solvers.sinode import fit

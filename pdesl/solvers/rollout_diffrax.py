@@ -14,13 +14,13 @@ from pdesl.solvers.implicit_operators import ImplicitOperator
 from pdesl.solvers.rollout_reverse import Plan
 from pdesl.solvers.rollout_system import Dynamics, System
 
-__all__ = ["adaptive"]
+__all__ = ["by_diffrax"]
 
 # Evaluations of a step of either method beyond the first one, which the step before has made.
 EVALUATIONS = 6
 
 
-def adaptive(
+def by_diffrax(
     name: str,
     state: Array,
     dynamics: Dynamics,
