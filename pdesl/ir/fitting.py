@@ -15,12 +15,15 @@ from pdesl.diagnostics import Diagnostic, ProblemError, Span
 from pdesl.ir.frame import frame_of
 from pdesl.ir.imex import ImexRow
 from pdesl.ir.system import System
+from pdesl.ir.text import format_expression
 from pdesl.symbolic.jets import Jet, format_jet
 from pdesl.symbolic.operators import ErasureError, erase
 from pdesl.symbolic.problem import Problem, Unknown
 
 __all__ = [
     "StiffPart",
+    "diffusing_terms",
+    "entering_factors",
     "evolved_expression",
     "separated",
     "stiff_parts",
@@ -89,6 +92,36 @@ def _stands_for(system: System, jet: Jet, order: int) -> str | None:
         if derivative.field == jet.field and axis is not None and derivative.orders[axis] == order:
             return name
     return None
+
+
+def entering_factors(system: System) -> set[str]:
+    """The closures that enter an equation otherwise than as a sum c N with a number c."""
+    space = system.space
+    found: set[str] = set()
+    for row in system.rows:
+        for term in row.linear:
+            if any(term.jet.orders) or not term.coefficient.is_number:
+                found.add(term.jet.field)
+        found |= {jet.field for jet in space.jets(row.nonlinear)}
+    return found & set(system.closures)
+
+
+def diffusing_terms(system: System) -> tuple[str, ...]:
+    """Terms of ∂t u = … in which a closure multiplies a derivative of order two or more, as text.
+
+    Where such a factor has the wrong sign, the shortest waves grow the fastest.
+    """
+    space = system.space
+    found = []
+    for row in system.rows:
+        for term in sympy.Add.make_args(sympy.expand(row.nonlinear)):
+            jets = space.jets(term)
+            learned = any(j.field in system.closures for j in jets)
+            if learned and any(
+                j.field not in system.closures and system.space_order(j) >= 2 for j in jets
+            ):
+                found.append(format_expression(-term, system))
+    return tuple(found)
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,7 +8,7 @@ Every network maps inputs (batch, places, channels) to values (batch, places):
 - `convolution(…)`: a stack of circular convolutions, the same at every point of a periodic grid.
 
 Each input is divided by a fixed scale, its root mean square over the data, and the result is
-multiplied by that of the rates of change.
+multiplied by that of the rates of change, over what a closure of size one adds to them.
 """
 
 from __future__ import annotations

@@ -132,6 +132,13 @@ class LearnedSystem(eqx.Module):
             state = self.lift(state, time, self.values_of_unknowns(learned))
         return state.reshape(len(state), len(self.fields), -1)
 
+    def closure_values(
+        self, state: Array, time: Any, learned: Learned
+    ) -> dict[str, Array]:  # fmt: skip
+        """Values (batch, places) of the closures at states (batch, n)."""
+        tables = self.tables(state, time, learned)
+        return self._networks(tables, time, learned, self.values_of_unknowns(learned))
+
     def _networks(
         self, tables: Array, time: Any, learned: Learned, unknowns: Array
     ) -> dict[str, Array]:

@@ -116,6 +116,7 @@ def descend(
     seed: int,
     report: Callable[[EpochReport], None],
     keep: Callable[[DescentState], None],
+    hint: str = "",
 ) -> tuple[DescentState, str, bool]:
     """Run the epochs that are left.
 
@@ -123,6 +124,7 @@ def descend(
         decay: share of the weights that a step takes off, times the rate (AdamW: I. Loshchilov
             and F. Hutter, "Decoupled weight decay regularization", 2019); of networks alone.
         report, keep: called after every epoch, the second to write checkpoints.
+        hint: what else may help where the first step fails.
 
     Returns:
         The state, why it ended, and whether Ctrl-C ended it.
@@ -180,7 +182,7 @@ def descend(
                 state.learned, state.moments, jnp.asarray(order), jnp.asarray(rates), model,
                 training,
             )  # fmt: skip
-            _refuse_nan(np.asarray(losses), np.asarray(norms), state.epoch, model, count)
+            _refuse_nan(np.asarray(losses), np.asarray(norms), state.epoch, model, count, hint)
             mean = float(np.mean(np.asarray(losses)))
             value = None if validation is None else float(judged(learned, model, validation))
             if value is not None and not math.isfinite(value):
@@ -233,21 +235,27 @@ def _after(
 
 
 def _refuse_nan(
-    losses: np.ndarray, norms: np.ndarray, epoch: int, model: FitModel, count: int
+    losses: np.ndarray,
+    norms: np.ndarray,
+    epoch: int,
+    model: FitModel,
+    count: int,
+    hint: str,
 ) -> None:
     bad = ~(np.isfinite(losses) & np.isfinite(norms))
     if bad.any():
         step = int(np.argmax(bad))
         what = "the loss" if not np.isfinite(losses[step]) else "the gradient"
         where = f"{what} in epoch {epoch + 1}, step {step + 1} of {count}"
-        raise _not_finite(where, adaptive=model.adaptive)
+        own = hint if epoch == step == 0 else ""
+        raise _not_finite(where, adaptive=model.adaptive, hint=own)
 
 
-def _not_finite(what: str, *, adaptive: bool) -> SolverError:
+def _not_finite(what: str, *, adaptive: bool, hint: str = "") -> SolverError:
     steps = "a larger `rtol` or `most_steps`" if adaptive else "a smaller step `dt`"
     return SolverError(
         f"{what} is not finite",
         code="E750",
         advice=f"take a smaller `rate`, shorter windows, {steps}, or mark what makes the "
-        "equation stiff with `stiff(…)`",
+        f"equation stiff with `stiff(…)`{hint}",
     )

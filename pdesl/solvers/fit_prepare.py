@@ -6,18 +6,22 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import equinox as eqx
+import jax
 import jax.numpy as jnp
 import numpy as np
+from jax import Array
 
 from pdesl.diagnostics import Diagnostic, ProblemError
 from pdesl.ir.evolution import to_evolution
-from pdesl.ir.fitting import evolved_expression
+from pdesl.ir.fitting import entering_factors, evolved_expression
 from pdesl.lowering.learned import Learned
+from pdesl.lowering.learned_system import LearnedSystem
 from pdesl.lowering.measurements import Measurements
 from pdesl.lowering.to_learned import Lowered
 from pdesl.solvers.base import Reporter, Task
 from pdesl.solvers.binding import bind_nested
 from pdesl.solvers.fit_choices import (
+    FitChoices,
     adaptive_steps,
     fit_choices,
     space_choices,
@@ -129,7 +133,7 @@ def prepare(task: Task, data: Mapping[str, Measurements], reporter: Reporter) ->
         if windows.held_out.any():
             note.text += f", {int(windows.held_out.sum()):,} held out"
     scheme, time_options = scheme_of(options, lowered, dict(task.values))
-    scales = _scales(lowered, windows, own, options.seed)
+    scales = _scales(lowered, windows, own, choices, options.seed)
     networks = first_networks(lowered, choices, options.seed, scales)
     learned = Learned(
         jnp.asarray(lowered.learned.unknowns.to_free(lowered.learned.unknowns.start)), networks
@@ -267,11 +271,13 @@ def _priors(terms: Sequence[FitTerm], lowered: Lowered, task: Task) -> Priors:
 
 
 def _scales(
-    lowered: Lowered, windows: WindowSet, data: Mapping[str, Measurements], seed: int
-) -> dict[str, tuple[float, ...]]:
+    lowered: Lowered, windows: WindowSet, data: Mapping[str, Measurements], choices: FitChoices,
+    seed: int,
+) -> dict[str, tuple[float, ...]]:  # fmt: skip
     """Root mean squares of the closures' inputs over measured states, or at the start.
 
-    The last entry is that of the rates at which the measured values change.
+    The last entry is that of the rates at which the measured values change, over the size that
+    the right-hand side gets from a closure of size one.
     """
     system = lowered.learned
     if not system.closures:
@@ -297,7 +303,28 @@ def _scales(
         size = np.sqrt(np.mean(values**2, axis=(1, 2)))
         sizes = [*size, _rate(data)]
         found[name] = tuple(float(s) if s > 0 and np.isfinite(s) else 1.0 for s in sizes)
+    for name in sorted(entering_factors(lowered.system)):
+        unit = {n: (*sizes[:-1], 1.0) for n, sizes in found.items()}
+        networks = first_networks(lowered, choices, seed, unit)
+        own = Learned(empty.free, networks)
+        gain = float(_gain(system, own, states, times, system.closures.index(name)))
+        if gain > 0 and np.isfinite(gain):
+            found[name] = (*found[name][:-1], found[name][-1] / gain)
     return found
+
+
+@eqx.filter_jit
+def _gain(
+    system: LearnedSystem, learned: Learned, states: Array, times: Array, number: int
+) -> Array:
+    """The size of what a closure adds to the right-hand side, over its own."""
+    silent = jax.tree.map(
+        lambda leaf: 0.0 * leaf if eqx.is_inexact_array(leaf) else leaf, learned.networks[number]
+    )
+    others = eqx.tree_at(lambda p: p.networks[number], learned, silent)
+    change = system.explicit(times, states, learned) - system.explicit(times, states, others)
+    values = system.closure_values(states, times, learned)[system.closures[number]]
+    return jnp.sqrt(jnp.mean(change**2) / jnp.mean(values**2))
 
 
 def _rate(data: Mapping[str, Measurements]) -> float:

@@ -16,6 +16,7 @@ import equinox as eqx
 import numpy as np
 from jax import Array
 
+from pdesl.ir.fitting import diffusing_terms
 from pdesl.lowering.devices import make_mesh, replicated
 from pdesl.lowering.measurements import Measurements
 from pdesl.solvers.base import Reporter, Task, TrainingReport
@@ -228,6 +229,17 @@ def _fit_lbfgs(prepared: Prepared, reporter: Reporter) -> FitResult:
     )  # fmt: skip
 
 
+def _hint(prepared: Prepared) -> str:
+    """What helps where a closure multiplies a derivative of order two or more."""
+    terms = diffusing_terms(prepared.lowered.system)
+    if not terms:
+        return ""
+    return (
+        f"; in the explicit term `{terms[0]}` a factor of the wrong sign makes short waves grow, "
+        "where `exp(N)` has one sign, and steps must be small against the square of the spacing"
+    )
+
+
 def _fit_adam(prepared: Prepared, reporter: Reporter) -> FitResult:
     own, fit = prepared.choices.optimiser_options, prepared.choices.fit
     precision = prepared.task.options.precision
@@ -253,7 +265,7 @@ def _fit_adam(prepared: Prepared, reporter: Reporter) -> FitResult:
         state, reason, interrupted = descend(
             in_precision(prepared.model, precision), state, training, held, own, decay=decay,
             patience=fit.patience, seconds=fit.seconds, seed=prepared.task.options.seed,
-            report=report, keep=lambda s: keeper.offer(s.to_arrays),
+            report=report, keep=lambda s: keeper.offer(s.to_arrays), hint=_hint(prepared),
         )  # fmt: skip
         keeper.offer(state.to_arrays, must=True)
         note.text = f"{state.epoch:,} epochs, {reason}"
