@@ -129,12 +129,14 @@ class FieldFunction(ABC):
         """A partial derivative, `{"x": 2}` for ∂²/∂x², at coordinates as in a call.
 
         Raises:
-            SolverError: E713 a derivative beyond the smoothness of an interpolant.
+            SolverError: E713 a derivative beyond the smoothness of an interpolant, or along the
+                numbers of the nodes of a graph.
         """
         names = [axis.name for axis in self.axes]
         wrong = [name for name in orders if name not in names]
         if wrong:
             raise TypeError(f"`{wrong[0]}` is no coordinate; there are {', '.join(names)}")
+        self._refuse_nodes(orders)
         columns = self._columns(coordinates, named)
         arrays = np.broadcast_arrays(*(np.asarray(c, dtype=float) for c in columns))
         inputs = np.stack([a.ravel() for a in arrays], axis=1)
@@ -144,6 +146,24 @@ class FieldFunction(ABC):
             for name, values in zip(self.fields, table, strict=True)
         }
         return next(iter(found.values())) if len(found) == 1 else found
+
+    def _refuse_nodes(self, orders: Mapping[str, int]) -> None:
+        """Nodes of a graph are numbered in any order: there is no derivative along them."""
+        if self.problem.shape is None or self.problem.shape.kind != "graph":
+            return
+        for axis in self.axes:
+            if not axis.is_time and orders.get(axis.name, 0):
+                span = next(
+                    (c.span for c in self.problem.coordinates if c.name == axis.name), None
+                )  # fmt: skip
+                place = "" if span is None else f", line {span.line}"
+                raise SolverError(
+                    f"there is no derivative along `{axis.name}`{place}, which numbers the nodes "
+                    "of a graph",
+                    code="E713",
+                    advice="differentiate in time, or write `∇²u` to a file, "
+                    '`at end: ∇²u -> "change.h5"`',
+                )
 
     def _columns(self, given: Sequence[Any], named: Mapping[str, Any]) -> list[Any]:
         names = [axis.name for axis in self.axes]

@@ -101,6 +101,10 @@ class BesideIntegrals(ImplicitOperator):
     def has_phi(self) -> bool:
         return self.inner.has_phi
 
+    @property
+    def solves_by_products(self) -> bool:
+        return self.inner.solves_by_products
+
     def _both(self, function: Callable[[Array], Array], state: Array, factor: float) -> Array:
         own, rest = state[:, : -self.count], state[:, -self.count :]
         return jnp.concatenate([function(own), factor * rest], axis=1)

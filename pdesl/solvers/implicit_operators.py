@@ -122,6 +122,11 @@ class ImplicitOperator(eqx.Module):
         """Whether exponential methods can use this operator."""
         return type(self).phi_tables is not ImplicitOperator.phi_tables
 
+    @property
+    def solves_by_products(self) -> bool:
+        """Whether a solve is a product with what is kept, hardly dearer than one with J."""
+        return False
+
     # -- what users and other modules call -------------------------------------------------
 
     def factor(self, table: Any, shift: Any) -> Any:
@@ -230,6 +235,10 @@ class DiagonalOperator(ImplicitOperator):
     def words(self) -> str:
         return "diagonal"
 
+    @property
+    def solves_by_products(self) -> bool:
+        return True
+
     def apply_table(self, table: Any, state: Array) -> Array:
         return state * _like(table, state)
 
@@ -289,6 +298,10 @@ class FourierOperator(ImplicitOperator):
             modes = jnp.einsum(product, table, modes)
         values = jnp.fft.irfftn(modes, s=self.grid, axes=axes)
         return values.reshape(state.shape)
+
+    @property
+    def solves_by_products(self) -> bool:
+        return True
 
     def apply_table(self, table: Any, state: Array) -> Array:
         return self._multiply(_like(table, state), state)
@@ -367,6 +380,10 @@ class DenseOperator(ImplicitOperator):
     @property
     def words(self) -> str:
         return "dense, one prefactored inverse for each shift"
+
+    @property
+    def solves_by_products(self) -> bool:
+        return True
 
     def apply_table(self, table: Any, state: Array) -> Array:
         return state @ _like(table, state).T

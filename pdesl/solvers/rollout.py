@@ -143,8 +143,9 @@ def rollout(
             adjoint), "backpropagation" (the same numbers, by JAX through every operation; also
             forwards), "continuous_adjoint" (the adjoint equation discretised by itself: not the
             gradient of what was computed, and unstable where the dynamics are stiff).
-        checkpoints: states kept for the way back: None for the stages of every step, "sqrt" for
-            one in √steps, or a number of states, which a binomial schedule reuses.
+        checkpoints: states kept for the way back: None for all of them, with the stages of each
+            step where there are few, "sqrt" for one in √steps, or a number of states, which a
+            binomial schedule reuses.
             Backpropagation keeps every operation, or as many segments' starts.
         keep_every: steps between the states that are returned; it divides `steps`.
         krylov: largest dimension of the Krylov spaces of "epi2".
@@ -170,7 +171,8 @@ def rollout(
         raise ValueError(f"states are rows (batch, n), not of shape {jnp.shape(state)}")
     state = jnp.asarray(state)
     parameters = jax.tree.map(_number, parameters)
-    plan = make_plan(steps, keep_every, checkpoints)
+    cheap = implicit is None or implicit.solves_by_products
+    plan = make_plan(steps, keep_every, checkpoints, cheap=cheap)
     if gradient == "continuous_adjoint" and checkpoints is not None:
         raise ValueError("the continuous adjoint steps the state back and takes no checkpoints")
     if gradient == "backpropagation" and own.kind == "adaptive" and checkpoints is not None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -58,8 +59,10 @@ class AdditiveMethod:
     def stages(self) -> int:
         return self.tableau.stages
 
-    def _stages(self, n: Any, state: Array, system: System) -> tuple[list[Array], ...]:
-        """U_i, G_i and H_i, without those of a part that there is not."""
+    def _stages(
+        self, n: Any, state: Array, system: System, explicit: Callable[[Any, Array], Array]
+    ) -> tuple[list[Array], ...]:
+        """U_i, G_i and H_i, without those of a part that there is not; `explicit` gives G."""
         table, dt = self.tableau, system.dt
         stages: list[Array] = []
         slopes: list[Array] = []
@@ -78,13 +81,13 @@ class AdditiveMethod:
                 if system.has_linear:
                     linear.append(system.implicit(clock, value))
             if system.dynamics.explicit is not None:
-                slopes.append(system.explicit(system.time(n, table.explicit_nodes[i]), value))
+                slopes.append(explicit(system.time(n, table.explicit_nodes[i]), value))
             stages.append(value)
         return stages, slopes, linear
 
     def step(self, n: Any, carried: Any, system: System) -> tuple[Any, Any]:
         (state,) = carried
-        stages, slopes, linear = self._stages(n, state, system)
+        stages, slopes, linear = self._stages(n, state, system, system.explicit)
         change = weighted_sum(None, self.tableau.weights, slopes)
         change = weighted_sum(change, self.tableau.weights, linear)
         new = state if change is None else state + system.dt * change
@@ -94,7 +97,7 @@ class AdditiveMethod:
         """A step, and Δt Σ_j (b_j − b̂_j)(G_j + H_j) with the embedded weights b̂."""
         (state,) = carried
         table = self.tableau
-        _, slopes, linear = self._stages(n, state, system)
+        _, slopes, linear = self._stages(n, state, system, system.explicit)
         change, error = jnp.zeros_like(state), jnp.zeros_like(state)
         for part in (slopes, linear):
             change = weighted_sum(change, table.weights, part)
@@ -116,11 +119,48 @@ class AdditiveMethod:
         product with Jᵀ, and v_i + γ θ_i = γ q. (In the paper's (8) the second line carries
         λ_{n+1}, and its (7) ends at n = N − 1.)
         """
+        inner, _ = split_wanted(system.dynamics, wanted)
+
+        def pull_stage(i: int, weight: Array) -> tuple[Dynamics, Array]:
+            clock = system.time(n, self.tableau.explicit_nodes[i])
+            return pull_explicit(system, inner, clock, saved[i], weight)
+
+        return self._pull(n, saved, cotangent, system, wanted, pull_stage)
+
+    def pull_again(
+        self, n: Any, saved: Any, cotangent: Any, system: System, wanted: Any
+    ) -> tuple[Any, Dynamics]:
+        """The same from the state that the step starts from: its stages are computed again.
+
+        G is evaluated once at each of them, for its value and its derivative.
+        """
+        inner, _ = split_wanted(system.dynamics, wanted)
+        pulls: list[Any] = []
+
+        def explicit(clock: Any, value: Array) -> Array:
+            def function(own: Dynamics, state: Array) -> Array:
+                whole = eqx.combine(own, system.dynamics)
+                return with_dynamics(system, whole).explicit(clock, state)
+
+            found, back = jax.vjp(function, inner, value)
+            pulls.append(back)
+            return found
+
+        stages, _, _ = self._stages(n, saved[0], system, explicit)
+        return self._pull(
+            n, stages, cotangent, system, wanted, lambda i, weight: pulls[i](weight)
+        )  # fmt: skip
+
+    def _pull(
+        self, n: Any, saved: Any, cotangent: Any, system: System, wanted: Any,
+        pull_stage: Callable[[int, Array], tuple[Dynamics, Array]],
+    ) -> tuple[Any, Dynamics]:  # fmt: skip
+        """Equation 15 with the stages; `pull_stage` gives G_pᵀ w and G_uᵀ w of one of them."""
         (last,) = cotangent
         table, dt = self.tableau, system.dt
         thetas: list[Any] = [None] * table.stages
         total: Any = Dynamics(None, None, None, None)
-        inner, outer = split_wanted(system.dynamics, wanted)
+        _, outer = split_wanted(system.dynamics, wanted)
         for i in reversed(range(table.stages)):
             later = thetas[i + 1 :]
             weight = [float(table.weights[i])]
@@ -131,8 +171,7 @@ class AdditiveMethod:
             v = None if v is None or not system.has_linear else dt * v
             moved = None
             if w is not None and system.dynamics.explicit is not None:
-                clock = system.time(n, table.explicit_nodes[i])
-                through, moved = pull_explicit(system, inner, clock, saved[i], w)
+                through, moved = pull_stage(i, w)
                 total = add(total, through)
             diagonal = float(table.implicit[i, i])
             gamma = diagonal * dt

@@ -3,9 +3,11 @@
 Every driver keeps the states asked for (each `every`-th) in one buffer, into which a step writes
 at ⌈(n+1)/every⌉: the last write to a slot is the right one.
 
-Three ways to have the states again on the way back:
+Four ways to have the states again on the way back:
 
 - *stages*: what `pull` needs of every step is kept; nothing is computed again.
+- *states*: what every step starts from is kept; its stages are computed again when they are
+  differentiated, with as many evaluations and more solves.
 - *segments* of equal length: the state at each start is kept; a segment is stepped through again
   before it is pulled back. Memory is least for √N segments.
 - *binomial*: a given number of states, moved about by the schedule that needs the fewest steps
@@ -29,19 +31,25 @@ from pdesl.solvers.rollout_system import Method, System, add
 __all__ = ["Plan", "binomial_schedule", "forwards", "forwards_again", "make_plan", "reverse"]
 
 
+#: Steps up to which stages are kept: of few, activations of a large network are the more.
+MOST_STAGED = 16
+
+
 @dataclass(frozen=True, slots=True)
 class Plan:
     """How many steps, which states are kept as results, and what is kept for the way back.
 
     Attributes:
-        segment: steps of a segment; 0: everything is kept.
+        segment: steps of a segment; 0: something of every step is kept.
         slots: states of the binomial schedule; 0: none.
+        states: whether what is kept of every step is the state alone.
     """
 
     steps: int
     every: int
     segment: int = 0
     slots: int = 0
+    states: bool = False
 
     @property
     def repeated(self) -> int:
@@ -57,11 +65,14 @@ class Plan:
             return f"{self.slots} states kept, {self.repeated} steps repeated"
         if self.segment:
             return f"a state kept every {self.segment} steps, {self.steps} steps repeated"
-        return "the stages of every step kept"
+        return f"the {'state' if self.states else 'stages'} of every step kept"
 
 
-def make_plan(steps: int, every: int, checkpoints: str | int | None) -> Plan:
+def make_plan(steps: int, every: int, checkpoints: str | int | None, *, cheap: bool = True) -> Plan:
     """The plan for `checkpoints`: None, "sqrt", or a number of states.
+
+    None keeps the stages of up to `MOST_STAGED` steps, or of any number where linear solves are
+    not `cheap`, and the states of more.
 
     Raises:
         ValueError: numbers that are no such thing, or results that no step falls on.
@@ -71,7 +82,7 @@ def make_plan(steps: int, every: int, checkpoints: str | int | None) -> Plan:
     if every < 1 or steps % every:
         raise ValueError(f"{steps} steps are no multiple of keep_every = {every}")
     if checkpoints is None:
-        return Plan(steps, every)
+        return Plan(steps, every, states=cheap and steps > MOST_STAGED)
     if checkpoints == "sqrt":
         return Plan(steps, every, segment=max(1, isqrt(steps - 1) + 1))
     if isinstance(checkpoints, bool) or not isinstance(checkpoints, int) or checkpoints < 1:
@@ -170,7 +181,7 @@ def forwards(
         new, saved = method.step(n, carried, system)
         kept = jax.lax.dynamic_update_index_in_dim(kept, new[0], (n + every) // every, 0)
         whole = save and not slots and not segment
-        return (new, kept), saved if whole else None
+        return (new, kept), (carried if plan.states else saved) if whole else None
 
     start = carried, _kept_start(state, plan)
     if slots:
@@ -284,7 +295,8 @@ def reverse(
         if plan.every > 1:
             own = jnp.where((n + 1) % plan.every == 0, own, 0)
         back = (back[0] + own, *back[1:])
-        back, part = method.pull(n, inner, back, system, wanted)
+        pull_step = method.pull_again if plan.states else method.pull
+        back, part = pull_step(n, inner, back, system, wanted)
         return back, add(total, part)
 
     def pull_span(carry: Any, first: Any, length: int, stored: Any) -> Any:

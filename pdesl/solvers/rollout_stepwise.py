@@ -61,6 +61,11 @@ class StepwiseMethod(ABC):
         through, before = back(cotangent)
         return before, through
 
+    def pull_again(
+        self, n: Any, saved: Any, cotangent: Any, system: System, wanted: Any
+    ) -> tuple[Any, Dynamics]:
+        return self.pull(n, saved, cotangent, system, wanted)
+
 
 @dataclass(frozen=True, slots=True)
 class MultistepMethod(StepwiseMethod):

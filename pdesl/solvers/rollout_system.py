@@ -182,6 +182,12 @@ class Method(Protocol):
         """Cotangents of what step n started from, and of the wanted leaves of the dynamics."""
         ...
 
+    def pull_again(
+        self, n: Any, saved: Any, cotangent: Any, system: System, wanted: Any
+    ) -> tuple[Any, Dynamics]:
+        """The same, `saved` being what is carried into step n."""
+        ...
+
 
 def add(total: Any, part: Any) -> Any:
     """Sum of two trees; None stands for zero, whole branches included."""

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from scipy.integrate import solve_ivp
 
-from pdesl.diagnostics import ProblemError, Source
+from pdesl.diagnostics import ProblemError, SolverError, Source
 from pdesl.lowering.attention import Edges, make_attention
 from pdesl.lowering.space import make_graph
 from pdesl.run.pipeline import check, run, solve
@@ -163,7 +163,11 @@ output:
     with h5py.File(tmp_path / "out" / "d.h5") as file:
         u, change = (np.asarray(file[name]).ravel() for name in ("u", "lap_u"))
     assert change == pytest.approx((table - np.diag(table.sum(axis=1))) @ u, abs=1e-10)
-    found = solve(Source("d.pde", problem, str(tmp_path)))(t=1.0, i=np.arange(NODES))
+    solution = solve(Source("d.pde", problem, str(tmp_path)))
+    found = solution(t=1.0, i=np.arange(NODES))
+    with pytest.raises(SolverError, match="along `i`, line") as error:
+        solution.derivative({"i": 1}, t=1.0, i=np.arange(NODES))
+    assert error.value.code == "E713"
     assert found.sum() == pytest.approx(np.arange(NODES).sum(), rel=1e-12)
     # The slowest mode has decayed by exp(−50 λ₂): what is left is the mean.
     assert found == pytest.approx(np.full(NODES, (NODES - 1) / 2), abs=0.02)
