@@ -10,6 +10,7 @@ import pytest
 from pdesl.diagnostics import OutputError, Source
 from pdesl.run import pipeline
 from pdesl.run.checkpoint import CHECKPOINT, CheckpointFile, read_start
+from tests.runs import ended_by_checkpoint
 
 RELAXING = """
 domain:
@@ -52,25 +53,12 @@ class Killed(BaseException):
         (PERIODIC, "taylor_series(rtol=1e-6)"),
     ],
 )
-def test_the_method_of_lines_goes_on_to_the_same_bits(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, text: str, time: str
-):
+def test_the_method_of_lines_goes_on_to_the_same_bits(tmp_path: Path, text: str, time: str):
     source, settings = Source("relaxing.pde", text), (f"solver.time={time}",)
     whole = pipeline.run(source, output=tmp_path / "whole", overrides=settings)
-    save, folder = CheckpointFile.save, tmp_path / "parts"
-    saved = 0
-
-    def last(self: CheckpointFile, arrays: dict) -> None:
-        nonlocal saved
-        save(self, arrays)
-        saved += 1
-        if saved == 7:
-            raise Killed
-
-    with monkeypatch.context() as patched:
-        patched.setattr(CheckpointFile, "save", last)
-        with pytest.raises(Killed):
-            pipeline.run(source, output=folder, overrides=settings)
+    folder = tmp_path / "parts"
+    with ended_by_checkpoint(7, Killed), pytest.raises(Killed):
+        pipeline.run(source, output=folder, overrides=settings)
     assert [p.name for p in folder.iterdir()] == [CHECKPOINT]
     start = read_start(folder)
     again = pipeline.run(start.source, output=folder, overrides=start.overrides, resume=True)

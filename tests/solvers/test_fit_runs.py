@@ -10,11 +10,11 @@ import pytest
 
 from pdesl.diagnostics import OutputError, ProblemError, SolverError
 from pdesl.run import pipeline
-from pdesl.run.checkpoint import CheckpointFile
 from pdesl.run.reporting import silent_reporter
 from pdesl.solvers.base import Reporter, TrainingReport
 from pdesl.solvers.fit_choices import read_data
 from pdesl.solvers.sinode import fit
+from tests.runs import ended_by_checkpoint
 from tests.solvers.fits import (
     FIT,
     HEAD,
@@ -42,24 +42,11 @@ def test_a_fit_goes_on_from_its_checkpoint_as_if_it_had_not_stopped(tmp_path: Pa
 @pytest.mark.parametrize(
     ("optimiser", "saves"), [("levenberg_marquardt", 3), ("lbfgs(iterations=8)", 1)]
 )
-def test_every_optimiser_goes_on_to_the_same_bits(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, optimiser: str, saves: int
-):
+def test_every_optimiser_goes_on_to_the_same_bits(tmp_path: Path, optimiser: str, saves: int):
     source = oscillator(tmp_path, 8)
     settings = (f"fit.optimizer={optimiser}", "solver.checkpoint=0")
     whole = pipeline.run(source, output=tmp_path / "a", overrides=settings)
-    save = CheckpointFile.save
-    saved = 0
-
-    def last(self: CheckpointFile, arrays: dict) -> None:
-        nonlocal saved
-        save(self, arrays)
-        saved += 1
-        if saved == saves:
-            raise KeyboardInterrupt
-
-    with monkeypatch.context() as patched:
-        patched.setattr(CheckpointFile, "save", last)
+    with ended_by_checkpoint(saves, KeyboardInterrupt):
         assert pipeline.run(source, output=tmp_path / "b", overrides=settings).interrupted
     again = pipeline.run(source, output=tmp_path / "b", overrides=settings, resume=True)
     assert str(again.metrics["unknowns"]) == str(whole.metrics["unknowns"])  # NaN among them

@@ -6,8 +6,9 @@ import numpy as np
 import pytest
 
 from pdesl.diagnostics import Diagnostic, SolverError, Source
-from pdesl.run.pipeline import Solution, check, solve
+from pdesl.run.pipeline import Solution, check
 from pdesl.solvers.series_marching import order_for
+from tests.runs import solved
 from tests.solvers.test_time_alone import DRIVEN, PREY
 
 WAVE = """
@@ -66,11 +67,6 @@ manufactured:
 solver:
     method = method_of_lines(space=rbf_fd(nodes=1100, order=3), time=taylor_series(rtol=1e-6))
 """
-
-
-def solved(text: str, time: str = "", *more: str) -> Solution:
-    settings = ["solver.method=method_of_lines", f"solver.time={time}"] if time else []
-    return solve(Source("course", text), overrides=[*settings, *more])
 
 
 def worst(solution: Solution) -> float:

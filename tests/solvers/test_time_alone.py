@@ -16,6 +16,7 @@ from pdesl.run.plots import make_movie, pictures, read_result, render_picture
 from pdesl.run.studies import verify
 from pdesl.solvers.methods import METHODS
 from pdesl.solvers.options import SERIES, TIME_OPTIONS
+from tests.runs import solved
 
 OSCILLATOR = """
 domain:
@@ -90,12 +91,6 @@ output:
     at 2.5: y -> "then.csv"
     at end: x, y, x(t=1), ∫(x) -> "end.csv"
 """
-
-
-def solved(text: str, time: str = "", *more: str) -> Solution:
-    settings = [f"solver.time={time}"] if time else []
-    method = ["solver.method=method_of_lines"] if time else []
-    return solve(Source("course", text), overrides=[*method, *settings, *more])
 
 
 def worst(solution: Solution) -> float:
