@@ -119,10 +119,11 @@ def trigonometric_interpolation(grid: PeriodicGrid, places: np.ndarray) -> np.nd
     total = np.ones((len(places), 1))
     for axis, count in enumerate(grid.counts):
         period = float(grid.periods[axis])
-        line = grid.lower[axis] + period * np.arange(count) / count
-        waves = 2 * np.pi / period * (np.arange(count) - count // 2)
-        gap = places[:, axis, None] - line
-        own = np.cos(gap[:, :, None] * waves).sum(axis=2) / count
+        waves = 2 * np.pi * (np.arange(count) - count // 2)
+        # cos(a − b) = cos a cos b + sin a sin b, so that the sums over k are products of matrices.
+        here = np.outer((places[:, axis] - grid.lower[axis]) / period, waves)
+        there = np.outer(np.arange(count) / count, waves)
+        own = (np.cos(here) @ np.cos(there).T + np.sin(here) @ np.sin(there).T) / count
         total = (total[:, :, None] * own[:, None, :]).reshape(len(places), -1)
     return total
 

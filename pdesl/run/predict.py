@@ -29,11 +29,11 @@ from pdesl.run.progress import stage as observed
 from pdesl.run.reporting import make_reporter
 from pdesl.solvers.base import Task
 from pdesl.solvers.binding import bind_options
-from pdesl.solvers.fit_choices import fit_choices, space_choices
+from pdesl.solvers.fit_choices import adaptive_steps, fit_choices, space_choices
 from pdesl.solvers.fit_model import FitModel
-from pdesl.solvers.fit_prepare import build_model
+from pdesl.solvers.fit_prepare import build_model, scheme_of
 from pdesl.solvers.fit_states import at_points, state_of_tables
-from pdesl.solvers.fit_steps import too_many_steps
+from pdesl.solvers.fit_steps import is_adaptive, too_many_steps
 from pdesl.solvers.learned_lines import discretise, first_networks
 from pdesl.solvers.methods import method_named
 from pdesl.symbolic.data_file import read_data_file
@@ -71,6 +71,20 @@ class PredictReport:
     prediction: Prediction
 
 
+@dataclass(frozen=True, slots=True)
+class _Steps:
+    """How a course is stepped: an integrator, its dt, its tolerance, whether dt is halved."""
+
+    scheme: str
+    dt: float
+    rtol: float
+    adaptive: bool
+
+    @property
+    def words(self) -> str:
+        return f"{self.scheme}, step {self.dt:.4g}{' and halvings of it' * self.adaptive}"
+
+
 def predict(
     model: Path,
     *,
@@ -87,7 +101,8 @@ def predict(
         model: the folder of a fit, or its `model.h5`.
         initial: CSV, NPZ or HDF5 with the fields at the points of the model; of several times
             the last one starts.
-        overrides: `initial.u=formula` gives the start; other settings change the problem.
+        overrides: `initial.u=formula` gives the start; `solver.time=…` other steps than those of
+            the fit; other settings change the problem.
         until: last time; by default that of the domain.
         every: distance of the times that are kept; by default a 200th of the course.
         output: the folder; `prediction` in that of the fit by default.
@@ -119,14 +134,14 @@ def predict(
             code="E830",
             advice="give a later time, `--until T`",
         )
+    steps = _steps(saved, lowered, task, overrides)
     with observed(observer, "steps", timings) as note:
-        prediction = _course(lowered, saved, learned, state, start, last, every)
-        halved = " and halvings of it" if saved.adaptive else ""
-        note.text = f"{saved.scheme}, step {saved.step:.4g}{halved}"
+        prediction = _course(lowered, steps, learned, state, start, last, every)
+        note.text = steps.words
     with OutputFolder(output or folder / "prediction") as place:
         with observed(observer, "files", timings):
             _write(place, problem, system, prediction)
-        metrics = _metrics(problem, saved, prediction, overrides, timings)
+        metrics = _metrics(problem, saved, steps, prediction, overrides, timings)
         files = place.commit(metrics)
     return PredictReport(place.path, metrics, files, _lines(prediction), prediction)
 
@@ -173,6 +188,16 @@ def _learned(saved: SavedModel, lowered: Lowered, task: Task) -> Learned:
         arrays = jax.tree.unflatten(structure, [jnp.asarray(a) for a in stored])
         found.append(eqx.combine(arrays, rest))
     return Learned(jnp.asarray(free, float), tuple(found))
+
+
+def _steps(saved: SavedModel, lowered: Lowered, task: Task, overrides: Sequence[str]) -> _Steps:
+    """The steps of the fit, or those that settings ask for."""
+    given = [text.split("=", 1)[0].strip() for text in overrides]
+    if not any(name.startswith(("solver.time", "solver.method")) for name in given):
+        return _Steps(saved.scheme, saved.step, saved.rtol, saved.adaptive)
+    scheme, own = scheme_of(task.options, lowered, task.values)
+    adaptive = adaptive_steps(scheme, own) and not is_adaptive(scheme)
+    return _Steps(scheme, own.dt or saved.step, own.rtol, adaptive)
 
 
 def _end_of(task: Task) -> float:
@@ -264,10 +289,10 @@ def _tables(model: FitModel, learned: Learned, states: Any, times: Any) -> Any:
 
 
 def _course(
-    lowered: Lowered, saved: SavedModel, learned: Learned, state: np.ndarray, start: float,
+    lowered: Lowered, steps: _Steps, learned: Learned, state: np.ndarray, start: float,
     last: float, every: float | None,
 ) -> Prediction:  # fmt: skip
-    total = max(1, math.ceil((last - start) / saved.step - 1e-9))
+    total = max(1, math.ceil((last - start) / steps.dt - 1e-9))
     dt = (last - start) / total
     skip = max(1, total // FRAMES if every is None else round(every / dt))
     if total // skip > MOST_FRAMES:
@@ -277,13 +302,13 @@ def _course(
     while done < total:
         count = min(CHUNK, total - done)
         model = build_model(
-            lowered, scheme=saved.scheme, dt=dt, count=count, rtol=saved.rtol,
-            adaptive=saved.adaptive,
+            lowered, scheme=steps.scheme, dt=dt, count=count, rtol=steps.rtol,
+            adaptive=steps.adaptive,
         )  # fmt: skip
         begin = jnp.full((1,), start + done * dt)
         course = np.asarray(_advance(model, learned, jnp.asarray(state[None]), begin))
         bad = ~np.isfinite(course).all(axis=1)
-        if bad.any() and saved.adaptive:
+        if bad.any() and steps.adaptive:
             raise too_many_steps(f"the course from t = {start + done * dt:g} has no end", model)
         if bad.any():
             when = start + (done + int(np.argmax(bad))) * dt
@@ -299,7 +324,7 @@ def _course(
         state = course[-1]
         done += count
     times, states = np.array(clock), jnp.asarray(np.stack(kept))
-    model = build_model(lowered, scheme=saved.scheme, dt=dt, count=1)
+    model = build_model(lowered, scheme=steps.scheme, dt=dt, count=1)
     tables = np.asarray(_tables(model, learned, states, jnp.asarray(times[:, None])))
     tables = tables[:, :, : lowered.learned.places]
     values = {name: tables[:, k] for k, name in enumerate(lowered.system.fields)}
@@ -339,15 +364,15 @@ def _write(
 
 
 def _metrics(
-    problem: Problem, saved: SavedModel, prediction: Prediction, overrides: Sequence[str],
-    timings: dict[str, float],
+    problem: Problem, saved: SavedModel, steps: _Steps, prediction: Prediction,
+    overrides: Sequence[str], timings: dict[str, float],
 ) -> dict[str, object]:  # fmt: skip
     device = jax.devices()[0]
     found = make_metrics(
         problem=problem.name,
         problem_hash=problem.hash,
         solver="sinode",
-        settings={"scheme": saved.scheme, "step": saved.step},
+        settings={"scheme": steps.scheme, "step": steps.dt, "adaptive": steps.adaptive},
         overrides=overrides,
         seed=saved.seed,
         device=f"{device.platform}: {device.device_kind}",

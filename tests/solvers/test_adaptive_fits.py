@@ -60,6 +60,10 @@ def test_a_fast_start_is_fitted_and_predicted(tmp_path: Path):
     found = predict(tmp_path / "run", until=2.0).prediction
     known = course(40.0, found.times[1:])["u"]
     assert np.max(np.abs(found.values["u"][1:, 0] - known)) < 1e-4
+    # Other steps than those of the fit.
+    other = predict(tmp_path / "run", until=2.0, overrides=["solver.time=imex_rk3(dt=0.002)"])
+    assert other.metrics["settings"] == {"scheme": "imex_rk3", "step": 0.002, "adaptive": False}
+    assert np.max(np.abs(other.prediction.values["u"][-1] - found.values["u"][-1])) < 1e-4
 
 
 @pytest.mark.parametrize(
