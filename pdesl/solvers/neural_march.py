@@ -44,10 +44,11 @@ class StepControl:
 
 @dataclass(frozen=True, slots=True)
 class Solve:
-    """What the log keeps of an evaluation."""
+    """What the log keeps of an evaluation, and whether the right-hand side was finite."""
 
     iterations: int
     condition: float
+    finite: bool = True
 
 
 class Evolution(Protocol):
@@ -69,6 +70,10 @@ class Evolution(Protocol):
         self, flat: np.ndarray, t: float, sample: Any, number: int
     ) -> tuple[np.ndarray, Solve]:
         """θ̇ at an evaluation of that number."""
+        ...
+
+    def culprit(self, flat: np.ndarray, t: float, sample: Any) -> str:
+        """The term of the equations that is not finite, or largest, and where."""
         ...
 
     def values(self, flat: np.ndarray, t: float, sample: Any) -> np.ndarray:
@@ -206,7 +211,8 @@ def march(
         The course; why it ended, empty at the last time; whether it was interrupted.
 
     Raises:
-        SolverError: E740, parameters that are not finite; E741, a step that vanishes.
+        SolverError: E740, values that are not finite at the start of a step, or in a step of fixed
+            size; E741, a step that vanishes.
     """
     begin = course.t
     span = max(last - min(course.recording.always, default=begin), 1e-300)
@@ -263,6 +269,8 @@ def _advance(
 
     if carried is None or solve is None:
         slope, solve = velocity(state, t)
+        if not solve.finite:
+            raise _not_finite(evolution, course.step + 1, state, t, sample)
     else:
         slope = carried
     residual = evolution.residual(state, slope, t, course.step)
@@ -275,6 +283,8 @@ def _advance(
     stop = next(s for s in stops if s > t)
     size = course.size
     rejected = 0
+    # Where the right-hand side was not finite last: at the start of the step, or at a stage.
+    broken = state, t
     before = evolution.values(state, t, sample)
     sizes = np.maximum(course.sizes, np.sqrt(np.mean(before**2, axis=1)))
     previous = course.previous
@@ -284,15 +294,17 @@ def _advance(
         if dt < NO_STEP * span:
             raise SolverError(
                 f"step {course.step + 1:,}, at t = {t:.6g}, cannot be small enough: its error does "
-                "not fall with its size",
+                f"not fall with its size; {evolution.culprit(*broken, sample)}",
                 code="E741",
                 advice="raise `rtol`, take more samples, a wider network, or restarts; the "
                 "solution may also blow up there",
             )
         slopes = [slope]
         for row, node in zip(pair.matrix[1:], pair.nodes[1:], strict=True):
-            inner = sum(dt * a * k for a, k in zip(row, slopes, strict=False) if a)
-            found, _ = velocity(state + inner, t + node * dt)
+            inner = state + sum(dt * a * k for a, k in zip(row, slopes, strict=False) if a)
+            found, own = velocity(inner, t + node * dt)
+            if not own.finite:
+                broken = inner, t + node * dt
             slopes.append(found)
         change = sum(dt * b * k for b, k in zip(pair.weights, slopes, strict=True) if b)
         difference = sum(
@@ -311,12 +323,10 @@ def _advance(
         if error <= 1.0:
             break
         if control.fixed is not None:
-            raise _not_finite(course.step + 1, t)
+            raise _not_finite(evolution, course.step + 1, *broken, sample)
         rejected += 1
         factor = SAFETY * error**-power if np.isfinite(error) else SMALLEST
         size = dt * float(np.clip(factor, 0.1, 0.9))
-    if not np.all(np.isfinite(new)):
-        raise _not_finite(course.step + 1, t)
     factor = SAFETY * max(error, 1e-10) ** (-PROPORTIONAL * power)
     factor *= max(previous, 1e-10) ** (INTEGRAL * power)
     if rejected:
@@ -364,6 +374,8 @@ def _finish(evolution: Evolution, control: StepControl, course: Course) -> None:
     evolution.regularisation = course.regularisation
     sample = evolution.sample(course.step // control.redraw, state, t)
     slope, solve = evolution.velocity(state, t, sample, course.evaluations)
+    if not solve.finite:
+        raise _not_finite(evolution, course.step, state, t, sample)
     residual = evolution.residual(state, slope, t, course.step)
     course.evaluations += 1
     course.cg_iterations += solve.iterations
@@ -401,10 +413,14 @@ def _error(
     return found if np.isfinite(found) else np.inf
 
 
-def _not_finite(number: int, t: float) -> SolverError:
+def _not_finite(
+    evolution: Evolution, number: int, state: np.ndarray, t: float, sample: Any
+) -> SolverError:
     return SolverError(
-        f"the parameters are not finite after step {number:,}, from t = {t:.6g}",
+        f"step {number:,} has no finite values at t = {t:.6g}: "
+        f"{evolution.culprit(state, t, sample)}",
         code="E740",
-        advice="raise `linear=auto(regularisation=…)`, choose steps by `rtol`, or take smaller "
-        "ones; a solution may also blow up by itself",
+        advice="check that term for the values that the fields take there; choose steps by `rtol` "
+        "or take a smaller `dt`, or a larger μ, `linear=auto(regularisation=…)`; a solution may "
+        "also blow up by itself",
     )

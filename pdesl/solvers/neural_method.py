@@ -11,13 +11,13 @@ import jax.numpy as jnp
 import numpy as np
 from jax import Array
 
-from pdesl.diagnostics import SolverError
 from pdesl.ir.ansatz import Ansatz
 from pdesl.ir.system import System
 from pdesl.lowering.neural_system import NeuralSystem
 from pdesl.solvers.base import Task
 from pdesl.solvers.network_fit import FieldTarget, FitReport, fit_field
 from pdesl.solvers.networks import Network, NetworkOptions, make_network
+from pdesl.solvers.neural_culprit import culprit
 from pdesl.solvers.neural_ivp_options import NeuralIvpOptions, RestartOptions
 from pdesl.solvers.neural_march import Solve
 from pdesl.solvers.penalties import places_of
@@ -174,15 +174,14 @@ class NeuralMethod:
     ) -> tuple[np.ndarray, Solve]:
         found, report = self.velocity_of(flat, t, sample, self.key(_SOLVES, number))
         self.statuses.add(report.status)
-        if report.status == NOT_FINITE:
-            raise SolverError(
-                f"the right-hand side of the equations is not finite at t = {t:.6g}, in "
-                f"evaluation {number + 1:,}",
-                code="E740",
-                advice="check the coefficients of the equations inside the domain, or take "
-                "smaller steps by `rtol`",
-            )
-        return found, Solve(report.iterations, report.condition)
+        finite = report.status != NOT_FINITE
+        return found, Solve(report.iterations, report.condition, finite)
+
+    def culprit(self, flat: np.ndarray, t: float, sample: Sample) -> str:
+        return culprit(
+            self.system, self.task.values, self.neural, self.velocity_of.networks(flat),
+            np.asarray(sample.points), t,
+        )  # fmt: skip
 
     def values(self, flat: np.ndarray, t: float, sample: Sample) -> np.ndarray:
         networks, clock = self.velocity_of.networks(flat), self.velocity_of.clock(t)
@@ -356,6 +355,9 @@ class NeuralMethod:
             targets.append(values)
         check = jnp.asarray(self.draw(Purpose.CHECK, 0, 4 * self.options.samples), self.dtype)
         sizes = [root_mean_square(own) for own in rates(check)]
+        if not np.all(np.isfinite(sizes)):
+            # The first step says which term it is.
+            return networks, []
         # A field that stays at rest keeps its random network, as does the exponential of one,
         # which starts from its base and not from zero.
         first = [

@@ -76,12 +76,12 @@ class Rows(eqx.Module):
 
     def normal_panels(self) -> list[Array]:
         """JᵀJ as panels [i:j, :j] of its lower triangle: half the operations of the whole."""
-        return _square_panels(self.matrix())
+        return _square_panels(self.matrix().T)
 
 
 def _square_panels(table: Array) -> list[Array]:
-    """TᵀT as panels of its lower triangle."""
-    return panels_of(lambda i, j: table[:, i:j].T @ table[:, :j], table.shape[1])
+    """T Tᵀ as panels of its lower triangle."""
+    return panels_of(lambda i, j: table[i:j] @ table[:j].T, table.shape[0])
 
 
 class GramRows(Rows):
@@ -144,15 +144,20 @@ class LayeredRows(GramRows):
         return jnp.concatenate([*weights, *biases])
 
     def matrix(self) -> Array:
+        return self.columns_first().T
+
+    def columns_first(self) -> Array:
+        """Jᵀ (p, N) as it lies in memory: products of its rows take half the time of JᵀJ."""
         weights, biases = [], []
         for a, d in zip(self.activations, self.deltas, strict=True):
-            weights.append(jnp.einsum("ni,now->noiw", a, d).reshape(self.count, -1))
-            biases.append(d.reshape(self.count, -1))
-        return jnp.concatenate([*weights, *biases], axis=1)
+            own = jnp.einsum("ni,now->iwno", a, d)
+            weights.append(own.reshape(-1, self.count))
+            biases.append(jnp.transpose(d, (2, 0, 1)).reshape(-1, self.count))
+        return jnp.concatenate([*weights, *biases])
 
     def normal_panels(self) -> list[Array]:
         def add(total: list[Array], part: LayeredRows) -> tuple[list[Array], None]:
-            own = _square_panels(part.matrix())
+            own = _square_panels(part.columns_first())
             return [a + b for a, b in zip(total, own, strict=True)], None
 
         points, outputs = self.deltas[0].shape[:2]

@@ -290,7 +290,11 @@ COURSE = WAVE.format(
 ).replace("0.5]", "0.2]")
 
 
-@pytest.mark.parametrize("text", [TRAVEL, COURSE], ids=["travel", "at rest"])
+# Samples that are particles with weights.
+PARTICLES = TRAVEL.replace("samples=150", "samples=150, sampling=annealed(share=0.5)")
+
+
+@pytest.mark.parametrize("text", [PARTICLES, COURSE], ids=["particles", "at rest"])
 def test_a_resumed_run_equals_an_uninterrupted_one(tmp_path: Path, text: str):
     source = Source("travel.pde", text)
     whole = pipeline.run(source, output=tmp_path / "whole")
@@ -325,6 +329,36 @@ def test_runs_killed_at_random_moments(tmp_path: Path):
     )  # fmt: skip
     assert result.returncode == 0, result.stderr
     assert "kills=2" in result.stdout
+
+
+LOGARITHM = """
+domain:
+    x ∈ periodic(0, 2 π)
+    t ∈ [0, 2]
+
+fields:
+    u(t, x) : scalar
+
+equations:
+    ∂t u = log(u) - 2 + sin(x)/10
+
+initial:
+    u = 1
+
+solver:
+    method = neural_ivp(width=4, depth=1, frequencies=1, samples=32, residual_samples=16,
+        linear=gram(regularisation=1e-9), fit=levenberg_marquardt(iterations=5))
+"""
+
+
+@pytest.mark.parametrize(("pair", "step"), [("dt=0.2", "step 1 "), ("rtol=1e-3", "step [2-9]")])
+def test_a_term_without_a_value_is_named(pair: str, step: str):
+    """u falls to zero and below; steps chosen by `rtol` are shortened before they give up."""
+    source = Source("log.pde", LOGARITHM)
+    with pytest.raises(SolverError, match=step + r".*`log\(u\)` in equation 1 is not finite") as e:
+        pipeline.solve(source, overrides=[f"solver.integrator=rk23({pair})"])
+    assert e.value.code == "E740"
+    assert "rtol" in e.value.advice
 
 
 def test_a_fit_above_its_budget_ends_the_run():
