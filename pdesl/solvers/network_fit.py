@@ -147,12 +147,15 @@ def fit_field(
     dtype = network.weights[0].dtype
     clock = jnp.asarray(t, dtype)
 
+    unit = 1.0
+
     def rows_at(purpose: str, number: int, size: int) -> _Rows:
         points, weights = draw(purpose, number, size)
         values = np.asarray(target.values(points), dtype=float)
         features, factor, rest = _sides(
             system, target.field, jnp.asarray(points, dtype), jnp.asarray(values, dtype), clock
         )
+        rest = rest / unit
         if weights is not None:
             root = jnp.sqrt(jnp.asarray(weights, dtype))
             factor, rest = factor * root, rest * root
@@ -160,7 +163,12 @@ def fit_field(
 
     count = options.samples or 2 * count
     check = rows_at("check", 0, 4 * count)
-    whole = max(target.size, 1e-300)
+    if not system.parts[target.field].exponential:
+        # Steps to outputs of another size than one change all layers, and are refused.
+        unit = float(jnp.max(jnp.abs(check.target))) or 1.0
+        check = eqx.tree_at(lambda rows: rows.target, check, check.target / unit)
+        network = _times(network, 1.0 / unit)
+    whole = max(target.size, 1e-300) / unit
 
     def error_of(candidate: Network) -> float:
         return float(np.sqrt(float(_mean_square(candidate, check)))) / whole
@@ -182,7 +190,15 @@ def fit_field(
             own = error_of(candidate)
             if own < error:
                 network, error = candidate, own
-    return network, FitReport(error, done)
+    return _times(network, unit), FitReport(error, done)
+
+
+def _times(network: Network, size: float) -> Network:
+    """size · N."""
+    return eqx.tree_at(
+        lambda n: (n.weights[-1], n.biases[-1]), network,
+        (network.weights[-1] * size, network.biases[-1] * size),
+    )  # fmt: skip
 
 
 def _levenberg_marquardt(

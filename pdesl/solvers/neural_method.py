@@ -365,11 +365,25 @@ class NeuralMethod:
             if r is not None and sizes[i] > ZERO * max(sizes) and not system.parts[i].exponential
         ]  # fmt: skip
         none = system.with_references((None,) * len(networks))
+        starts = [self._with_features(i, networks) if i in first else n
+                  for i, n in enumerate(networks)]  # fmt: skip
         found, reports = self.fitted(
-            networks, targets, t, 0, head=True, fields=first, system=none, progress=progress
+            starts, targets, t, 0, head=True, fields=first, system=none, progress=progress
         )
         self.set_references(found)
         return found, [reports[i] for i in first]
+
+    def _with_features(self, index: int, networks: Sequence[Network]) -> Network:
+        """Where the first rate of a field is fitted from: the network of a field it depends on.
+
+        That one has features where they are needed. From a random network the fit of a narrow
+        rate may not set out at all.
+        """
+        for jet in self.system.rows[index].jets(self.system.space):
+            other = self.system.fields.index(jet.field)
+            if self.neural.references[other] is None:
+                return networks[other]
+        return networks[index]
 
     # -- fits ------------------------------------------------------------------------------
 
