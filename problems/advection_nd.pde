@@ -38,3 +38,14 @@ profile "paper":
     solver.width = 32
     solver.frequencies = 3
     solver.samples = 2000
+
+profile "adaptive":
+    parameters.s = 0.05
+    parameters.T = 0.25
+    solver.width = 32
+    solver.frequencies = 3
+    solver.samples = 2000
+    solver.sampling = adaptive(share=0.5)
+    solver.fit = levenberg_marquardt(iterations=70)
+    solver.linear = auto(regularisation=1e-10)
+    solver.integrator = rk45(rtol=1e-5)

@@ -45,12 +45,13 @@ profile "code":
 profile "quick":
     parameters.s = 0.1
     parameters.T = 0.5
-    solver.width = 28
+    solver.width = 24
     solver.frequencies = 3
-    solver.samples = 2500
-    solver.sampling = adaptive(share=0.6)
-    solver.fit = levenberg_marquardt(iterations=25)
-    solver.integrator = rk23(rtol=2e-3)
+    solver.samples = 4000
+    solver.sampling = adaptive(share=0.5)
+    solver.fit = levenberg_marquardt(iterations=25, samples=6000)
+    solver.linear = auto(regularisation=1e-9)
+    solver.integrator = rk23(rtol=3e-3)
 
 profile "paper":
     parameters.s = 0.05

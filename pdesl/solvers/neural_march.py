@@ -406,8 +406,10 @@ def _error(
         return float(np.linalg.norm(difference)) / bound
     reached = evolution.values(new, t, sample)
     gap = reached - evolution.values(new - difference, t, sample)
-    sizes = np.maximum(sizes, np.sqrt(np.mean(reached**2, axis=1)))
-    errors = np.sqrt(np.mean(gap**2, axis=1))
+    # A step that is much too large may overflow, and is refused.
+    with np.errstate(over="ignore"):
+        sizes = np.maximum(sizes, np.sqrt(np.mean(reached**2, axis=1)))
+        errors = np.sqrt(np.mean(gap**2, axis=1))
     bound = np.maximum(control.atol + control.rtol * sizes, 1e-300)
     found = float(np.max(errors / bound))
     return found if np.isfinite(found) else np.inf
