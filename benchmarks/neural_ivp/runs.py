@@ -150,21 +150,19 @@ def compare_residuals(
         found = run(problem, [*common, *overrides], profile, known)
         print(label, f"{found['seconds']:.0f} CPU s: {found['reason']}", flush=True)
         if "history" not in found:
-            rows.append((label, "-", "-", "-", "-", "-", "-", found["reason"]))
+            rows.append((label, *("-",) * 7, found["reason"]))
             continue
         history, counts = found["history"], found["counts"]
         curves[label] = (history["time"], history["residual"])
         own, errors = found["quality"], found["errors"]
-        times, residuals = np.asarray(history["time"]), np.asarray(history["residual"])
-        reached = float(times[-1] - times[0])
-        mean = float(np.trapezoid(residuals, times)) / reached if reached else float(residuals[0])
         rows.append(
-            (label, own["initial_error"], own["largest_residual"], mean, own["last_residual"],
+            (label, own["initial_error"], own["largest_residual"], own["mean_residual"],
+             own["last_residual"], own["largest_residual_published_measure"],
              max(errors.values()) if errors else "-", counts["evaluations"], found["seconds"])
         )  # fmt: skip
     columns = (
-        "variant", "initial error", "largest residual", "mean over time", "last", "error",
-        "solves", "CPU s",
+        "variant", "initial error", "largest residual", "mean over time", "last",
+        "largest, published measure", "error", "solves", "CPU s",
     )  # fmt: skip
     table(name, columns, rows)
     if curves:

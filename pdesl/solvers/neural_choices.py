@@ -58,7 +58,8 @@ def chosen_ansatz(
 
 def network_sizes(system: System, options: NeuralIvpOptions) -> list[int]:
     """Units of every layer of the network of a field, inputs and output included."""
-    inputs = len(system.frame.space_axes) * (2 * options.frequencies or 1)
+    ends = sum(2 * options.layers for c in system.problem.space if not c.periodic)
+    inputs = len(system.frame.space_axes) * (2 * options.frequencies or 1) + ends
     return [inputs, *[options.width] * options.depth, 1]
 
 

@@ -159,12 +159,16 @@ class NeuralIvpOptions:
     )  # fmt: skip
     alpha: float = option(1.0, "features of frequency ω are as large as ω^-α", least=0.0, most=8.0)
     scale: float = option(4.0, "size of the features of the lowest frequency", above=0.0)
+    layers: int = option(
+        0, "features exp(−2ᵏ s), k < `layers`, of the distances s to both ends of a coordinate "
+        "that is not periodic, for layers at walls", least=0, most=20,
+    )  # fmt: skip
     samples: int = option(2000, "points of the least-squares problem", least=8, most=10_000_000)
     sampling: Choice = option(
         Choice("uniform"),
         "where samples are: `uniform`, evenly spread with a random shift, `random`, independent, "
         "`adaptive(share=0.5)`, where the solution changes, `annealed(share=0.5)`, where it is "
-        "large, found by particles rather than among uniform points: for many dimensions",
+        "large or steep, found by particles rather than among uniform points: for many dimensions",
         choices=(),
     )
     ansatz: str = option(

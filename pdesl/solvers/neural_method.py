@@ -29,6 +29,7 @@ from pdesl.solvers.tangent_report import NOT_FINITE
 from pdesl.solvers.velocity import (
     Sample,
     Velocity,
+    heights_at,
     lifts_at,
     pack,
     residual_of,
@@ -127,19 +128,20 @@ class NeuralMethod:
         return Sample(jnp.asarray(points, self.dtype), jnp.asarray(weights, self.dtype), boundary)
 
     def _density(self, flat: np.ndarray, t: float) -> Callable[[np.ndarray], np.ndarray]:
-        """Σ u²/⟨u²⟩ over the fields, which the annealed samples follow."""
+        """What the annealed samples follow: Σ u²/⟨u²⟩ + |∇u|²/⟨|∇u|²⟩ over the fields.
+
+        Right-hand sides are large where u is steep as well, at walls where u vanishes above all.
+        """
         networks, clock = self.velocity_of.networks(flat), self.velocity_of.clock(t)
 
-        def values(points: np.ndarray) -> np.ndarray:
+        def heights(points: np.ndarray) -> np.ndarray:
             places = jnp.asarray(points, self.dtype)
-            return np.asarray(values_at(self.neural, networks, places, clock), dtype=float)
+            return np.asarray(heights_at(self.neural, networks, places, clock), dtype=float)
 
-        if len(self.system.fields) == 1:
-            return lambda points: values(points)[0] ** 2
         some = self.draw(Purpose.CHECK, 0, self.options.samples)
-        sizes = np.mean(values(some) ** 2, axis=1, keepdims=True)
+        sizes = np.mean(heights(some), axis=2, keepdims=True)
         scale = np.where(sizes > 0.0, sizes, 1.0)
-        return lambda points: np.sum(values(points) ** 2 / scale, axis=0)
+        return lambda points: np.sum(heights(points) / scale, axis=(0, 1))
 
     def _followed(
         self,
@@ -190,25 +192,30 @@ class NeuralMethod:
             found = found * jnp.sqrt(sample.weights)
         return np.asarray(found, dtype=float)
 
-    def residuals(
-        self, flat: np.ndarray, slope: np.ndarray, t: float, step: int
-    ) -> tuple[np.ndarray, np.ndarray]:
-        """Σ r² and Σ (∂t u)² of every field on fresh points, (fields,) each."""
-        own, count, weights = self.velocity_of, self.options.residual_samples, None
+    def fresh(self, flat: np.ndarray, t: float, step: int) -> Sample:
+        """Points for the residual of a step, apart from those of its least-squares problem."""
+        count, weights = self.options.residual_samples, None
         if self.annealed:
             density = self._density(flat, t)
-            points, weights = self._followed(density, Purpose.RESIDUAL, step, count)
-            weights = jnp.asarray(weights, self.dtype)
+            points, found = self._followed(density, Purpose.RESIDUAL, step, count)
+            weights = jnp.asarray(found, self.dtype)
         else:
             points = self.draw(Purpose.RESIDUAL, step, count)
+        return Sample(jnp.asarray(points, self.dtype), weights)
+
+    def residuals(
+        self, flat: np.ndarray, slope: np.ndarray, t: float, fresh: Sample
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """Σ r² and Σ (∂t u)² of every field on fresh points, (fields,) each."""
+        own = self.velocity_of
         squares, rates = residual_of(
-            self.neural, own.networks(flat), own.networks(slope),
-            jnp.asarray(points, self.dtype), own.clock(t), weights,
+            self.neural, own.networks(flat), own.networks(slope), fresh.points, own.clock(t),
+            fresh.weights,
         )  # fmt: skip
         return np.asarray(squares, dtype=float), np.asarray(rates, dtype=float)
 
     def residual(self, flat: np.ndarray, slope: np.ndarray, t: float, step: int) -> float:
-        squares, rates = self.residuals(flat, slope, t, step)
+        squares, rates = self.residuals(flat, slope, t, self.fresh(flat, t, step))
         part, whole = float(np.sum(squares)), float(np.sum(rates))
         return float(np.sqrt(part / whole)) if whole > 0.0 else float(np.sqrt(part))
 
@@ -233,7 +240,7 @@ class NeuralMethod:
         """
         if self.given_regularisation:
             return
-        sample = self.sample(number, flat, t)
+        sample, fresh = self.sample(number, flat, t), self.fresh(flat, t, number)
         residuals: dict[int, np.ndarray] = {}
         own = self.velocity_of
 
@@ -243,7 +250,7 @@ class NeuralMethod:
                 if place not in residuals:
                     own.regularisation = np.full(len(places), REGULARISATIONS[place])
                     slope, _ = self.velocity(flat, t, sample, number)
-                    residuals[place] = self.residuals(flat, slope, t, number)[0]
+                    residuals[place] = self.residuals(flat, slope, t, fresh)[0]
             return np.array([residuals[k][f] for f, k in enumerate(places)])
 
         last, every = len(REGULARISATIONS) - 1, np.arange(len(own.regularisation))

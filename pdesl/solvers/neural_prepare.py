@@ -41,6 +41,7 @@ def prepare(task: Task) -> NeuralMethod:
     embedding = make_embedding(
         lower.tolist(), upper.tolist(), [c.periodic for c in system.problem.space],
         frequencies=options.frequencies, alpha=options.alpha, scale=options.scale,
+        layers=options.layers,
     )  # fmt: skip
     rate = options.relaxation if options.relaxation is not None else 10.0 / (span[1] - span[0])
     penalties = tuple(

@@ -33,6 +33,7 @@ __all__ = [
     "SolveReport",
     "Velocity",
     "bases_at",
+    "heights_at",
     "jets_at",
     "pack",
     "rates_at",
@@ -79,6 +80,20 @@ def values_at(system: NeuralSystem, networks: Any, points: Array, t: Array) -> A
 def right_at(system: NeuralSystem, networks: Any, points: Array, t: Array) -> Array:
     """L[u] (fields, n)."""
     return system.over(NeuralSystem.right_hand_side, networks, points, t)
+
+
+@eqx.filter_jit
+def heights_at(system: NeuralSystem, networks: Any, points: Array, t: Array) -> Array:
+    """u² of every field and Σ_i (h_i ∂_i u)², h the half-widths of the domain, (fields, 2, n)."""
+
+    def heights(system: NeuralSystem, networks: Any, points: Array, t: Array) -> Array:
+        values, pull = jax.vjp(lambda p: system.values(networks, p, t), points)
+        units = jnp.eye(len(values), dtype=values.dtype)[:, :, None]
+        (slopes,) = jax.vmap(pull)(jnp.broadcast_to(units, (len(values), *values.shape)))
+        slopes = slopes * jnp.asarray(system.embedding.half_width, values.dtype)
+        return jnp.stack([values**2, jnp.sum(slopes**2, axis=2)], axis=1)
+
+    return system.over(heights, networks, points, t)
 
 
 @eqx.filter_jit

@@ -17,6 +17,7 @@ from pdesl.lowering.embedding import make_embedding
 from pdesl.lowering.neural_system import to_neural_system
 from pdesl.run import pipeline
 from pdesl.solvers.networks import NetworkOptions, make_network
+from pdesl.solvers.velocity import heights_at
 from pdesl.symbolic.geometry import Box, Interval
 
 HEAT = """
@@ -49,7 +50,7 @@ def test_jets_of_every_form_are_those_of_nested_differentiation(exponential: boo
     """Jets up to order three, and the slope ∂u/∂N."""
     system = evolved("1 + x y + t", "sin(3 x) x (1 - x) y (1 - y)")
     ansatz = make_ansatz(system, REGION, {}, exponential=exponential, exact=exact)
-    embedding = make_embedding([0.0, 0.0], [1.0, 1.0], [False, False], frequencies=1)
+    embedding = make_embedding([0.0, 0.0], [1.0, 1.0], [False, False], frequencies=1, layers=1)
     neural = to_neural_system(system, ansatz, embedding, {})
     size = embedding.outputs
     network = make_network(NetworkOptions(4, 1, "swish"), [-1.0] * size, [1.0] * size, seed=3)
@@ -73,6 +74,10 @@ def test_jets_of_every_form_are_those_of_nested_differentiation(exponential: boo
         np.testing.assert_allclose(own, nested(index), rtol=1e-9, atol=1e-9)
     slopes = jax.vmap(jax.grad(value, argnums=1), in_axes=(0, None))(points, 0.0)
     np.testing.assert_allclose(neural.slopes((network,), points)[0], slopes, rtol=1e-10)
+    # What annealed samples follow: u² and |∇u|² in half-widths.
+    gradients = jnp.stack([nested((1, 0)), nested((0, 1))]) / 2
+    expected = [nested((0, 0)) ** 2, jnp.sum(gradients**2, axis=0)]
+    np.testing.assert_allclose(heights_at(neural, (network,), points, t)[0], expected, rtol=1e-9)
 
 
 @pytest.mark.parametrize("exponential", [False, True])

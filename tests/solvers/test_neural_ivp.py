@@ -122,15 +122,17 @@ def nested(first, points, index):
     st.integers(0, 3),
     st.floats(0.0, 2.0),
     st.booleans(),
+    st.integers(0, 2),
 )
 def test_jets_of_an_embedded_network_are_those_of_nested_differentiation(
-    index, frequencies, alpha, periodic
+    index, frequencies, alpha, periodic, layers
 ):
     embedding = make_embedding(
         [-1.0, 0.0], [1.0, 3.0], [False, periodic and frequencies > 0],
-        frequencies=frequencies, alpha=alpha,
+        frequencies=frequencies, alpha=alpha, layers=layers,
     )  # fmt: skip
     size = embedding.outputs
+    assert embedding.features(jnp.zeros((3, 2))).shape == (3, size)
     network = make_network(NetworkOptions(5, 2, "swish"), [-1.0] * size, [1.0] * size, seed=3)
     points = jnp.asarray(np.random.default_rng(0).uniform(0, 1, (6, 2)))
     (found,) = plan([Derivative(index)]).evaluate(network, points, embedding=embedding)
