@@ -1,6 +1,7 @@
 """Time of the least-squares solve for θ̇ by each solver, and of one product with JᵀJ.
 
     python benchmarks/neural_ivp/linear_solve.py            # n = 10,000 and 4,000, some minutes
+    python benchmarks/neural_ivp/linear_solve.py 10000      # one of them
     python benchmarks/neural_ivp/linear_solve.py --quick    # n = 2,000
 
 One instant of advection and diffusion of a bump and a wave in three dimensions, represented by the
@@ -238,9 +239,11 @@ def solved(network: Network, count: int, most: int) -> None:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
     parser.add_argument("--quick", action="store_true", help="2,000 points, 100 iterations of cg")
-    quick = parser.parse_args().quick
+    parser.add_argument("points", nargs="*", type=int, help="numbers of points")
+    given = parser.parse_args()
+    quick = given.quick
     network = fitted(500 if quick else 4000)
-    for count in (2000,) if quick else (4000, 10_000):
+    for count in given.points or ((2000,) if quick else (4000, 10_000)):
         solved(network, count, 100 if quick else 600)
 
 

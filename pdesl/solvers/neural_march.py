@@ -317,7 +317,7 @@ def _advance(
             error = 0.0 if np.all(np.isfinite(new)) else np.inf
         else:
             error = _error(
-                evolution, control, sample, state, new, np.asarray(difference), t + dt, sizes
+                evolution, control, sample, (state, new), np.asarray(difference), (t, t + dt), sizes
             )
         power = 1.0 / pair.power
         if error <= 1.0:
@@ -392,24 +392,29 @@ def _error(
     evolution: Evolution,
     control: StepControl,
     sample: Any,
-    state: np.ndarray,
-    new: np.ndarray,
+    states: tuple[np.ndarray, np.ndarray],
     difference: np.ndarray,
-    t: float,
+    times: tuple[float, float],
     sizes: np.ndarray,
 ) -> float:
-    """The error of a step against its tolerance: the worst field's, or that of the parameters."""
-    if not np.all(np.isfinite(new)):
+    """The error of a step against its tolerance: the worst field's, or that of the parameters.
+
+    `states` and `times` are those before and after the step. What the difference of both formulas
+    does to the fields is looked at in both: one that a step has made vanish hides errors.
+    """
+    if not np.all(np.isfinite(states[1])):
         return np.inf
     if control.on_parameters:
-        bound = control.atol + control.rtol * float(np.linalg.norm(state))
+        bound = control.atol + control.rtol * float(np.linalg.norm(states[0]))
         return float(np.linalg.norm(difference)) / bound
-    reached = evolution.values(new, t, sample)
-    gap = reached - evolution.values(new - difference, t, sample)
-    # A step that is much too large may overflow, and is refused.
-    with np.errstate(over="ignore"):
-        sizes = np.maximum(sizes, np.sqrt(np.mean(reached**2, axis=1)))
-        errors = np.sqrt(np.mean(gap**2, axis=1))
+    errors = np.zeros_like(sizes)
+    for state, t in zip(states, times, strict=True):
+        reached = evolution.values(state, t, sample)
+        gap = reached - evolution.values(state - difference, t, sample)
+        # A step that is much too large may overflow, and is refused.
+        with np.errstate(over="ignore"):
+            sizes = np.maximum(sizes, np.sqrt(np.mean(reached**2, axis=1)))
+            errors = np.maximum(errors, np.sqrt(np.mean(gap**2, axis=1)))
     bound = np.maximum(control.atol + control.rtol * sizes, 1e-300)
     found = float(np.max(errors / bound))
     return found if np.isfinite(found) else np.inf
