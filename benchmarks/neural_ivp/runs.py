@@ -33,6 +33,7 @@ EDNN = (
     "solver.depth=4",
     "solver.width=30",
     "solver.frequencies=0",
+    "solver.layers=0",
     "solver.sampling=random",
     "solver.linear=dense(regularisation=1e-6)",
     # However badly it fits the start, it runs.

@@ -22,11 +22,13 @@ class Drift:
     """A quantity q at the first and the last time, and its largest relative drift.
 
     The drift is max |q(t) − q(t₀)| / |q(t₀)|; where q starts at zero it is relative to max |q|.
+    `quadrature` is the largest difference of q to a coarser rule of integration, against the same.
     """
 
     first: float
     last: float
     largest: float
+    quadrature: float
 
 
 def drifts(
@@ -49,11 +51,12 @@ def drifts(
     for quantity in quantities:
         if not (quantity.is_number and quantity.measures) or quantity.place:
             continue
-        values = np.asarray(observer.number(quantity, moments).values, dtype=float)
+        number = observer.number(quantity, moments)
+        values = np.asarray(number.values, dtype=float)
         whole = float(np.max(np.abs(values)))
         size = abs(float(values[0])) if abs(values[0]) > 1e-12 * whole else whole
-        change = float(np.max(np.abs(values - values[0])))
+        changes = float(np.max(np.abs(values - values[0]))), number.error or 0.0
         found[quantity.label] = Drift(
-            float(values[0]), float(values[-1]), change / size if size > 0.0 else 0.0
+            float(values[0]), float(values[-1]), *(c / size if size > 0.0 else 0.0 for c in changes)
         )
     return found

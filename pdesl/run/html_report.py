@@ -171,8 +171,12 @@ def _accuracy(metrics: Mapping[str, Any]) -> list[str]:
     if metrics.get("numbers"):
         found.append(_table(list(metrics["numbers"].items()), ("quantity at the end", "value")))
     if metrics.get("drift"):
-        rows = [(n, d["first"], d["last"], d["largest"]) for n, d in metrics["drift"].items()]
-        heading = ("quantity", "at the start", "at the end", "largest relative drift")
+        keys = ("first", "last", "largest", "quadrature")
+        rows = [(n, *(d[k] for k in keys)) for n, d in metrics["drift"].items()]
+        heading = (
+            "quantity", "at the start", "at the end", "largest relative drift",
+            "error of quadrature",
+        )  # fmt: skip
         found.append(_table(rows, heading))
     return found
 

@@ -48,6 +48,8 @@ __all__ = [
 
 # Points that an error is measured at, apart from the nodes of the solution.
 TEST_POINTS = 20_000
+# From this share of a drift on its error by quadrature is told.
+DOUBTFUL = 0.1
 # Points and times of the errors over time.
 COURSE_POINTS = 2_000
 COURSE_TIMES = 21
@@ -420,9 +422,12 @@ def closing_lines(
     lines = [f"stopped: {result.stop_reason} ({count:,} iteration{'' if count == 1 else 's'})"]
     lines += result.notes
     for label, drift in (drifts or {}).items():
+        doubt = ""
+        if drift.quadrature > DOUBTFUL * drift.largest:
+            doubt = f" of which the quadrature may be {drift.quadrature:.1e}"
         lines.append(
             f"{label}: {drift.first:.6g} at the start, {drift.last:.6g} at the end, largest "
-            f"relative drift {drift.largest:.1e}"
+            f"relative drift {drift.largest:.1e}{doubt}"
         )
     if known is None or not errors:
         if estimate is not None:

@@ -39,6 +39,7 @@ def test_drifts_of_integrals(tmp_path: Path):
     assert len(drift) == 3, "a value at a place has no drift"
     assert kept["first"] == pytest.approx(4 * np.pi)
     assert kept["largest"] < 1e-12
+    assert kept["quadrature"] < 1e-12
     assert square["last"] == pytest.approx(8 * np.pi + np.pi * np.exp(-1), rel=1e-6)
     assert square["largest"] == pytest.approx((1 - np.exp(-1)) / 9, rel=1e-5)
     # From zero, relative to the largest.
