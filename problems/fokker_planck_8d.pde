@@ -49,7 +49,7 @@ profile "10d":
 profile "20d":
     parameters.d = 20
     parameters.T = 1
-    solver.samples = 4000
+    solver.samples = 3000
 
 profile "paper":
     parameters.T = 1

@@ -243,7 +243,7 @@ def _lift(
         kept = [c for c in conditions if not c.value.free_symbols & set(system.space_symbols)]
         if len(kept) == len(conditions):
             return _blended({p: c.value for c in kept for p in c.parts}, factors), kept, []
-        reason = "its data vary along a curved boundary"
+        reason = "its data vary along the boundary of a domain that is no box"
     zero = [c for c in conditions if c.value == 0]
     refused = [Penalty(c.row, reason) for c in conditions if c.value != 0]
     return sympy.S.Zero, zero, refused
