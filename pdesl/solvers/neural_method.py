@@ -342,7 +342,8 @@ class NeuralMethod:
         Returns:
             The networks, those of other fields as they were, and the reports of these fits.
         """
-        if all(r is None for r in self.neural.references):
+        known = zip(self.neural.references, self.neural.parts, strict=True)
+        if all(r is None or part.exponential for r, part in known):
             return networks, []
         t, length = self.span[0], self.span[1] - self.span[0]
         clock, system = self.velocity_of.clock(t), self.neural
@@ -411,6 +412,8 @@ class NeuralMethod:
 
         Fits of different numbers draw points apart. `system` stands in place of the present one.
         """
+        if fields is not None and not fields:
+            return tuple(networks), [FitReport(0.0, 0) for _ in networks]
         sizes = [self._size_of(target) for target in targets]
         found, reports = [], []
         for index, (network, target) in enumerate(zip(networks, targets, strict=True)):
