@@ -49,6 +49,8 @@ profile "10d":
 profile "20d":
     parameters.d = 20
     parameters.T = 1
+    solver.width = 4
+    solver.layers = 4
     solver.samples = 3000
 
 profile "paper":
