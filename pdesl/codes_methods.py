@@ -278,9 +278,9 @@ _CAPABILITIES = (
          "Take the number of the message, a smaller network, an optimiser or a linear solver that "
          "keeps less, or more devices: what scales with points is divided among them."),
     Code("E646", "something that a method does not give",
-         "A method that fits gives a model in a folder, and no solution; only methods with arrays "
-         "of points, samples or windows divide them among devices.",
-         "Use pdesl run and pdesl predict; leave --devices out."),
+         "A method that fits gives a model in a folder, and no solution; only arrays of points, "
+         "samples or windows are divided among devices, and not factors and transforms of a whole.",
+         "Use pdesl run and pdesl predict; leave --devices out, or choose what the message names."),
 )  # fmt: skip
 
 _NUMERICS = (

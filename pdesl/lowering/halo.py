@@ -30,7 +30,7 @@ from pdesl.lowering.nodal import NodalRow, NodalSystem, NodalTerm
 from pdesl.lowering.sparse import SparseOperator
 from pdesl.symbolic.geometry.sampling import morton_order
 
-__all__ = ["Halo", "NodeParts", "divide_nodes", "to_discrete_parts"]
+__all__ = ["Halo", "NodeCuts", "NodeParts", "cut_nodes", "divide_nodes", "to_discrete_parts"]
 
 
 class Halo(eqx.Module):
@@ -56,22 +56,18 @@ class Halo(eqx.Module):
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class NodeParts:
-    """Nodes and rows of every device.
+class NodeCuts:
+    """Nodes of every device.
 
     Attributes:
         nodes: (devices, m), numbers of nodes; what fills up the last ones is repeated.
         owner, slot: (M,), the device of a node and its place there.
-        rows: for each row of the system, in its order, (devices, r) positions among its centres.
-        kept: (devices, r), which of them are there once.
         halo: nodes of others that a device needs, from each distance: `halo[d][shift]`.
     """
 
     nodes: np.ndarray
     owner: np.ndarray
     slot: np.ndarray
-    rows: tuple[np.ndarray, ...]
-    kept: tuple[np.ndarray, ...]
     halo: tuple[dict[int, np.ndarray], ...]
 
     @property
@@ -88,14 +84,44 @@ class NodeParts:
         """The most values that a device receives from each of these distances."""
         return tuple(max(len(own.get(s, ())) for own in self.halo) for s in self.shifts)
 
+    @property
+    def columns(self) -> int:
+        """Values that a device has after the exchange."""
+        return self.nodes.shape[1] + sum(self.widths)
 
-def _rows_of(nodal: NodalSystem) -> tuple[NodalRow, ...]:
-    return (*nodal.interior, *nodal.boundary, *nodal.initial)
+    def exchange(self) -> tuple[np.ndarray, Halo]:
+        """Where each device has the nodes that it knows (devices, M), and how they come there."""
+        devices, size = self.nodes.shape
+        shifts, widths = self.shifts, self.widths
+        starts = dict(zip(shifts, size + np.cumsum([0, *widths])[:-1], strict=True))
+        places = np.zeros((devices, len(self.owner)), np.int64)
+        sends: list[Any] = [np.zeros((devices, width), np.int32) for width in widths]
+        for d, own in enumerate(self.halo):
+            mine = self.owner == d
+            places[d, mine] = self.slot[mine]
+            for k, shift in enumerate(shifts):
+                found = own.get(shift, np.zeros(0, int))
+                places[d, found] = starts[shift] + np.arange(len(found))
+                sends[k][(d - shift) % devices, : len(found)] = self.slot[found]
+        return places, Halo(tuple(sends), shifts, devices)
 
 
-def divide_nodes(nodal: NodalSystem, devices: int) -> NodeParts:
-    """Nodes cut along a Z curve into parts of equal size, rows with their centres."""
-    order = morton_order(nodal.points)
+@dataclass(frozen=True, slots=True, eq=False)
+class NodeParts(NodeCuts):
+    """Nodes and rows of every device.
+
+    Attributes:
+        rows: for each row of the system, in its order, (devices, r) positions among its centres.
+        kept: (devices, r), which of them are there once.
+    """
+
+    rows: tuple[np.ndarray, ...]
+    kept: tuple[np.ndarray, ...]
+
+
+def _cut(points: np.ndarray, devices: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """`nodes`, `owner` and `slot` of points cut along a Z curve into parts of equal size."""
+    order = morton_order(points)
     cuts = [len(order) * d // devices for d in range(devices + 1)]
     owner, slot = np.empty(len(order), int), np.empty(len(order), int)
     size = -(-len(order) // devices)
@@ -104,6 +130,33 @@ def divide_nodes(nodal: NodalSystem, devices: int) -> NodeParts:
         own = order[cuts[d] : cuts[d + 1]]
         owner[own], slot[own] = d, np.arange(len(own))
         nodes[d] = np.resize(own if len(own) else order[:1], size)
+    return nodes, owner, slot
+
+
+def _halos(owner: np.ndarray, needed: Sequence[np.ndarray]) -> tuple[dict[int, np.ndarray], ...]:
+    """From the nodes that every device reads."""
+    halo = []
+    for d, own in enumerate(needed):
+        outside = own[owner[own] != d]
+        shift = (d - owner[outside]) % len(needed)
+        halo.append({int(s): outside[shift == s] for s in np.unique(shift)})
+    return tuple(halo)
+
+
+def cut_nodes(points: np.ndarray, pattern: csr_matrix, devices: int) -> NodeCuts:
+    """Nodes (M, d) cut along a Z curve into equal parts; row i of `pattern` reads its columns."""
+    nodes, owner, slot = _cut(points, devices)
+    needed = [np.unique(_taken(pattern, owner == d).indices) for d in range(devices)]
+    return NodeCuts(nodes, owner, slot, _halos(owner, needed))
+
+
+def _rows_of(nodal: NodalSystem) -> tuple[NodalRow, ...]:
+    return (*nodal.interior, *nodal.boundary, *nodal.initial)
+
+
+def divide_nodes(nodal: NodalSystem, devices: int) -> NodeParts:
+    """Nodes cut along a Z curve into parts of equal size, rows with their centres."""
+    nodes, owner, slot = _cut(nodal.points, devices)
     rows, flags = [], []
     for row in _rows_of(nodal):
         lists = [np.flatnonzero(owner[row.nodes] == d) for d in range(devices)]
@@ -113,12 +166,7 @@ def divide_nodes(nodal: NodalSystem, devices: int) -> NodeParts:
         rows.append(np.array(full, int))
         flags.append(np.array([np.arange(size) < len(a) for a in lists]))
     needed = [_needed(nodal, rows, d) for d in range(devices)]
-    halo = []
-    for d, own in enumerate(needed):
-        outside = own[owner[own] != d]
-        shift = (d - owner[outside]) % devices
-        halo.append({int(s): outside[shift == s] for s in np.unique(shift)})
-    return NodeParts(nodes, owner, slot, tuple(rows), tuple(flags), tuple(halo))
+    return NodeParts(nodes, owner, slot, _halos(owner, needed), tuple(rows), tuple(flags))
 
 
 def _needed(nodal: NodalSystem, rows: Sequence[np.ndarray], device: int) -> np.ndarray:
@@ -139,19 +187,8 @@ def _taken(matrix: csr_matrix, rows: np.ndarray) -> csr_matrix:
 
 def to_discrete_parts(nodal: NodalSystem, parts: NodeParts, dtype: Any) -> DiscreteSystem:
     """The rows of every device, as `to_discrete` gives them for one: arrays (devices, …)."""
-    devices, size = parts.nodes.shape
-    shifts, widths = parts.shifts, parts.widths
-    starts = dict(zip(shifts, size + np.cumsum([0, *widths])[:-1], strict=True))
-    places = np.zeros((devices, len(nodal.points)), np.int64)
-    sends: list[Any] = [np.zeros((devices, width), np.int32) for width in widths]
-    for d, own in enumerate(parts.halo):
-        mine = parts.owner == d
-        places[d, mine] = parts.slot[mine]
-        for k, shift in enumerate(shifts):
-            found = own.get(shift, np.zeros(0, int))
-            places[d, found] = starts[shift] + np.arange(len(found))
-            sends[k][(d - shift) % devices, : len(found)] = parts.slot[found]
-    columns = size + sum(widths)
+    devices, columns = parts.devices, parts.columns
+    places, exchange = parts.exchange()
     built: dict[tuple[int, int], SparseOperator] = {}
 
     def local(matrix: csr_matrix, chosen: np.ndarray) -> list[csr_matrix]:
@@ -202,4 +239,4 @@ def to_discrete_parts(nodal: NodalSystem, parts: NodeParts, dtype: Any) -> Discr
         tuple(stencil_row(row, next(numbers)) for row in rows)
         for rows in (nodal.interior, nodal.boundary, nodal.initial)
     )
-    return DiscreteSystem(interior, boundary, initial, Halo(tuple(sends), shifts, devices))
+    return DiscreteSystem(interior, boundary, initial, exchange)

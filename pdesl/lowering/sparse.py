@@ -24,7 +24,7 @@ from jax import lax
 from jax.custom_batching import custom_vmap
 from scipy.sparse import csr_matrix, sparray, spmatrix
 
-__all__ = ["SparseOperator"]
+__all__ = ["Ellpack", "SparseOperator"]
 
 # Columns summed among themselves before they join the total, for one right-hand side: one
 # running sum over 31 columns took 2.5 times as long (7.0 against 2.8 ms at N = 100,000).
@@ -43,7 +43,7 @@ _BLOCK_ROWS = 2048
 _TAIL_COST = 10.0
 
 
-class _Ellpack(Module):
+class Ellpack(Module):
     """Σ_k values[k, i] u[indices[k, i]], and the tail: tail_values at (tail_rows, tail_columns).
 
     `values` and `indices` (width, rows); unused entries have the value 0 and repeat an index of
@@ -57,7 +57,7 @@ class _Ellpack(Module):
     tail_columns: jax.Array
 
     @classmethod
-    def make(cls, matrix: csr_matrix, dtype: npt.DTypeLike, width: int | None = None) -> _Ellpack:
+    def make(cls, matrix: csr_matrix, dtype: npt.DTypeLike, width: int | None = None) -> Ellpack:
         lengths = np.diff(matrix.indptr)
         width = _best_width(lengths) if width is None else width
         rows = np.repeat(np.arange(len(lengths)), lengths)
@@ -80,7 +80,7 @@ class _Ellpack(Module):
         )
 
     @classmethod
-    def stacked(cls, matrices: Sequence[csr_matrix], dtype: npt.DTypeLike) -> _Ellpack:
+    def stacked(cls, matrices: Sequence[csr_matrix], dtype: npt.DTypeLike) -> Ellpack:
         """Matrices of one shape with equal widths and tails: arrays (matrices, …) of NumPy."""
         width = max(_best_width(np.diff(matrix.indptr)) for matrix in matrices)
         made = [jax.tree.map(np.asarray, cls.make(matrix, dtype, width)) for matrix in matrices]
@@ -149,8 +149,8 @@ class SparseOperator(Module):
     the two number types.
     """
 
-    _forward: _Ellpack
-    _backward: _Ellpack
+    _forward: Ellpack
+    _backward: Ellpack
     shape: tuple[int, int] = field(static=True)
 
     @classmethod
@@ -173,7 +173,7 @@ class SparseOperator(Module):
         columns = csr_matrix(rows.T)
         columns.sort_indices()
         shape = (len(rows.indptr) - 1, len(columns.indptr) - 1)
-        return cls(_Ellpack.make(rows, wanted), _Ellpack.make(columns, wanted), shape)
+        return cls(Ellpack.make(rows, wanted), Ellpack.make(columns, wanted), shape)
 
     @classmethod
     def stacked(
@@ -182,7 +182,7 @@ class SparseOperator(Module):
         """Operators of equal shape as one pytree with a first axis, for one block a device."""
         columns = [csr_matrix(matrix.T) for matrix in matrices]
         shape = (len(matrices[0].indptr) - 1, len(columns[0].indptr) - 1)
-        return cls(_Ellpack.stacked(matrices, dtype), _Ellpack.stacked(columns, dtype), shape)
+        return cls(Ellpack.stacked(matrices, dtype), Ellpack.stacked(columns, dtype), shape)
 
     @classmethod
     def from_stencils(
@@ -269,19 +269,19 @@ def _multiply(matrix: SparseOperator, vector: jax.Array) -> jax.Array:
     return padded[:count]
 
 
-def _batched_product(matrix: _Ellpack, vector: jax.Array) -> jax.Array:
+def _batched_product(matrix: Ellpack, vector: jax.Array) -> jax.Array:
     """`matrix.product`, which vmap turns into one product with many right-hand sides."""
 
     @custom_vmap
-    def product(matrix: _Ellpack, vector: jax.Array) -> jax.Array:
+    def product(matrix: Ellpack, vector: jax.Array) -> jax.Array:
         return matrix.product(vector)
 
     @product.def_vmap
-    def product_of_batch(size, batched, matrix: _Ellpack, vector: jax.Array):
+    def product_of_batch(size, batched, matrix: Ellpack, vector: jax.Array):
         matrix_batched, vector_batched = batched
         if any(jax.tree.leaves(matrix_batched)):
             axes = jax.tree.map(lambda b: 0 if b else None, matrix_batched)
-            direct = jax.vmap(_Ellpack.product, (axes, 0 if vector_batched else None))
+            direct = jax.vmap(Ellpack.product, (axes, 0 if vector_batched else None))
             return direct(matrix, vector), True
         if vector.ndim == 2:
             return matrix.product_of_rows(vector), True

@@ -11,21 +11,49 @@ import sympy
 
 from pdesl.diagnostics import Diagnostic, ProblemError
 from pdesl.ir.system import Row, System
-from pdesl.lowering.emit import evaluate_at
+from pdesl.lowering.emit import evaluate_at, jax_namespace
 from pdesl.lowering.places import Places
-from pdesl.symbolic.functions import UnsupportedExpression, make_function, numpy_namespace
+from pdesl.symbolic.functions import (
+    Namespace,
+    UnsupportedExpression,
+    make_function,
+    numpy_namespace,
+)
 
-__all__ = ["TimeFunction", "make_time_function"]
+__all__ = ["Formula", "TimeFunction", "make_time_function"]
 
 # A sum is taken apart into products of time and place when it has at most so many terms.
 MOST_TERMS = 64
 
 
 @dataclass(frozen=True, slots=True, eq=False)
+class Formula:
+    """An expression of time, of arrays and of known columns (n,) each, in this order."""
+
+    expression: sympy.Expr
+    arguments: tuple[sympy.Symbol, ...]
+    columns: tuple[np.ndarray, ...]
+    row: Row
+
+    def to_jax(self) -> Callable[..., Any]:
+        """The same as a function in JAX.
+
+        Raises:
+            ProblemError: a function that JAX lacks (E327).
+        """
+        inner = _emitted([self.expression], self.arguments, self.row, jax_namespace())
+        return lambda *arrays: inner(*arrays)[0]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
 class TimeFunction:
-    """A function of time, and of arrays in the order that it was made for."""
+    """A function of time, and of arrays in the order that it was made for.
+
+    `formula` is there where it is one of arrays.
+    """
 
     function: Callable[..., Any]
+    formula: Formula | None = None
 
     def __call__(self, t: float, *arrays: np.ndarray) -> Any:
         return self.function(t, *arrays)
@@ -70,14 +98,18 @@ def make_time_function(
             (result,) = inner(t, *own, *arrays)
         return np.broadcast_to(np.asarray(result, float), (count,))
 
-    return TimeFunction(function)
+    formula = Formula(part, (clock, *symbols, *used), tuple(arrays), row)
+    return TimeFunction(function, formula)
 
 
 def _emitted(
-    expressions: Sequence[Any], arguments: Sequence[sympy.Symbol], row: Row
+    expressions: Sequence[Any],
+    arguments: Sequence[sympy.Symbol],
+    row: Row,
+    namespace: Namespace | None = None,
 ) -> Callable[..., tuple[Any, ...]]:
     try:
-        return make_function(expressions, arguments, numpy_namespace())
+        return make_function(expressions, arguments, namespace or numpy_namespace())
     except UnsupportedExpression as error:
         message = f"`{error.part}` cannot be evaluated: {error.reason}"
         raise ProblemError([Diagnostic("E327", message, row.equation.span)]) from None

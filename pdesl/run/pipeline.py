@@ -48,6 +48,7 @@ from pdesl.run.progress import stage as observed
 from pdesl.run.refusals import only_fits
 from pdesl.run.solution import Solution
 from pdesl.run.words import describe
+from pdesl.solvers.division import division_mistakes
 from pdesl.solvers.memory_estimate import estimate_memory, memory_line, memory_mistake
 from pdesl.solvers.methods import (
     bind_options,
@@ -225,6 +226,8 @@ def check(
             steps = method.evolving or method.fits
             refused = output_targets(problem, system, values, steps=steps)[1]
             notes = [*requirements(method, system, options), *refused]
+            if devices > 1 and not notes:
+                notes += division_mistakes(method, system, options, values)
             if not is_wrong(found):
                 summary = describe(system, method, options)
                 if memory is not None and not notes:

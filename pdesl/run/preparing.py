@@ -21,8 +21,8 @@ from pdesl.run.file_names import name_mistakes
 from pdesl.run.known import Known
 from pdesl.run.progress import Observer, SilentObserver
 from pdesl.run.progress import stage as observed
-from pdesl.run.refusals import one_device
 from pdesl.run.words import kind_words
+from pdesl.solvers.division import division_mistakes
 from pdesl.solvers.methods import (
     METHODS,
     Method,
@@ -92,8 +92,6 @@ def make_ready(
         if is_wrong(found):
             raise ProblemError([*problem.warnings, *found])
         method, choice = choose_method(problem, system)
-        if devices > 1 and not method.divides:
-            raise one_device(method.name, [m.name for m in METHODS.values() if m.divides])
         if solver is not None:
             choice = shared_options(choice, method, observer)
         values = problem.parameter_values()
@@ -102,6 +100,8 @@ def make_ready(
         if sizes:
             raise ProblemError(sizes)
         reasons = requirements(method, system, options)
+        if not reasons and devices > 1:
+            reasons = division_mistakes(method, system, options, values)
         if reasons:
             raise CapabilityError(reasons)
         region = make_region(problem.shape, system.space_symbols, values)

@@ -121,7 +121,7 @@ class Task:
     `monitor` is for methods that train (`Method.trains`), `memory` for those whose runs may be
     long: others begin anew when they are resumed. `until` is the time that a solution ends at
     before the problem does. `devices` is how many devices the work is divided among
-    (`Method.divides`).
+    (`division.division_mistakes`).
     `halt` tells of a state, a function of the inputs, and of its time whether a method that steps
     in time (`Method.evolving`) need go no further.
     """

@@ -261,7 +261,7 @@ def _discretise(
             order = choices.space_options.order
             words = f"in space: {choices.space} of order {order}" + (damping and f"; {damping}")
             note.text += f", order {order}"
-    stepping = NodalStepping(nodal, span)
+    stepping = _stepping(nodal, span, task.devices)
 
     def series() -> SeriesLines:
         from pdesl.solvers.series_lines import series_on_nodes
@@ -285,6 +285,14 @@ def _discretise(
         lambda places, jets: _nodal_interpolation(nodal, places, jets),
         series,
     )
+
+
+def _stepping(nodal: NodalImex, span: tuple[float, float], devices: int) -> NodalStepping:
+    if devices == 1:
+        return NodalStepping(nodal, span)
+    from pdesl.solvers.divided_stepping import DividedStepping
+
+    return DividedStepping(nodal, span, devices=devices)
 
 
 def _nodal_interpolation(

@@ -65,7 +65,7 @@ class Method:
     `periodic` whether its network can be periodic;
     `fits` whether it fits closures and unknown numbers to data, and solves nothing else;
     `ordinary` whether it solves problems in time alone;
-    `divides` whether its work can be divided among devices;
+    `undivided` why its work cannot be divided among devices, empty where it can;
     `module` is where its `solve(task, reporter)` is.
     """
 
@@ -82,7 +82,7 @@ class Method:
     periodic: bool = False
     fits: bool = False
     ordinary: bool = False
-    divides: bool = False
+    undivided: str = ""
 
     def solve(self, task: Task, reporter: Reporter) -> SolverResult:
         """Run the method, and meet the conditions on integrals; imports JAX."""
@@ -101,7 +101,6 @@ METHODS: dict[str, Method] = {
             "pdesl.solvers.dt_pinn",
             stencils=True,
             trains=True,
-            divides=True,
         ),
         Method(
             "pinn",
@@ -110,7 +109,6 @@ METHODS: dict[str, Method] = {
             "pdesl.solvers.pinn",
             stencils=False,
             trains=True,
-            divides=True,
         ),
         Method(
             "rbf_fd",
@@ -120,6 +118,7 @@ METHODS: dict[str, Method] = {
             stencils=True,
             steady=True,
             direct=True,
+            undivided="one sparse matrix is factored on the processor",
         ),
         Method(
             "random_features",
@@ -129,6 +128,7 @@ METHODS: dict[str, Method] = {
             stencils=False,
             exact_order=None,
             periodic=True,
+            undivided="one dense least-squares problem is solved on the processor",
         ),
         Method(
             "method_of_lines",
@@ -150,7 +150,6 @@ METHODS: dict[str, Method] = {
             stencils=True,
             evolving=True,
             fits=True,
-            divides=True,
         ),
         Method(
             "neural_ivp",
@@ -160,7 +159,6 @@ METHODS: dict[str, Method] = {
             stencils=False,
             evolving=True,
             periodic=True,
-            divides=True,
         ),
     )
 }

@@ -91,6 +91,25 @@ solver:
     method = neural_ivp(width=5, depth=1, frequencies=1, samples=45, residual_samples=45, boundary=penalty, boundary_samples=11, fit=levenberg_marquardt(iterations=2), fit_budget=10, residual_budget=10, integrator=rk23(dt=0.01), linear=LINEAR)
 """  # noqa: E501
 
+LINES = """pdesl 1
+domain:
+    x, y ∈ disk(center=(0, 0), radius=1)
+    t ∈ [0, 0.01]
+fields:
+    u(t, x, y), v(t, x, y) : scalar
+equations:
+    ∂t u = (1 + t) ∇²u + v - u³ + t x + u ∂x u
+    ∂t v = 0.1 ∇²v + u v exp(-x) + cos(t) ∂y v
+boundary:
+    ∂n u + u = t y    on ∂Ω
+    v = x    on ∂Ω
+initial:
+    u = 1 - x² - y²
+    v = x
+solver:
+    method = method_of_lines(space=rbf_fd(nodes=90, order=2), time=TIME)
+"""
+
 LEARNED = """pdesl 1
 domain:
     t ∈ [0, 4]
@@ -117,10 +136,14 @@ solver:
 """
 
 OPTIMISED = "optimiser=levenberg_marquardt"
-TRAINED = {
+# What two processes solve.
+EVERYWHERE = ("dt_pinn", "pinn", "neural_ivp", "sinode", "lines")
+SOLVED = {
     "dt_pinn": STEADY.replace("METHOD", "dt_pinn").replace("OPTIMISER", "optimiser=adam"),
     "pinn": STEADY.replace("METHOD", "pinn").replace("OPTIMISER", OPTIMISED),
     "dt_pinn_slices": EVOLVING,
+    "lines": LINES.replace("TIME", "imex_rk2(dt=0.01)"),
+    "lines_implicit": LINES.replace("TIME", "dirk2(dt=0.01)"),
 }
 MOVING = {
     "neural_ivp": ADVECTION.replace(
@@ -194,7 +217,7 @@ def write(name: str, numbers: np.ndarray) -> None:
 
 
 for count in COUNTS:
-    for cases, function in ((TRAINED, solved), (MOVING, moved), (FITTED, fitted)):
+    for cases, function in ((SOLVED, solved), (MOVING, moved), (FITTED, fitted)):
         for name, text in cases.items():
-            if OWN is None or name in ("dt_pinn", "pinn", "neural_ivp", "sinode"):
+            if OWN is None or name in EVERYWHERE:
                 write(f"{name}-{count}", function(text, count))

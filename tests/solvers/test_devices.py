@@ -19,9 +19,10 @@ from pdesl.run import pipeline
 from pdesl.run.accelerator import Processes, configure_jax
 
 WORKER = Path(__file__).with_name("devices_worker.py")
-EVERYWHERE = ("dt_pinn", "pinn", "neural_ivp", "sinode")
+EVERYWHERE = ("dt_pinn", "pinn", "neural_ivp", "sinode", "lines")
 CASES = [(name, 2) for name in EVERYWHERE]
-CASES += [(name, 8) for name in (*EVERYWHERE, "dt_pinn_slices", "sinode_damped")]
+ALONE = ("dt_pinn_slices", "sinode_damped", "lines_implicit")
+CASES += [(name, 8) for name in (*EVERYWHERE, *ALONE)]
 # Compiled fast: what is compiled is the same on any number of devices.
 FLAGS = "--xla_backend_optimization_level=0 --xla_llvm_disable_expensive_passes=true"
 
@@ -76,10 +77,24 @@ def test_more_devices_than_there_are() -> None:
     assert "XLA_FLAGS" in caught.value.advice or "JAX_PLATFORMS=cpu" in caught.value.advice
 
 
-def test_a_method_with_nothing_to_divide() -> None:
-    with pytest.raises(CapabilityError, match="nothing to divide") as caught:
-        pipeline.solve(pipeline.load_source("linear_poisson_disk"), solver="rbf_fd", devices=2)
-    assert caught.value.diagnostics[0].code == "E646"
+@pytest.mark.parametrize(
+    ("name", "solver", "settings", "part"),
+    [
+        ("linear_poisson_disk", "rbf_fd", (), "factored"),
+        ("linear_poisson_disk", "random_features", (), "least-squares"),
+        ("kuramoto_sivashinsky", None, (), "fourier"),
+        ("heat_disk", "method_of_lines", ("solver.time=taylor_series",), "taylor_series"),
+    ],
+)
+def test_what_cannot_be_divided_says_why(
+    name: str, solver: str | None, settings: tuple[str, ...], part: str
+) -> None:
+    source = pipeline.load_source(name)
+    with pytest.raises(CapabilityError, match=part) as caught:
+        pipeline.solve(source, solver=solver, overrides=settings, devices=2)
+    (refusal,) = caught.value.diagnostics
+    assert refusal.code == "E646"
+    assert refusal.span is not None
 
 
 def test_processes_are_read() -> None:
