@@ -294,6 +294,12 @@ _NUMERICS = (
          "these values are not above, or do not meet the conditions.",
          'Choose ansatz = "linear", start = "fit", or boundary = "penalty"; or mend the initial '
          "values."),
+    Code("E649", "a linear solve that float32 does not help",
+         "Mixed precision makes the matrix or the preconditioner of a linear solve in float32 and "
+         "refines with products in float64; that converges where float32 resolves the "
+         "regularisation.",
+         "Give linear a regularisation of 1e-6 or more, another solver, or choose precision = "
+         "float64."),
     Code("E770", "an initial fit above its budget",
          "The networks do not come near enough to the initial values, and an evolution cannot be "
          "better than its start.",

@@ -29,6 +29,7 @@ __all__ = [
     "AXIS",
     "agreed",
     "at_hand",
+    "device_memory",
     "divided",
     "everywhere",
     "filled",
@@ -67,6 +68,11 @@ def make_mesh(count: int) -> Mesh | None:
     if len(chosen) != count:
         raise _too_many(count, len(devices), processes, devices[0].platform)
     return Mesh(np.asarray(chosen), (AXIS,))
+
+
+def device_memory() -> float | None:
+    """Bytes that programs can have on a device of this process; None where JAX cannot say."""
+    return (jax.local_devices()[0].memory_stats() or {}).get("bytes_limit")
 
 
 def _too_many(count: int, there: int, processes: int, platform: str) -> SolverError:

@@ -31,11 +31,8 @@ from pdesl.diagnostics import (
     SolverError,
     Source,
 )
+from pdesl.run import cli_devices
 from pdesl.run.cli_catalogue import explain, list_
-from pdesl.run.cli_devices import MemorySize, free_memory, processes_of
-from pdesl.run.cli_devices import coordinator as coordinator_option
-from pdesl.run.cli_devices import devices as devices_option
-from pdesl.run.cli_devices import process as process_option
 from pdesl.run.cli_editor import lsp
 from pdesl.run.cli_options import (
     JSON,
@@ -55,6 +52,7 @@ from pdesl.run.cli_pictures import plot, report
 from pdesl.run.cli_predict import predict
 from pdesl.run.cli_start import completion, new, sweep
 from pdesl.run.cli_studies import compare, resume_study, verify
+from pdesl.run.memory import free_memory
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -183,8 +181,8 @@ def commands() -> None:
 @settings
 @profile_option
 @click.option("--memory", is_flag=True, help="What a run needs, and whether that is free here.")
-@click.option("--memory-limit", type=MemorySize(), metavar="SIZE", help="Fit into SIZE, as 16GB.")
-@devices_option
+@cli_devices.memory_limit
+@cli_devices.devices
 @as_json_flag
 @click.pass_context
 def check(
@@ -276,9 +274,10 @@ def _show_check(
     "--resume", type=click.Path(path_type=Path), metavar="FOLDER",
     help="Go on with the interrupted or killed run or study in this folder, as it was started.",
 )  # fmt: skip
-@devices_option
-@coordinator_option
-@process_option
+@cli_devices.devices
+@cli_devices.coordinator
+@cli_devices.process
+@cli_devices.memory_limit
 @as_json_flag
 @click.pass_context
 def run(
@@ -295,6 +294,7 @@ def run(
     devices: int | None,
     coordinator: str | None,
     process: str | None,
+    memory_limit: float | None,
     as_json: bool,
 ) -> None:
     """Solve a problem: a file, or a name from `pdesl list problems`.
@@ -317,7 +317,7 @@ def run(
     from pdesl.run.terminal import wants_colour
 
     ctx.meta[JSON] = as_json
-    processes = processes_of(coordinator, process)
+    processes = cli_devices.processes_of(coordinator, process)
     count = 1 if processes is None else processes.count
     devices = count if devices is None else devices
     if devices % count:
@@ -354,6 +354,7 @@ def run(
             observer=observer,
             resume=resume is not None,
             devices=devices,
+            memory=memory_limit,
             writes=writes,
         )
     if writes:

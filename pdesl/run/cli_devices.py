@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -11,7 +9,7 @@ import click
 if TYPE_CHECKING:
     from pdesl.run.accelerator import Processes
 
-__all__ = ["MemorySize", "coordinator", "devices", "free_memory", "process", "processes_of"]
+__all__ = ["coordinator", "devices", "memory_limit", "process", "processes_of"]
 
 devices = click.option(
     "--devices",
@@ -55,12 +53,7 @@ class MemorySize(click.ParamType):
             return self.fail(str(error), param, ctx)
 
 
-def free_memory() -> float:
-    """Bytes that programs can have without others being moved out; infinite where none can say."""
-    try:
-        for line in Path("/proc/meminfo").read_text().splitlines():
-            if line.startswith("MemAvailable:"):
-                return 1024.0 * float(line.split()[1])
-        return os.sysconf("SC_PHYS_PAGES") * float(os.sysconf("SC_PAGE_SIZE"))
-    except (OSError, ValueError):
-        return float("inf")
+memory_limit = click.option(
+    "--memory-limit", type=MemorySize(), metavar="SIZE",
+    help="Fit into SIZE on each device, as 16GB.",
+)  # fmt: skip

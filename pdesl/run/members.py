@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import multiprocessing
 import os
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from pdesl.diagnostics import PdeslError, Source
+from pdesl.run.memory import graphics
 from pdesl.run.progress import Observer
 
 __all__ = ["Member", "share_of_machine", "solve_member", "solve_members"]
@@ -67,22 +68,13 @@ def _settle(numbers: Any, processes: int) -> None:
     from pdesl.run.accelerator import configure_jax
 
     number = numbers.get()
-    for name, value in share_of_machine(number, processes, list(_graphics())).items():
+    for name, value in share_of_machine(number, processes, list(graphics())).items():
         os.environ[name] = value
     if hasattr(os, "sched_setaffinity"):
         cores = sorted(os.sched_getaffinity(0))
         if len(cores) >= processes:
             os.sched_setaffinity(0, cores[number::processes])
     configure_jax()
-
-
-def _graphics() -> Iterator[str]:
-    """Names of the graphics processors that a program may use."""
-    visible = os.environ.get("CUDA_VISIBLE_DEVICES")
-    if visible is not None:
-        yield from (name for name in visible.split(",") if name.strip())
-        return
-    yield from (str(k) for k in range(64) if os.path.exists(f"/dev/nvidia{k}"))
 
 
 def share_of_machine(number: int, processes: int, graphics: Sequence[str]) -> dict[str, str]:

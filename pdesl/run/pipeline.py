@@ -297,6 +297,7 @@ def run(
     observer: Observer | None = None,
     resume: bool = False,
     devices: int = 1,
+    memory: float | None = None,
     writes: bool = True,
 ) -> RunReport:
     """Solve a problem and write solution, metrics and picture into a folder.
@@ -312,6 +313,7 @@ def run(
         resume: go on from the checkpoint in the folder, with the arguments of
             `checkpoint.read_start`; a fit may have others, more epochs for example.
         devices: how many devices, of all processes, the work is divided among.
+        memory: bytes of each that a run may need by its estimate; by default all that it has.
         writes: whether this process writes the folder; of several processes one does.
 
     Raises:
@@ -330,7 +332,7 @@ def run(
 
     observer = SilentObserver() if observer is None else observer
     timings: dict[str, float] = {}
-    ready = make_ready(source, solver, overrides, profile, seed, observer, timings, devices)
+    ready = make_ready(source, solver, overrides, profile, seed, observer, timings, devices, memory)
     own = ready.source
     start = Started(own.name, own.text, own.folder, solver, tuple(overrides), profile, seed)
     if not writes:

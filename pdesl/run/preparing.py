@@ -19,10 +19,12 @@ from pdesl.ir.normalise import normalise
 from pdesl.ir.reduction import reduce_problem
 from pdesl.run.file_names import name_mistakes
 from pdesl.run.known import Known
+from pdesl.run.memory import device_memory
 from pdesl.run.progress import Observer, SilentObserver
 from pdesl.run.progress import stage as observed
 from pdesl.run.words import kind_words
 from pdesl.solvers.division import division_mistakes
+from pdesl.solvers.memory_estimate import memory_mistake
 from pdesl.solvers.methods import (
     METHODS,
     Method,
@@ -72,6 +74,7 @@ def make_ready(
     observer: Observer,
     timings: dict[str, float],
     devices: int = 1,
+    memory: float | None = None,
 ) -> Ready:
     """A task and the method for it; arguments and errors as for `pipeline.run`."""
     from pdesl.solvers.base import Task
@@ -102,6 +105,10 @@ def make_ready(
         reasons = requirements(method, system, options)
         if not reasons and devices > 1:
             reasons = division_mistakes(method, system, options, values)
+        if not reasons:
+            limit = device_memory(devices) if memory is None else memory
+            large = memory_mistake(method, system, choice, options, values, limit, devices)
+            reasons = [] if large is None else [large]
         if reasons:
             raise CapabilityError(reasons)
         region = make_region(problem.shape, system.space_symbols, values)
@@ -117,7 +124,10 @@ def prepare(
     source: Source, *, solver: str | None, overrides: Sequence[str], profile: str | None
 ) -> Task:
     """The task that a text states, checked; arguments and errors as for `run`."""
-    return make_ready(source, solver, overrides, profile, None, SilentObserver(), {}).task
+    found = make_ready(
+        source, solver, overrides, profile, None, SilentObserver(), {}, memory=float("inf")
+    )
+    return found.task
 
 
 def monitored(task: Task, method: Method, monitor: Monitor, known: Known | None) -> Task:

@@ -9,17 +9,24 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, replace
 from itertools import pairwise
 from math import ceil
 from typing import Any
 
 import sympy
 
-from pdesl.diagnostics import Diagnostic
+from pdesl.diagnostics import Diagnostic, Span
 from pdesl.ir.evolution import to_evolution
 from pdesl.ir.system import System
 from pdesl.solvers.binding import bind_nested
+from pdesl.solvers.line_choices import GRAPH, NO_SPACE, line_choices
+from pdesl.solvers.memory_direct import (
+    collocation_parts,
+    feature_count,
+    feature_parts,
+    line_parts,
+)
 from pdesl.solvers.methods import Method, smallest_stencil
 from pdesl.solvers.neural_choices import network_sizes, tangent_options
 from pdesl.solvers.neural_ivp_options import NeuralIvpOptions
@@ -28,7 +35,10 @@ from pdesl.solvers.options import (
     DtPinnOptions,
     LbfgsOptions,
     LevenbergMarquardtOptions,
+    MethodOfLinesOptions,
     PinnOptions,
+    RandomFeaturesOptions,
+    SinodeOptions,
     SsbroydenOptions,
     TrainedOptions,
 )
@@ -64,19 +74,36 @@ class MemoryPart:
 
 @dataclass(frozen=True, slots=True)
 class SizeOption:
-    """The option that the memory of a method grows with, and its value."""
+    """The option that the memory of a method grows with, its value and its place."""
 
     name: str
     value: int
+    span: Span | None
 
 
-def size_option(system: System, choice: Choice, options: Any) -> SizeOption | None:
-    """What could be smaller; None for a method without an estimate."""
-    if isinstance(options, NeuralIvpOptions):
-        return SizeOption("samples", options.samples)
-    if isinstance(options, TrainedOptions):
-        return SizeOption("nodes", round(count_nodes(system, choice, options)))
-    return None
+def size_option(
+    system: System, choice: Choice, options: Any, values: Mapping[sympy.Symbol, float]
+) -> SizeOption | None:
+    """What could be smaller; None for a run without an estimate: a fit, or no points in space."""
+    if isinstance(options, SinodeOptions):
+        return None
+    name, own, value = "nodes", choice, 0
+    if isinstance(options, MethodOfLinesOptions):
+        choices = line_choices(options, to_evolution(system), values)
+        own = options.space
+        if choices.space in (NO_SPACE, GRAPH):
+            return None
+        if choices.points:
+            name, value = "points", max(choices.points)
+        else:
+            value = round(count_nodes(system, own, choices.space_options))
+    elif isinstance(options, RandomFeaturesOptions):
+        name, value = feature_count(system, options)
+    elif isinstance(options, NeuralIvpOptions):
+        name, value = "samples", options.samples
+    else:
+        value = round(count_nodes(system, choice, options))
+    return SizeOption(name, value, own.spans.get(name, own.span or choice.span))
 
 
 def estimate_memory(
@@ -86,6 +113,7 @@ def estimate_memory(
     options: Any,
     values: Mapping[sympy.Symbol, float],
     devices: int = 1,
+    size: int | None = None,
 ) -> list[MemoryPart]:
     """The parts of the memory of each device; empty for a method without an estimate.
 
@@ -94,16 +122,29 @@ def estimate_memory(
         system: the problem's, which the method can solve.
         values: a number for every parameter.
         devices: what scales with points is divided among them.
+        size: another value of the size option.
 
     Raises:
         ProblemError: nodes that cannot be counted, or no evolution form.
     """
-    size = size_option(system, choice, options)
     if size is None:
-        return []
+        stated = size_option(system, choice, options, values)
+        if stated is None:
+            return []
+        size = stated.value
     if isinstance(options, NeuralIvpOptions):
-        return [MemoryPart("Python and JAX", PROCESS), *_moving(system, options, values, devices)]
-    found = _trained(method, system, options, values, size.value, devices)
+        found = _moving(system, replace(options, samples=size), values, devices)
+    elif isinstance(options, TrainedOptions):
+        found = _trained(method, system, options, values, size, devices)
+    else:
+        if isinstance(options, MethodOfLinesOptions):
+            evolved = to_evolution(system)
+            own = line_parts(evolved, line_choices(options, evolved, values), size, devices)
+        elif isinstance(options, RandomFeaturesOptions):
+            own = feature_parts(system, options, size)
+        else:
+            own = collocation_parts(system, options, size)
+        found = [MemoryPart(name, value) for name, value in own]
     return [MemoryPart("Python and JAX", PROCESS), *found]
 
 
@@ -112,16 +153,14 @@ def largest_fitting(
     values: Mapping[sympy.Symbol, float], limit: float, devices: int = 1,
 ) -> int:  # fmt: skip
     """The largest value of the size option with which a run fits into `limit` bytes; 0: none."""
-    size = size_option(system, choice, options)
-    assert size is not None
-    known = {"spacing": None} if "spacing" in {f.name for f in fields(options)} else {}
+    stated = size_option(system, choice, options, values)
+    assert stated is not None
 
     def fits(value: int) -> bool:
-        own = replace(options, **{**known, size.name: value})
-        parts = estimate_memory(method, system, choice, own, values, devices)
+        parts = estimate_memory(method, system, choice, options, values, devices, value)
         return sum(part.size for part in parts) <= limit
 
-    low, high = 0, size.value
+    low, high = 0, stated.value
     while high - low > max(1, low // 100):
         middle = (low + high) // 2
         low, high = (middle, high) if fits(middle) else (low, middle)
@@ -191,7 +230,7 @@ def _moving(
     evolved = to_evolution(system)
     own = tangent_options(options, values)
     sizes = network_sizes(evolved, options)
-    number = 8 if options.precision == "float64" else 4
+    number = 8 if options.numbers == "float64" else 4
     parameters = sum((a + 1) * b for a, b in pairwise(sizes))
     extra = 0
     if system.boundary and options.boundary != "hard":
@@ -238,21 +277,23 @@ def memory_mistake(
     """
     parts = estimate_memory(method, system, choice, options, values, devices)
     total = sum(part.size for part in parts)
-    size = size_option(system, choice, options)
+    size = size_option(system, choice, options, values)
     if size is None or total <= limit:
         return None
     worst = max(parts[1:], key=lambda part: part.size)
     fitting = largest_fitting(method, system, choice, options, values, limit, devices)
     remedy = (
-        f"`{size.name}={fitting}` is about the largest that fits, else more devices"
+        f"`{size.name}={fitting}` is about the largest that fits"
+        + ("" if method.undivided else ", else more devices")
         if fitting >= SMALLEST
-        else f"no number of {size.name} fits: take a smaller network or another optimiser"
+        else f"no number of {size.name} fits: take a smaller network, a lower order or another "
+        "optimiser"
     )
     return Diagnostic(
         "E647",
         f"`{method.name}` with {size.name} = {size.value:,} needs about {size_words(total)}, most "
         f"of it beside Python for the {worst.name}, and there are {size_words(limit)}",
-        choice.spans.get(size.name, choice.span),
+        size.span,
         helps=(remedy,),
     )
 

@@ -16,6 +16,7 @@ from pdesl.solvers.neural_ivp_options import NeuralIvpOptions
 from pdesl.solvers.tangent_options import TangentOptions, choose_tangent_solver
 from pdesl.symbolic.domain import make_region
 from pdesl.symbolic.geometry import Region
+from pdesl.symbolic.problem import Choice
 
 __all__ = [
     "HIGHEST_ORDER",
@@ -28,6 +29,10 @@ __all__ = [
 
 # Orders up to which networks are differentiated; rules of series know no bound, this is a choice.
 HIGHEST_ORDER = 8
+# The least μ of mixed precision: a matrix of float32 has rounding errors of 1e-7 of it.
+LEAST_MIXED = 1e-6
+# GiB of a linear solve where nothing else is known.
+LEAST_MEMORY = 2.0
 # Where μ is chosen by the method, until it is.
 FIRST_REGULARISATION = 1e-9
 
@@ -39,8 +44,34 @@ def tangent_options(
     own = bind_nested("linear", options.linear, values)
     chosen = FIRST_REGULARISATION if own.regularisation is None else own.regularisation
     return TangentOptions(
-        options.linear.name, chosen, own.rank, own.tolerance, own.iterations, own.memory
+        options.linear.name, chosen, own.rank, own.tolerance, own.iterations,
+        LEAST_MEMORY if own.memory is None else own.memory,
+        mixed=options.precision == "mixed",
+    )  # fmt: skip
+
+
+def _mixed_mistakes(
+    options: NeuralIvpOptions, values: Mapping[sympy.Symbol, float], choice: Choice | None
+) -> list[Diagnostic]:
+    """Linear solves that float32 does not help (E649)."""
+    if options.precision != "mixed":
+        return []
+    own = bind_nested("linear", options.linear, values)
+    span = options.linear.span or (choice.spans.get("precision", choice.span) if choice else None)
+    remedy = "or choose `precision = float64`"
+    if options.linear.name == "cg":
+        message = "`cg` has neither a matrix nor a preconditioner that float32 could hold"
+        return [Diagnostic("E649", message, span, helps=(f"choose `linear = gram(…)`, {remedy}",))]
+    if own.regularisation is not None and own.regularisation >= LEAST_MIXED:
+        return []
+    stated = "one is chosen on the way" if own.regularisation is None else f"{own.regularisation:g}"
+    message = (
+        f"a matrix in float32 resolves a `regularisation` of {LEAST_MIXED:g} of its largest "
+        f"eigenvalue, and no smaller one: {stated}"
     )
+    name = options.linear.name
+    helps = f"give one, `linear = {name}(regularisation=1e-5)`", remedy
+    return [Diagnostic("E649", message, span, helps=helps)]
 
 
 def chosen_ansatz(
@@ -111,6 +142,7 @@ def neural_mistakes(
                     helps=("write conditions on one field each, or choose `method_of_lines`",),
                 )
             )
+    found += _mixed_mistakes(options, values, system.problem.solver)
     shape = evolved.problem.shape
     if not found and shape is not None and (options.ansatz, options.start) != ("linear", "fit"):
         region = make_region(shape, evolved.space_symbols, values)

@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from dataclasses import replace
 
 import numpy as np
 
@@ -30,6 +31,7 @@ from pdesl.solvers.networks import count_parameters
 from pdesl.solvers.neural_ivp_options import NeuralIvpOptions, PairOptions
 from pdesl.solvers.neural_march import Course, StepControl, march
 from pdesl.solvers.neural_method import NeuralMethod, new_networks
+from pdesl.solvers.neural_precision import mixed_error
 from pdesl.solvers.neural_prepare import initial_targets, prepare
 from pdesl.solvers.neural_solution import make_evaluate, solution_arrays
 from pdesl.solvers.sampling import Purpose, draw_boundary
@@ -134,6 +136,9 @@ def _solve(task: Task, reporter: Reporter) -> SolverResult:
         first_state = held["first"]
         method.set_references(method.velocity_of.networks(first_state))
         reporter.say(f"resumed at t = {course.t:g}, after {course.step:,} steps")
+    cost = None
+    if options.precision == "mixed":
+        cost = mixed_error(method, first_state, first)
     begin, since = time.perf_counter(), course.t
     keeper = Keeper(task.memory, options.checkpoint)
 
@@ -169,7 +174,13 @@ def _solve(task: Task, reporter: Reporter) -> SolverResult:
             code="E771",
             advice="take a wider network, more samples or frequencies, or raise `residual_budget`",
         )
-    return _result(method, course, reports, reason, interrupted)
+    found = _result(method, course, reports, reason, interrupted)
+    if cost is None:
+        return found
+    note = f"mixed precision: the first velocity differs from that of float64 by {cost:.1e}"
+    return replace(
+        found, notes=(*found.notes, note), quality={**found.quality, "mixed_precision_error": cost}
+    )
 
 
 def _halting(method: NeuralMethod) -> Callable[[float, np.ndarray], bool] | None:

@@ -46,7 +46,11 @@ class LinearOptions:
         1e-6, "residual of the normal equations at which iterations stop", above=0.0, most=1.0
     )
     iterations: int = option(1000, "most iterations of conjugate gradients", least=1)
-    memory: float = option(2.0, "most memory of one solve, in GiB", above=0.0)
+    memory: float | None = option(
+        None,
+        "most memory of one solve, in GiB; none: 2, on a graphics processor a quarter of its own",
+        above=0.0,
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -232,5 +236,15 @@ class NeuralIvpOptions:
         above=0.0,
     )  # fmt: skip
     checkpoint: float = checkpoint_seconds()
-    precision: str = option("float64", "numbers of the method", choices=("float64", "float32"))
+    precision: str = option(
+        "float64",
+        "numbers of the method; `mixed`: matrices and preconditioners of linear solves in float32, "
+        "all else in float64",
+        choices=("float64", "float32", "mixed"),
+    )
     seed: int = option(0, "seed of networks, samples and test points", least=0, most=2**32 - 1)
+
+    @property
+    def numbers(self) -> str:
+        """The type of networks and velocities."""
+        return "float32" if self.precision == "float32" else "float64"

@@ -465,7 +465,7 @@ def new_networks(task: Task, neural: NeuralSystem, number: int) -> list[Network]
         make_network(
             shape, [-1.0] * size, [1.0] * size, 1,
             seed=int(np.random.default_rng([options.seed, number, index]).integers(2**31)),
-            dtype=np.dtype(options.precision),
+            dtype=np.dtype(options.numbers),
         )
         for index in range(len(neural.fields))
     ]  # fmt: skip

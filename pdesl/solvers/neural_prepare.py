@@ -10,6 +10,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from pdesl.ir.evolution import to_evolution
+from pdesl.lowering.devices import device_memory
 from pdesl.lowering.embedding import make_embedding
 from pdesl.lowering.emit import evaluate_at
 from pdesl.lowering.neural_system import to_neural_system
@@ -29,6 +30,9 @@ from pdesl.solvers.velocity import (
 )
 
 __all__ = ["initial_targets", "prepare"]
+
+# Of a graphics processor's memory, for one linear solve.
+SHARE = 0.25
 
 
 def prepare(task: Task) -> NeuralMethod:
@@ -52,6 +56,9 @@ def prepare(task: Task) -> NeuralMethod:
     neural = to_neural_system(system, ansatz, embedding, task.values, more)
     neural = replace(neural, devices=task.devices)
     tangent = replace(tangent_options(options, task.values), devices=task.devices)
+    held = device_memory()
+    if held is not None and bind_nested("linear", options.linear, task.values).memory is None:
+        tangent = replace(tangent, memory=max(tangent.memory, SHARE * held / 2.0**30))
     restarts = bind_nested("restarts", options.restarts, task.values)
     flat_shape = pack(new_networks(task, neural, 0))[1]
     velocity = Velocity(
@@ -59,7 +66,7 @@ def prepare(task: Task) -> NeuralMethod:
         penalties,
         flat_shape,
         tangent,
-        np.dtype(options.precision),
+        np.dtype(options.numbers),
         np.full(len(neural.fields), tangent.regularisation),
     )
     found = NeuralMethod(

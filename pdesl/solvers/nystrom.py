@@ -150,7 +150,7 @@ class GaussianPreconditioner(eqx.Module):
 
 def gaussian_nystrom(rows: Rows, parameters: int, rank: int, key: Array) -> tuple[Array, Array]:
     """U (p, ℓ) and Λ (ℓ,), falling, of M = JᵀJ, from ℓ products with M."""
-    kind = jax.eval_shape(rows.forward, jnp.zeros(parameters)).dtype
+    kind = rows.dtype
     directions, _ = jnp.linalg.qr(jax.random.normal(key, (parameters, rank), kind))
     images = jax.lax.map(lambda v: rows.transpose(rows.forward(v)), directions.T).T
     shift = jnp.sqrt(jnp.asarray(parameters, kind)) * jnp.finfo(kind).eps * jnp.linalg.norm(images)

@@ -18,7 +18,13 @@ from pdesl.solvers.nystrom import (
     no_factor,
 )
 from pdesl.solvers.tangent import GramRows, Rows
-from pdesl.solvers.tangent_direct import lanczos_largest, largest_eigenvalue, trace_of_influence
+from pdesl.solvers.tangent_direct import (
+    coarser,
+    lanczos_largest,
+    largest_eigenvalue,
+    refined,
+    trace_of_influence,
+)
 from pdesl.solvers.tangent_options import LANDMARK_RANKS, TangentOptions
 from pdesl.solvers.tangent_report import BREAKDOWN, CONVERGED, NOT_CONVERGED, Found
 
@@ -65,16 +71,16 @@ def solve_gaussian(rows: Rows, right: Array, options: TangentOptions, key: Array
     gradient = rows.transpose(right)
     parameters = gradient.shape[0]
     rank = min(options.rank or GAUSSIAN_RANK, parameters)
-    vectors, values = gaussian_nystrom(rows, parameters, rank, key)
+    vectors, values = gaussian_nystrom(coarser(rows, options), parameters, rank, key)
+    precondition = GaussianPreconditioner(vectors, values, options.regularisation * values[0])
+    values = values.astype(right.dtype)
     largest = values[0]
     shift = options.regularisation * largest
-    result = conjugate_gradients(
+    result = refined(
         lambda v: rows.transpose(rows.forward(v)) + shift * v,
-        gradient,
-        GaussianPreconditioner(vectors, values, shift),
-        tolerance=options.tolerance,
-        iterations=options.iterations,
-    )
+        gradient, precondition, vectors.dtype,
+        tolerance=options.tolerance, iterations=options.iterations,
+    )  # fmt: skip
     return Found(
         direction=result.solution,
         largest=largest,
@@ -94,31 +100,30 @@ def solve_landmarks(rows: Rows, right: Array, options: TangentOptions, key: Arra
     largest eigenvalue of the remainder lets expect would take longer than the next landmarks.
     """
     assert isinstance(rows, GramRows)
+    coarse = coarser(rows, options)
     ranks = _ranks(rows.count, options)
     first, probe, *keys = jax.random.split(key, len(ranks) + 2)
     whole = jnp.linalg.norm(rows.transpose(right))
     parameters = jax.eval_shape(rows.transpose, right).shape[0]
 
     def finish(factor: PartialFactor) -> Found:
-        precondition = landmark_preconditioner(factor, shift)
-        result = conjugate_gradients(
+        precondition = landmark_preconditioner(factor, shift.astype(coarse.dtype))
+        result = refined(
             lambda a: rows.forward(rows.transpose(a)) + shift * a,
-            right,
-            precondition,
-            tolerance=options.tolerance,
-            iterations=options.iterations,
+            right, precondition, coarse.dtype,
+            tolerance=options.tolerance, iterations=options.iterations,
             measure=lambda r: jnp.linalg.norm(rows.transpose(r)) / _positive(whole),
-        )
+        )  # fmt: skip
         inner = precondition.inner
         rank = inner.panels[-1].shape[1]
         return Found(
             direction=rows.transpose(result.solution),
             largest=largest,
             regularisation=shift,
-            condition=(largest + shift) / jnp.min(inner.diagonal() ** 2),
+            condition=(largest + shift) / jnp.min(inner.diagonal() ** 2).astype(right.dtype),
             effective_dimension=trace_of_influence(
-                inner, rank, precondition.shift, right.dtype, probe
-            ),
+                inner, rank, precondition.shift, coarse.dtype, probe
+            ).astype(right.dtype),
             rank=jnp.asarray(rank, jnp.int32),
             iterations=result.iterations,
             status=_status(result),
@@ -130,19 +135,19 @@ def solve_landmarks(rows: Rows, right: Array, options: TangentOptions, key: Arra
 
         def further(factor: PartialFactor) -> Found:
             count = ranks[stage + 1] - ranks[stage]
-            return go(stage + 1, extend(rows, factor, count, keys[stage]))
+            return go(stage + 1, extend(coarse, factor, count, keys[stage]))
 
         if options.rank is not None:
             return further(factor)
-        remainder = _remainder(rows, factor, keys[stage])
+        remainder = _remainder(coarse, factor, keys[stage])
         bound = 0.5 * jnp.sqrt(1.0 + remainder / shift) * log(2.0 / options.tolerance)
         needed = OF_THE_BOUND * bound
         worth = _iterations_worth(rows, parameters, ranks[stage], ranks[stage + 1])
         return jax.lax.cond(needed > worth, further, finish, factor)
 
-    factor = extend(rows, no_factor(rows), ranks[0], first)
+    factor = extend(coarse, no_factor(coarse), ranks[0], first)
     # λ₁ of F Fᵀ falls short of that of K by no more than what the landmarks leave.
-    largest = jnp.linalg.eigvalsh(factor.squares()[0])[-1]
+    largest = jnp.linalg.eigvalsh(factor.squares()[0])[-1].astype(right.dtype)
     shift = options.regularisation * largest
     return go(0, factor)
 

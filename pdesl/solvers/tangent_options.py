@@ -58,6 +58,7 @@ class TangentOptions:
     iterations: int = option(1000, "most iterations of conjugate gradients", least=1)
     memory: float = option(2.0, "most memory of one solve, GiB", above=0.0)
     devices: int = option(1, "devices that the rows are divided among", least=1)
+    mixed: bool = option(False, "matrices and preconditioners in float32, refined in float64")
 
 
 @dataclass(frozen=True, slots=True)

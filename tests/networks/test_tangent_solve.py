@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -98,6 +100,24 @@ def test_every_solver_agrees_with_dense_least_squares(solver):
     assert float(report.regularisation) == pytest.approx(1e-5 * float(report.largest))
     assert 1.0 <= float(report.condition) <= 1.01e5
     assert (int(report.iterations) > 0) == solver.endswith("cg")
+
+
+@pytest.mark.parametrize("solver", [name for name in TANGENT_SOLVERS if name != "cg"])
+def test_mixed_precision_is_refined_to_the_solution_of_float64(solver):
+    network, features, factor, rates, extra = problem()
+    options = replace(SETTINGS[solver], mixed=True)
+    found = solve(network, features, factor, rates, options, KEY, extra_rows=extra)
+    report = found.report
+    expected, _ = reference(network, features, factor, rates, float(report.regularisation), extra)
+    scale = np.max(np.abs(expected))
+    np.testing.assert_allclose(ravel_pytree(found.direction)[0], expected, atol=1e-8 * scale)
+    assert int(report.status) == CONVERGED
+    # A factor of float32 is off by ε/μ = 1e-2: few products mend that.
+    assert int(report.iterations) <= (12 if solver in ("gram", "dense") else 100)
+    program = str(jax.make_jaxpr(solve_tangent, static_argnums=4)(
+        network, features, factor, rates, options, KEY
+    ))  # fmt: skip
+    assert "f32" in program
 
 
 def test_the_solution_has_the_whole_speed():

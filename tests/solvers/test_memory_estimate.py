@@ -1,5 +1,6 @@
 """Memory counted before a run, beside what the compiled programs hold."""
 
+import re
 from dataclasses import replace
 from typing import Any
 
@@ -8,12 +9,14 @@ import jax
 import jax.numpy as jnp
 import pytest
 
-from pdesl.diagnostics import Severity, Source
+from pdesl.diagnostics import CapabilityError, Severity, Source
 from pdesl.run import pipeline
 from pdesl.run.preparing import make_ready
 from pdesl.run.progress import SilentObserver
 from pdesl.run.reporting import silent_reporter
-from pdesl.solvers import dt_pinn
+from pdesl.solvers import dt_pinn, method_of_lines
+from pdesl.solvers.implicit_solves import NodalSolves
+from pdesl.solvers.memory_direct import FACTOR_ENTRY, KEPT_FACTORS
 from pdesl.solvers.memory_estimate import estimate_memory, largest_fitting, size_of
 from pdesl.solvers.networks import NetworkOptions, make_network
 from pdesl.solvers.tangent_options import TangentOptions
@@ -78,6 +81,66 @@ def test_the_gram_matrix_of_neural_ivp() -> None:
     )
     estimate = tangent_choice(network, count, options).memory
     assert estimate / 2 <= held(program.compile()) <= 2 * estimate
+
+
+@pytest.mark.parametrize(("order", "nodes"), [(2, 700), (4, 2000)])
+def test_the_factors_of_the_method_of_lines(
+    monkeypatch: pytest.MonkeyPatch, order: int, nodes: int
+) -> None:
+    text = HEAT.text[: HEAT.text.index("    method")]
+    space = f"rbf_fd(nodes={nodes}, order={order})"
+    source = Source("heat.pde", f"{text}    method = method_of_lines(space={space})\n")
+    ready = make_ready(source, None, (), None, None, SilentObserver(), {})
+    found: list[int] = []
+
+    def stop(nodal: Any, *rest: Any) -> None:
+        found.append(NodalSolves(nodal).factor(1e-3, 0.0).nonzeros)
+        raise _Seen
+
+    monkeypatch.setattr(method_of_lines, "_stepping", stop)
+    with pytest.raises(_Seen):
+        ready.method.solve(ready.task, silent_reporter())
+    task = ready.task
+    choice = task.system.problem.solver
+    assert choice is not None
+    own = ready.method, task.system, choice, task.options, task.values
+    (factors,) = (p.size for p in estimate_memory(*own) if p.name.startswith("factors"))
+    held = KEPT_FACTORS * FACTOR_ENTRY * found[0]
+    assert held / 2 <= factors <= 2 * held
+    # Rows, and no factors, are what several devices hold.
+    (first, last) = (
+        next(p.size for p in estimate_memory(*own, devices) if p.name == "rows")
+        for devices in (2, 8)
+    )
+    assert first == pytest.approx(4 * last)
+
+
+@pytest.mark.parametrize(
+    ("solver", "option"),
+    [
+        ("method_of_lines(space=rbf_fd(nodes=300000))", "nodes"),
+        ("method_of_lines(space=rbf_fd(nodes=200000), time=rk45)", "nodes"),
+        ("dt_pinn(nodes=100000, optimiser=adam)", "nodes"),
+        ("random_features(features=20000)", "features"),
+        ("neural_ivp(samples=900000)", "samples"),
+    ],
+)
+def test_a_run_that_does_not_fit_is_refused_before_it_starts(solver: str, option: str) -> None:
+    text = HEAT.text[: HEAT.text.index("    method")]
+    source = Source("heat.pde", f"{text}    method = {solver}\n")
+    limit = 900e6
+    with pytest.raises(CapabilityError) as caught:
+        pipeline.run(source, memory=limit)
+    (refusal,) = caught.value.diagnostics
+    assert refusal.code == "E647"
+    assert refusal.span is not None
+    fitting = re.match(rf"`{option}=([0-9]+)`", refusal.helps[0])
+    assert fitting is not None
+    stated = re.search(rf"{option}=[0-9]+", solver)
+    assert stated is not None
+    smaller = source.text.replace(stated[0], f"{option}={fitting[1]}")
+    report = pipeline.check(Source("heat.pde", smaller), memory=limit)
+    assert not any(d.code == "E647" for d in report.diagnostics)
 
 
 def test_what_scales_with_points_is_divided() -> None:

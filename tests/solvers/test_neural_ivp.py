@@ -363,6 +363,16 @@ def test_a_term_without_a_value_is_named(pair: str, step: str):
     assert "rtol" in e.value.advice
 
 
+def test_mixed_precision_says_what_it_costs():
+    text = TRAVEL.replace("rtol=1e-3", "dt=0.01").replace("0.1]", "0.02]")
+    text = text.replace("regularisation=1e-9", "regularisation=1e-5")
+    source = Source("travel.pde", text.replace("samples=150", "samples=150, precision=mixed"))
+    solution = pipeline.solve(source)
+    assert solution.errors["u"].relative_l2 < 2e-2
+    assert 0.0 < solution.result.quality["mixed_precision_error"] < 1e-7
+    assert any("mixed precision" in note for note in solution.result.notes)
+
+
 def test_a_fit_above_its_budget_ends_the_run():
     settings = ("solver.fit_budget=1e-9",)
     with pytest.raises(SolverError, match="relative error of") as caught:
