@@ -354,12 +354,12 @@ def run(
     check_names((s.name for s in system.space.coordinates), system.fields)
     with (
         OutputFolder(output or default_folder(problem.name)) as folder,
-        CheckpointFile(folder.path, start, resume) as memory,
+        CheckpointFile(folder.path, start, resume) as checkpoint,
     ):
         for target in targets:
             folder.check(target.name)
         known = known_solution(ready.task, observer, timings)
-        ready, result, ended = _solve(ready.remembering(memory), observer, timings)
+        ready, result, ended = _solve(ready.remembering(checkpoint), observer, timings)
         if result.reached is not None:
             targets = [t.until(result.reached) for t in targets]
         with observed(observer, "errors", timings) as note:
@@ -407,7 +407,7 @@ def run(
             metrics["reached"] = result.reached
         files = folder.commit(metrics)
         if not result.interrupted:
-            memory.remove()
+            checkpoint.remove()
     closing = results.closing_lines(result, errors, bounds, known, estimate, writer.drifts)
     lines = (*closing, *never)
     if problem.sweep:

@@ -52,7 +52,8 @@ def _couplings(system: System) -> float:
 def factor_entries(unknowns: float, entries: float, dimension: int) -> float:
     """Entries of the factors of a matrix with so many entries a row."""
     share = max(unknowns / entries, 2.0)
-    fill = {1: 3.0, 2: 1.1 * log2(share)}.get(dimension, 1.2 * share**0.5)
+    plane = {1: 3.0, 2: 1.1 * log2(share)}
+    fill: float = plane[dimension] if dimension in plane else 1.2 * share**0.5
     return unknowns * min(entries * max(fill, 1.0), unknowns)
 
 
