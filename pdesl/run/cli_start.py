@@ -7,6 +7,7 @@ from pathlib import Path
 
 import click
 
+from pdesl.run.cli_devices import devices as devices_option
 from pdesl.run.cli_options import (
     JSON,
     Status,
@@ -88,6 +89,7 @@ def new(
     "--processes", type=click.IntRange(1, 1024), default=1, show_default=True, metavar="N",
     help="Runs at a time, each in a process with its share of cores and GPUs.",
 )  # fmt: skip
+@devices_option
 @click.option("-q", "--quiet", is_flag=True, help="Only the table.")
 @as_json
 @click.pass_context
@@ -100,6 +102,7 @@ def sweep(
     profile: str | None,
     seed: int | None,
     processes: int,
+    devices: int | None,
     quiet: bool,
     as_json: bool,
 ) -> None:
@@ -115,14 +118,14 @@ def sweep(
     \b
     pdesl sweep heat.pde
     pdesl sweep heat.pde --set "sweep.κ=[1, 2]" -o out
-    pdesl sweep heat.pde --processes 4
+    pdesl sweep heat.pde --processes 4 --devices 2
     """
     from pdesl.run.accelerator import configure_jax
     from pdesl.run.progress import make_observer
     from pdesl.run.terminal import wants_colour
 
     ctx.meta[JSON] = as_json
-    configure_jax()
+    configure_jax(devices=devices or 1)
     from pdesl.run import sweeps
     from pdesl.run.pipeline import load_source
 
@@ -137,6 +140,7 @@ def sweep(
             seed=seed,
             observer=observer,
             processes=processes,
+            devices=devices or 1,
         )
     answer(report, as_json=as_json, quiet=quiet)
     ctx.exit(Status.DONE if report.met else Status.BOUND)

@@ -28,6 +28,7 @@ class Member:
     profile: str | None
     seed: int | None
     resume: bool = False
+    devices: int = 1
 
 
 def solve_members(
@@ -38,7 +39,7 @@ def solve_members(
     Args:
         members: each with a folder of its own.
         processes: how many work at a time. Of the graphics processors that are visible each has
-            one, in turn; of the processor's cores an equal share.
+            as many as its members have devices, in turn; of the processor's cores an equal share.
         ended: hears the position and the metrics of a member that has ended.
 
     Raises:
@@ -49,7 +50,10 @@ def solve_members(
     for number in range(processes):
         numbers.put(number)
     with ProcessPoolExecutor(
-        processes, mp_context=context, initializer=_settle, initargs=(numbers, processes)
+        processes,
+        mp_context=context,
+        initializer=_settle,
+        initargs=(numbers, processes, max((m.devices for m in members), default=1)),
     ) as pool:
         futures = {pool.submit(_solve, member): k for k, member in enumerate(members)}
         try:
@@ -63,26 +67,30 @@ def solve_members(
             raise
 
 
-def _settle(numbers: Any, processes: int) -> None:
+def _settle(numbers: Any, processes: int, devices: int) -> None:
     """Take a share of the machine, before JAX starts."""
     from pdesl.run.accelerator import configure_jax
 
     number = numbers.get()
-    for name, value in share_of_machine(number, processes, list(graphics())).items():
-        os.environ[name] = value
+    shares = share_of_machine(number, processes, list(graphics()), devices)
+    os.environ.update(shares)
     if hasattr(os, "sched_setaffinity"):
         cores = sorted(os.sched_getaffinity(0))
         if len(cores) >= processes:
             os.sched_setaffinity(0, cores[number::processes])
-    configure_jax()
+    configure_jax(devices=devices)
 
 
-def share_of_machine(number: int, processes: int, graphics: Sequence[str]) -> dict[str, str]:
-    """What the environment of process `number` says: its graphics processor, and a part of it."""
+def share_of_machine(
+    number: int, processes: int, graphics: Sequence[str], devices: int = 1
+) -> dict[str, str]:
+    """What the environment of process `number` says: its graphics processors, and parts of them."""
     if not graphics:
         return {}
-    chosen = {"CUDA_VISIBLE_DEVICES": graphics[number % len(graphics)]}
-    sharing = -(-processes // len(graphics))
+    count = min(devices, len(graphics))
+    own = [graphics[(number * count + k) % len(graphics)] for k in range(count)]
+    chosen = {"CUDA_VISIBLE_DEVICES": ",".join(own)}
+    sharing = -(-processes * count // len(graphics))
     if sharing > 1:
         chosen["XLA_PYTHON_CLIENT_MEM_FRACTION"] = f"{0.9 / sharing:.3f}"
     return chosen
@@ -95,6 +103,7 @@ def solve_member(member: Member, observer: Observer | None = None) -> Mapping[st
     report = run(
         member.source, output=member.output, solver=member.solver, overrides=member.overrides,
         profile=member.profile, seed=member.seed, observer=observer, resume=member.resume,
+        devices=member.devices,
     )  # fmt: skip
     if report.interrupted:
         raise KeyboardInterrupt

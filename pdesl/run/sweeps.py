@@ -75,6 +75,7 @@ def sweep(
     seed: int | None = None,
     observer: Observer | None = None,
     processes: int = 1,
+    devices: int = 1,
     resume: bool = False,
 ) -> StudyReport:
     """Solve a problem for every combination of the values of its block `sweep`.
@@ -85,6 +86,7 @@ def sweep(
         solver, overrides, profile, seed: for every run, as for `pipeline.run`.
         observer: hears of every run.
         processes: how many runs are at work at a time; see `members.solve_members`.
+        devices: how many devices each run is divided among.
         resume: go on with the sweep in the folder, after the runs that have ended.
 
     Raises:
@@ -111,6 +113,7 @@ def sweep(
                 source, folder.path / names[k], solver,
                 (*overrides, *(f"{_setting(n)}={text}" for n, text in texts[k].items())),
                 profile, seed, resume and (folder.path / names[k] / CHECKPOINT).exists(),
+                devices,
             )
             for k in left
         ]  # fmt: skip

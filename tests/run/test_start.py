@@ -24,11 +24,12 @@ from pdesl.diagnostics import (
     Source,
 )
 from pdesl.language.parser import parse_or_raise
+from pdesl.run import pipeline
 from pdesl.run.catalogue import KINDS, rows
 from pdesl.run.cli import Status, commands
 from pdesl.run.members import share_of_machine
 from pdesl.run.pipeline import check, compile
-from pdesl.run.sweeps import combinations
+from pdesl.run.sweeps import combinations, sweep
 from pdesl.run.templates import TEMPLATES
 
 ROOT = Path(__file__).parents[2]
@@ -234,11 +235,28 @@ def test_errors_travel_between_processes(error: PdeslError):
     assert vars(found) == vars(error)
 
 
+def test_members_of_a_sweep_have_devices_of_their_own(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    asked: list[int] = []
+
+    def run(*_: object, devices: int, **__: object):
+        asked.append(devices)
+        raise SolverError("seen", code="E701")
+
+    monkeypatch.setattr(pipeline, "run", run)
+    with pytest.raises(SolverError, match="seen"):
+        sweep(Source("swept.pde", SWEPT), output=tmp_path / "out", devices=3)
+    assert asked == [3]
+
+
 def test_processes_share_graphics_processors():
     assert share_of_machine(3, 4, []) == {}
     assert [share_of_machine(k, 2, ["0", "5"]) for k in range(2)] == [
         {"CUDA_VISIBLE_DEVICES": "0"}, {"CUDA_VISIBLE_DEVICES": "5"}
     ]  # fmt: skip
+    pairs = [share_of_machine(k, 2, ["0", "1", "2", "3"], 2) for k in range(2)]
+    assert pairs == [{"CUDA_VISIBLE_DEVICES": "0,1"}, {"CUDA_VISIBLE_DEVICES": "2,3"}]
     three = [share_of_machine(k, 3, ["0", "1"]) for k in range(3)]
     assert [own["CUDA_VISIBLE_DEVICES"] for own in three] == ["0", "1", "0"]
     assert {own["XLA_PYTHON_CLIENT_MEM_FRACTION"] for own in three} == {"0.450"}
