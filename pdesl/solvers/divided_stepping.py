@@ -24,7 +24,8 @@ from pdesl.diagnostics import SolverError
 from pdesl.lowering.devices import divided, make_mesh, rows_of, whole
 from pdesl.lowering.divided_lines import DividedLines, LineParts, divide_lines
 from pdesl.lowering.sparse import Ellpack
-from pdesl.solvers.stepping import NEWTON_ITERATIONS, NEWTON_TOLERANCE, NodalStepping
+from pdesl.solvers.nodal_stepping import NodalStepping
+from pdesl.solvers.stepping import NEWTON_ITERATIONS, NEWTON_TOLERANCE
 
 __all__ = ["DividedStepping"]
 
@@ -162,13 +163,15 @@ class DividedStepping(NodalStepping):
         values, scales = self._there((self._parts.parts(state), self._parts.scales(t)))
         return self._here(implicit_on(self._lines, self._mesh, values, scales)) + self.forcing(t)
 
-    def solve(self, gamma: float, t: float, right: np.ndarray) -> np.ndarray:
-        return self._solved(gamma, t, right + gamma * self.forcing(t))
+    def solve(self, gamma: float, t: float, right: np.ndarray, guess: np.ndarray) -> np.ndarray:
+        del guess  # `division_mistakes` lets only linear conditions by
+        return self._linear(gamma, t, right + gamma * self.forcing(t))
 
-    def complete(self, t: float, state: np.ndarray) -> np.ndarray:
+    def complete(self, t: float, state: np.ndarray, near: np.ndarray | None = None) -> np.ndarray:
+        del near
         if np.all(self.system.differential):
             return state
-        return self._solved(0.0, t, state)
+        return self._linear(0.0, t, state)
 
     def solve_fully(
         self, gamma: float, t: float, right: np.ndarray, guess: np.ndarray
@@ -212,7 +215,7 @@ class DividedStepping(NodalStepping):
         self._inverses[gamma] = self._there(self._parts.inverses(gamma, self.span[0]))
         return self._inverses[gamma]
 
-    def _solved(self, gamma: float, t: float, right: np.ndarray) -> np.ndarray:
+    def _linear(self, gamma: float, t: float, right: np.ndarray) -> np.ndarray:
         known = np.where(self.system.differential, right, self.system.constraint_data(t))
         return self._step(self._stage(gamma, t, None), known, known, t)
 

@@ -9,6 +9,7 @@ import sympy
 
 from pdesl.diagnostics import Diagnostic, Span
 from pdesl.ir.evolution import to_evolution
+from pdesl.ir.imex import is_bent
 from pdesl.ir.system import System
 from pdesl.solvers.line_choices import GRAPH, NO_SPACE, line_choices
 from pdesl.solvers.methods import METHODS, Method
@@ -37,13 +38,21 @@ def division_mistakes(
         ]
     if not isinstance(options, MethodOfLinesOptions):
         return []
-    evolved = to_evolution(system)
+    evolved = to_evolution(system, constraints=True)
     choices = line_choices(options, evolved, values)
 
     def refuse(message: str, span: Span | None, remedy: str) -> list[Diagnostic]:
         return [Diagnostic("E646", f"`method_of_lines` {message}", span, helps=(remedy,))]
 
     alone = "run it without `--devices`"
+    held = [row for row in evolved.rows if not row.mass]
+    held += [row for row in evolved.boundary if is_bent(evolved, row)]
+    if held:
+        return refuse(
+            "does not divide equations that hold at every moment, or conditions that are not "
+            "linear",
+            held[0].equation.span, alone,
+        )  # fmt: skip
     if choices.space == NO_SPACE:
         span = system.problem.time.span if system.problem.time else None
         return refuse("has nothing to divide among devices in time alone", span, alone)

@@ -89,7 +89,7 @@ def size_option(
         return None
     name, own, value = "nodes", choice, 0
     if isinstance(options, MethodOfLinesOptions):
-        choices = line_choices(options, to_evolution(system), values)
+        choices = line_choices(options, to_evolution(system, constraints=True), values)
         own = options.space
         if choices.space in (NO_SPACE, GRAPH):
             return None
@@ -138,7 +138,7 @@ def estimate_memory(
         found = _trained(method, system, options, values, size, devices)
     else:
         if isinstance(options, MethodOfLinesOptions):
-            evolved = to_evolution(system)
+            evolved = to_evolution(system, constraints=True)
             own = line_parts(evolved, line_choices(options, evolved, values), size, devices)
         elif isinstance(options, RandomFeaturesOptions):
             own = feature_parts(system, options, size)

@@ -19,8 +19,9 @@ from pdesl.ir.evolution import to_evolution
 from pdesl.ir.fitting import diffusing_terms
 from pdesl.ir.imex import to_imex
 from pdesl.lowering.closures import make_closure_network
-from pdesl.lowering.imex_spectral import make_periodic_grid, to_spectral_imex
+from pdesl.lowering.imex_spectral import to_spectral_imex
 from pdesl.lowering.learned import Unknowns
+from pdesl.lowering.periodic_grid import make_periodic_grid
 from pdesl.lowering.products import product
 from pdesl.lowering.to_learned import trigonometric_interpolation
 from pdesl.run.reporting import silent_reporter

@@ -22,9 +22,11 @@ class Falling:
     def velocity(
         self, flat: np.ndarray, t: float, sample: None, number: int
     ) -> tuple[np.ndarray, Solve]:
-        if flat[0] < 0.0:
-            raise SolverError("no value", code="E740")
-        return -50.0 * flat, Solve(0, 1.0)
+        finite = bool(flat[0] >= 0.0)
+        return -50.0 * flat if finite else np.full(1, np.nan), Solve(0, 1.0, finite=finite)
+
+    def culprit(self, flat: np.ndarray, t: float, sample: None) -> str:
+        return "no value below zero"
 
     def values(self, flat: np.ndarray, t: float, sample: None) -> np.ndarray:
         return flat[None]
