@@ -142,7 +142,8 @@ def report(ctx: click.Context, folder: Path, output: Path | None, as_json: bool)
     """Write one page about a result that needs no network and no other file.
 
     It has the equations, the accuracy and how it was measured, pictures, what the compiler found
-    and chose, the problem's text and the manifest of the run.
+    and chose, the problem's text and the manifest of the run; for `verify`, `compare` and `sweep`
+    the tables and pictures of all runs.
 
     \b
     pdesl report results/heat_disk
@@ -152,10 +153,12 @@ def report(ctx: click.Context, folder: Path, output: Path | None, as_json: bool)
 
     configure_jax()
     from pdesl.run.folder import replace_text
-    from pdesl.run.html_report import make_report
-    from pdesl.run.plots import read_result
+    from pdesl.run.html_report import make_report, make_study_report
+    from pdesl.run.plots import read_metrics, read_result
+    from pdesl.run.study_pictures import is_study
 
-    page = make_report(read_result(folder))
+    metrics = read_metrics(folder)
+    page = make_study_report(metrics) if is_study(metrics) else make_report(read_result(folder))
     path = output if output is not None else folder / "report.html"
     replace_text(path, page)
     _say([path], as_json=as_json)

@@ -8,16 +8,21 @@ from __future__ import annotations
 
 import base64
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from html import escape
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from pdesl import __version__
-from pdesl.diagnostics import PdeslError, Source
+from pdesl.diagnostics import OutputError, PdeslError, Source
 from pdesl.run.mathml import UnknownLatexError, to_mathml
 from pdesl.run.plots import Result, pictures, render_picture
+from pdesl.run.study_pictures import study_pictures, study_tables
+from pdesl.symbolic.elaborate import elaborate_source
 
-__all__ = ["formula_html", "make_report"]
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+__all__ = ["formula_html", "make_report", "make_study_report"]
 
 DOTS_PER_INCH = 130
 _TITLES = {
@@ -66,17 +71,57 @@ def make_report(result: Result) -> str:
     name = str(metrics.get("problem", solution.nodal.title))
     summary = check(Source(name, text), overrides, profile).summary
     kind = summary[0].partition(": ")[2] if summary else ""
-    parts = [
-        f"<h1>{escape(name)}</h1>",
-        f'<p class="kind">{escape(kind)}</p>',
-        _section("Problem", [*_comment(text), *_equations(result)]),
-        _section("Accuracy", _accuracy(metrics)),
-        _section("Pictures", _pictures(result)),
-        _section("What the compiler found and chose", _choices(metrics, summary[1:])),
-        _section("The file", [f"<pre>{escape(text)}</pre>", *_changes(overrides, profile)]),
-        _section("Manifest", _manifest(metrics)),
-    ]
-    body = "\n".join(parts)
+    return _page(
+        name,
+        kind,
+        [
+            _section("Problem", [*_comment(text), *_equations(result)]),
+            _section("Accuracy", _accuracy(metrics)),
+            _section("Pictures", _pictures(pictures(result))),
+            _section("What the compiler found and chose", _choices(metrics, summary[1:])),
+            _section("The file", [f"<pre>{escape(text)}</pre>", *_changes(overrides, profile)]),
+            _section("Manifest", _manifest(metrics)),
+        ],
+    )
+
+
+def make_study_report(metrics: Mapping[str, Any]) -> str:
+    """The page of a study of several runs, from its `metrics.json` alone.
+
+    Raises:
+        OutputError: E816, the problem's text is not in it.
+    """
+    from pdesl.run.pipeline import check
+
+    if "text" not in metrics:
+        raise OutputError(
+            "this study was written without the text of its problem", code="E816",
+            advice="run it again, or draw it by `pdesl plot`",
+        )  # fmt: skip
+    name, text = str(metrics["problem"]), str(metrics["text"])
+    overrides, profile = metrics.get("overrides", []), metrics.get("profile")
+    source = Source(name, text)
+    summary = check(source, overrides, profile).summary
+    kind = summary[0].partition(": ")[2] if summary else ""
+    problem = elaborate_source(source, overrides, profile)
+    formulas = [formula_html(problem._repr_latex_())]
+    numbers = [_table(rows, heading) for heading, rows in study_tables(metrics)]
+    return _page(
+        name,
+        kind,
+        [
+            _section("Problem", [*_comment(text), *formulas]),
+            _section("What was measured", [*numbers, *_bounds(metrics.get("bounds", []))]),
+            _section("Pictures", _pictures(study_pictures(metrics))),
+            _section("The file", [f"<pre>{escape(text)}</pre>", *_changes(overrides, profile)]),
+            _section("Manifest", _manifest(metrics)),
+        ],
+    )
+
+
+def _page(name: str, kind: str, sections: Iterable[str]) -> str:
+    heading = f'<h1>{escape(name)}</h1>\n<p class="kind">{escape(kind)}</p>'
+    body = "\n".join((heading, *sections))
     return (
         f'<!doctype html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n'
         f'<meta name="viewport" content="width=device-width, initial-scale=1">\n'
@@ -160,14 +205,7 @@ def _accuracy(metrics: Mapping[str, Any]) -> list[str]:
     if first.get("reference_error") is not None:
         words += f" The error of the reference itself is about {_number(first['reference_error'])}."
     found.append(f"<p>{escape(words)}</p>")
-    bounds = metrics.get("bounds", [])
-    for bound in bounds:
-        verdict = "met" if bound["met"] else "missed"
-        found.append(
-            f"<p>{escape(bound['quantity'])} {escape(bound['operator'])} "
-            f'{_number(bound["bound"])}: <span class="{verdict}">{verdict}</span>, '
-            f"measured {_number(bound['measured'])}</p>"
-        )
+    found += _bounds(metrics.get("bounds", []))
     if metrics.get("numbers"):
         found.append(_table(list(metrics["numbers"].items()), ("quantity at the end", "value")))
     if metrics.get("drift"):
@@ -181,9 +219,21 @@ def _accuracy(metrics: Mapping[str, Any]) -> list[str]:
     return found
 
 
-def _pictures(result: Result) -> list[str]:
+def _bounds(bounds: Iterable[Mapping[str, Any]]) -> list[str]:
+    found = []
+    for bound in bounds:
+        verdict = "met" if bound["met"] else "missed"
+        found.append(
+            f"<p>{escape(bound['quantity'])} {escape(bound['operator'])} "
+            f'{_number(bound["bound"])}: <span class="{verdict}">{verdict}</span>, '
+            f"measured {_number(bound['measured'])}</p>"
+        )
+    return found
+
+
+def _pictures(drawn: Mapping[str, Callable[[Figure], None]]) -> list[str]:
     found = ['<div class="pictures">']
-    for name, draw in pictures(result).items():
+    for name, draw in drawn.items():
         data = base64.b64encode(render_picture(draw, "png", DOTS_PER_INCH)).decode()
         caption = _TITLES.get(name) or name.replace("_", " ")
         found.append(

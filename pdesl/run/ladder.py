@@ -10,7 +10,7 @@ from typing import Any
 import sympy
 
 from pdesl.diagnostics import Diagnostic, ProblemError
-from pdesl.solvers.methods import Method, choose_method, method_named
+from pdesl.solvers.methods import Method, choose_method, method_named, smallest_stencil
 from pdesl.solvers.options import NESTED
 from pdesl.symbolic.options import describe_options, plain, show_option
 from pdesl.symbolic.problem import Choice, Problem
@@ -96,6 +96,11 @@ def make_ladder(problem: Problem, solver: str | None, dimension: int) -> Ladder:
         if name in known:
             given = choice.get(name)
             most = int(given) if isinstance(given, int) else int(known[name])
+            if name == "nodes" and method.stencils:
+                # The coarsest rung has stencils that are a part of it.
+                order = choice.get("order")
+                order = order if isinstance(order, int) else int(known["order"])
+                most = max(most, 12 * smallest_stencil(order + 1, dimension))
             return Ladder(name, [max(most // 4, 4), max(most // 2, 5), most], fixed)
         own = dict(owners[name][1].options).get(name) if name in owners else None
         if isinstance(own, int) and name != "dt":

@@ -75,7 +75,7 @@ def read_result(folder: Path) -> Result:
         raise OutputError(
             f"`{folder}` is a study of several runs, and this is about one of them",
             code="E816",
-            advice="give the folder of one run; `pdesl plot` draws studies too",
+            advice="give the folder of one run; `pdesl plot` and `pdesl report` show studies too",
         )
     return Result(folder, load_solution(folder), metrics)
 

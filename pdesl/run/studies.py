@@ -151,6 +151,8 @@ def verify(
         metrics: dict[str, object] = {
             "problem": problem.name,
             "problem_hash": problem.hash,
+            "text": source.text,
+            "overrides": list(overrides),
             "option": option,
             "rungs": [
                 {
@@ -311,6 +313,8 @@ def compare(
         metrics: dict[str, object] = {
             "problem": problem.name,
             "problem_hash": problem.hash,
+            "text": source.text,
+            "overrides": list(overrides),
             "runs": list(rows),
             "versions": versions(),
         }

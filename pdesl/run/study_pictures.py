@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-__all__ = ["is_study", "study_pictures", "sweep_columns"]
+__all__ = ["is_study", "study_pictures", "study_tables", "sweep_columns"]
 
 Draw = Callable[["Figure"], None]
 
@@ -60,6 +60,44 @@ def study_pictures(metrics: Mapping[str, Any]) -> dict[str, Draw]:
     if _measured(columns, runs) and any(p is not None for p in runs[0]["places"].values()):
         found = {"sweep": partial(_sweep, metrics, columns), **found}
     return found
+
+
+def study_tables(
+    metrics: Mapping[str, Any],
+) -> list[tuple[list[str], list[list[Any]]]]:
+    """The tables of a study, each a heading and its rows; `metrics` as in the file."""
+    if "rungs" in metrics:
+        fields = list(metrics["rungs"][0]["errors"])
+        heading = [str(metrics["option"]), "nodes"]
+        heading += [f"{key}({f})" for f in fields for key in ("relative_l2", "linf")]
+        rows = [
+            [r["value"], r["nodes"],
+             *(r["errors"][f][key] for f in fields for key in ("relative_l2", "linf")),
+             r["seconds"]]
+            for r in metrics["rungs"]
+        ]  # fmt: skip
+        found = [([*heading, "seconds"], rows)]
+        orders = metrics.get("orders") or {}
+        if orders:
+            found.append((["field", "order"], [[f, order] for f, order in orders.items()]))
+        return found
+    runs = metrics["runs"]
+    if "solver" not in runs[0]:
+        columns = sweep_columns(runs)
+        return [(list(columns), [list(row) for row in zip(*columns.values(), strict=True)])]
+    known = bool(runs[0]["errors"])
+    found = [r["errors"] if known else r.get("difference", {}) for r in runs]
+    fields = list(dict.fromkeys(f for sizes in found for f in sizes))
+    rows = [
+        [r["solver"],
+         *(r["errors"][f]["relative_l2"] if known else r.get("difference", {}).get(f)
+           for f in fields),
+         r["wall_s"], r["iterations"], r["stop_reason"]]
+        for r in runs
+    ]  # fmt: skip
+    word = "relative_l2" if known else "difference"
+    heading = ["method", *(f"{word}({f})" for f in fields), "seconds", "iterations", "ended"]
+    return [(heading, rows)]
 
 
 def sweep_columns(runs: Sequence[Mapping[str, Any]]) -> dict[str, list[Any]]:

@@ -147,6 +147,9 @@ def sweep(
         metrics: dict[str, object] = {
             "problem": problem.name,
             "problem_hash": problem.hash,
+            "text": source.text,
+            "overrides": list(overrides),
+            "profile": profile,
             "runs": runs,
             "versions": versions(),
         }

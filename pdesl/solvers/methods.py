@@ -45,6 +45,7 @@ __all__ = [
     "method_named",
     "requirements",
     "size_mistakes",
+    "smallest_stencil",
 ]
 
 HIGHEST_STENCIL_DIMENSION = 3

@@ -170,7 +170,8 @@ STUDIES = {
     "methods": (
         {"problem": "p", "runs": [
             {"solver": name, "errors": {"u": {"relative_l2": 1e-3, "linf": 1e-2}}, "solve_s": 1.0,
-             "peak_memory_mb": 300.0} for name in ("rbf_fd", "pinn")
+             "peak_memory_mb": 300.0, "wall_s": 1.5, "iterations": 7, "stop_reason": "done"}
+            for name in ("rbf_fd", "pinn")
         ]},
         {"comparison", "cost"},
     ),
@@ -196,6 +197,18 @@ def test_studies_are_drawn_from_their_metrics(kind: str, tmp_path: Path):
     for file in files:
         shown = matplotlib.image.imread(file)[..., :3]
         assert shown.std() > 0.02, f"{file.name} is empty"
+    page = CliRunner().invoke(commands, ["report", str(tmp_path)])
+    assert "written without the text" in page.output
+    text = "domain:\n    x ∈ [0, 1]\nfields:\n    u(x) : scalar\nequations:\n    ∂x²u = 1\n"
+    text += "boundary:\n    u = 0    on ∂Ω\n"
+    (tmp_path / "metrics.json").write_text(json.dumps({**metrics, "text": text}))
+    page = CliRunner().invoke(commands, ["report", str(tmp_path)])
+    assert page.exit_code == Status.DONE, page.output
+    found = (tmp_path / "report.html").read_text(encoding="utf-8")
+    assert found.count("<figure>") == len(names)
+    assert {"ladder": '<td class="number">0.001</td>', "methods": "rbf_fd", "sweep": "0.1"}[
+        kind
+    ] in found
     refused = CliRunner().invoke(commands, ["plot", str(tmp_path), "--field", "u"])
     assert refused.exit_code == Status.WRONG_COMMAND
     assert "its runs have" in refused.output
