@@ -419,12 +419,16 @@ _WARNINGS = (
          "there, and no method is accurate near a jump.",
          "Make one of them fit the other, or let the boundary data start from the initial ones."),
     Code("W940", "a solution that is free by a constant",
-         "The equations and conditions of a steady problem hold only derivatives of a field (as "
+         "The equations and conditions hold only derivatives of a field without initial data (as "
          "with Neumann conditions on the whole boundary, or periodic directions alone), so that "
          "with one solution every sum with a constant is another. There may also be none, unless "
          "sources and fluxes balance. A direct solver finds a singular matrix; a trained network "
          "takes any of the solutions.",
          "Fix the value of the field on a part of the boundary, or add a term in the field."),
+    Code("W941", "a known solution that nearly satisfies an equation or a condition",
+         "The solution stated in verify: misses it by a small part, such as a soliton at the ends "
+         "of a finite interval. Errors are measured against it all the same.",
+         "Take a larger domain, or data that the solution has, u = exact(u)."),
 )  # fmt: skip
 
 METHODS: tuple[Code, ...] = (*_OPTIONS, *_CAPABILITIES, *_NUMERICS, *_FILES, *_WARNINGS)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import sympy
 
-from pdesl.diagnostics import Diagnostic
+from pdesl.diagnostics import Diagnostic, Severity
 from pdesl.ir.normalise import exact_jets, solution_diagnostic
 from pdesl.ir.samples import Sample, condition_mask, evaluate
 from pdesl.ir.system import Row, System
@@ -22,6 +22,8 @@ __all__ = ["row_sample", "solution_mistakes", "value_mistakes"]
 
 # A known solution satisfies a row when the residual is so small against its summands.
 EXACT_TOLERANCE = 1e-8
+# Up to this share a solution is one of a wider domain, or rounded, and a warning is enough.
+NEARLY_EXACT = 1e-6
 
 
 def row_sample(
@@ -114,6 +116,15 @@ def solution_mistakes(
         ]  # fmt: skip
     if scale == 0 or residual <= EXACT_TOLERANCE * scale:
         return []
+    if residual <= NEARLY_EXACT * scale:
+        return [
+            Diagnostic(
+                "W941", f"the known solution satisfies this but for {residual / scale:.1e} of the "
+                "size of its terms: an error below about that says nothing", row.equation.span,
+                helps=("derive the data from the solution with `exact(…)`",),
+                severity=Severity.WARNING,
+            )
+        ]  # fmt: skip
     return [
         Diagnostic(
             "E408", f"the known solution does not satisfy this: the residual is "

@@ -112,9 +112,20 @@ class NodalSolves:
     _order: Order | None = None
     _ordered: bool = False
     _algebraic: np.ndarray = field(init=False)
+    #: Which values (F·M,) are multipliers', and which of their rows of B hold multipliers.
+    tied: np.ndarray = field(init=False)
+    held: np.ndarray = field(init=False)
+    #: What conditions on other fields hold of multipliers: those rows and columns of B.
+    mixed: Any = field(init=False)
 
     def __post_init__(self) -> None:
-        self._algebraic = np.flatnonzero(~self.system.differential)
+        system = self.system
+        self._algebraic = np.flatnonzero(~system.differential)
+        self.tied = np.zeros(system.size, dtype=bool)
+        system.table(self.tied)[list(system.multipliers)] = True
+        columns = system.constraints @ scipy.sparse.diags_array(self.tied.astype(float))
+        self.held = self.tied & (np.asarray(abs(columns).sum(axis=1)).ravel() > 0)
+        self.mixed = scipy.sparse.diags_array(1.0 - self.tied) @ columns
 
     @property
     def words(self) -> str:
@@ -225,20 +236,6 @@ class NodalSolves:
         result = known.copy()
         result[own] = self._boundary.solve(self.system.constraint_data(t)[own] - rows @ known)
         return result
-
-    @property
-    def tied(self) -> np.ndarray:
-        """Which values (F·M,) are multipliers'."""
-        found = np.zeros(self.system.size, dtype=bool)
-        self.system.table(found)[list(self.system.multipliers)] = True
-        return found
-
-    @property
-    def mixed(self) -> Any:
-        """What conditions on other fields hold of multipliers: those rows and columns of B."""
-        tied = self.tied.astype(float)
-        rows = scipy.sparse.diags_array(1.0 - tied)
-        return rows @ self.system.constraints @ scipy.sparse.diags_array(tied)
 
     def projection(self, t: float) -> Any:
         """K: I − A_p at differential values, B at algebraic ones, but for `mixed`.

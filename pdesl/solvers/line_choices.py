@@ -122,6 +122,9 @@ def line_choices(
                 )
             ]
         )
+    time = options.time.name
+    if time == "automatic":
+        time = _suited_time(system)
     spectral = bool(points) and _is_periodic_box(system)
     if spectral and name == "finite_difference":
         spectral = not _varying(system)
@@ -130,7 +133,7 @@ def line_choices(
         own,
         points,
         spectral,
-        options.time.name,
+        time,
         time_options,
     )
 
@@ -145,6 +148,26 @@ def _suited(system: System) -> str:
         return "rbf_fd"
     high = any(system.order_in_space(f) > 2 for f in system.fields)
     return "rbf_fd" if high and not _is_periodic_box(system) else "finite_difference"
+
+
+def _suited_time(system: System) -> str:
+    """All terms implicit where those that an IMEX method leaves explicit may be stiff.
+
+    They are in time alone, where rates say nothing of themselves, and where a field's own highest
+    derivatives are among them, of order two or more.
+    """
+    if not system.frame.space_axes:
+        return "dirk4"
+    for name, part in zip(system.fields, split(system), strict=True):
+        if not part.row.mass:
+            continue
+        bent, stiff = (
+            max((system.space_order(j) for j in system.space.jets(e) if j.field == name), default=0)
+            for e in (part.row.nonlinear, part.stiff)
+        )
+        if bent >= 2 and bent >= stiff and part.row.stiff is None:
+            return "dirk4"
+    return "imex_rk4"
 
 
 def _is_box(system: System) -> bool:

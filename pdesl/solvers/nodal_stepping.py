@@ -116,14 +116,13 @@ class NodalStepping:
             return self._completed(t, state, data, guess)
         tied, mixed = self.solves.tied, self.solves.mixed
         # Here the multipliers' own values do not count, nor what they are at the boundary.
-        held = abs(system.constraints) @ tied.astype(float) > 0
-        data = np.where(tied & held, 0.0, data) - mixed @ guess
+        data = np.where(self.solves.held, 0.0, data) - mixed @ guess
         found = self._completed(t, state, data, guess)
         if mixed.nnz and near is not None:
             # The slopes at the boundary would hold that of the multiplier.
             found[tied] = near[tied]
         else:
-            found[tied] = self._multipliers(t, np.where(tied, 0.0, found), tied)[tied]
+            found[tied] = self._multipliers(t, np.where(tied, 0.0, found))[tied]
         return found
 
     def linearised(self, t: float) -> Callable[[np.ndarray], np.ndarray]:
@@ -150,7 +149,7 @@ class NodalStepping:
         right = np.where(self.system.differential, state, data)
         return self._solved(CONDITION, 0.0, t, right, guess)
 
-    def _multipliers(self, t: float, state: np.ndarray, tied: np.ndarray) -> np.ndarray:
+    def _multipliers(self, t: float, state: np.ndarray) -> np.ndarray:
         """Slopes, with the multipliers in place of theirs, at a state where these are zero."""
         system, step = self.system, self._difference()
         ahead, behind = (
@@ -158,8 +157,7 @@ class NodalStepping:
             for c in (t + step, t - step)
         )
         rates = (ahead - behind) / (2 * step)
-        held = tied & (abs(system.constraints) @ tied.astype(float) > 0)
-        rates = np.where(held, system.constraint_data(t), rates)
+        rates = np.where(self.solves.held, system.constraint_data(t), rates)
         whole = self.explicit(t, state) + self.implicit(t, state)
         if not system.constraint_rows:
             return self.solves.project(t, whole, rates)

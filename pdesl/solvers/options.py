@@ -328,6 +328,7 @@ _ADAPTIVE = (
 _FIXED = ("sbdf2", "sbdf3", "sbdf4", "cnab2", "etd1", "etdrk2", "etdrk4", "backward_euler")
 #: Integrators in time of `method_of_lines`.
 TIME_OPTIONS: dict[str, type] = {
+    "automatic": AdaptiveOptions,
     **dict.fromkeys(_ADAPTIVE, AdaptiveOptions),
     **dict.fromkeys(_FIXED, FixedOptions),
     SERIES: SeriesOptions,
@@ -365,8 +366,10 @@ class MethodOfLinesOptions:
         choices=(),
     )
     time: Choice = option(
-        Choice("imex_rk4"),
-        f"integrator in time: {', '.join(TIME_OPTIONS)}, each with its own options",
+        Choice("automatic"),
+        f"integrator in time: {', '.join(TIME_OPTIONS)}, each with its own options; automatic: "
+        "dirk4 in time alone and where the highest derivatives of a field stand nonlinearly in its "
+        "equation, imex_rk4 else",
         choices=(),
     )
     checkpoint: float = checkpoint_seconds()

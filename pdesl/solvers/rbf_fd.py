@@ -27,7 +27,7 @@ from pdesl.solvers.assembly import Assembly
 from pdesl.solvers.base import Evaluate, Reporter, SolverResult, Task
 from pdesl.solvers.free_constants import PinnedSolver, refuse_incompatible
 from pdesl.solvers.linear import LinearSolver, singular
-from pdesl.solvers.newton import newton
+from pdesl.solvers.newton import NewtonResult, newton
 from pdesl.solvers.node_options import NodeOptions
 from pdesl.solvers.nodes import coarser_nodes, make_nodes
 from pdesl.solvers.options import RbfFdOptions
@@ -38,6 +38,8 @@ __all__ = ["Collocation", "collocate", "make_evaluate", "solve"]
 # A nonlinear problem on more nodes than this starts from the solution on a share of them, if
 # those are still enough to be near the solution on all.
 FEW_NODES = 4000
+# Constants that Newton's method starts from where zero leads nowhere.
+OTHER_STARTS = (1.0, 1e3, 1e-2, 10.0, 100.0, -1.0)
 COARSER = 8
 
 
@@ -125,7 +127,7 @@ def solve(task: Task, reporter: Reporter) -> SolverResult:
     linear = assembly.is_linear
     start = None if linear else coarse_start(task, cloud, reporter, free)
     with reporter.stage("solve") as note:
-        found = newton(assembly, solver, options, reporter, start)
+        found, constant = _from_some_start(assembly, solver, options, reporter, start)
         if isinstance(solver, PinnedSolver):
             refuse_incompatible(solver, assembly, found.values)
         made, products = solver.factorisations, solver.iterations
@@ -135,6 +137,8 @@ def solve(task: Task, reporter: Reporter) -> SolverResult:
         )
         if start is not None:
             chosen += f", started from {len(cloud.evaluation) // COARSER:,} nodes"
+        elif constant:
+            chosen += f", started from {constant:g}"
         note.text = f"{chosen}, residual {found.history[-1]:.1e}"
     values, history = found.values, found.history
     interpolant = NodalInterpolant(
@@ -175,6 +179,35 @@ def solve(task: Task, reporter: Reporter) -> SolverResult:
     )
 
 
+def _from_some_start(
+    assembly: Assembly,
+    solver: LinearSolver | PinnedSolver,
+    options: RbfFdOptions,
+    reporter: Reporter,
+    start: np.ndarray | None,
+) -> tuple[NewtonResult, float]:
+    """Newton's method from `start`, else from zero or, where that leads nowhere, other constants.
+
+    At zero an equation may have no value, 1/u, or no slope, u⁴. Returns the constant too.
+
+    Raises:
+        SolverError: what was wrong with the first start; see `newton`.
+    """
+    try:
+        return newton(assembly, solver, options, reporter, start), 0.0
+    except SolverError as error:
+        if assembly.is_linear or start is not None or error.code == "E709":
+            raise
+        shape = assembly.fields, len(assembly.system.points)
+        for constant in OTHER_STARTS:
+            try:
+                found = newton(assembly, solver, options, reporter, np.full(shape, constant))
+            except SolverError:
+                continue
+            return found, constant
+        raise
+
+
 def coarse_start(
     task: Task, cloud: Cloud, reporter: Reporter, free: Sequence[Constants] = ()
 ) -> np.ndarray | None:
@@ -187,7 +220,7 @@ def coarse_start(
     with reporter.stage("start") as note:
         try:
             coarse = collocate(task, fewer, silent, free)
-            found = newton(coarse.assembly, coarse.solver, options, silent)
+            found, _ = _from_some_start(coarse.assembly, coarse.solver, options, silent, None)
         except PdeslError as error:  # too few nodes for the order, a gap, no solution
             note.text = f"none from {len(cloud.evaluation) // COARSER:,} nodes ({error})"
             return None
