@@ -27,7 +27,7 @@ initial:
     v = 0
 
 solver:
-    method = neural_ivp(width=16, depth=2, frequencies=2, samples=300, integrator=rk23(rtol=1e-3))
+    method = neural_ivp(width=16, depth=2, frequencies=2, samples=300, integrator=rk23(rtol=3e-4))
 
 verify:
     reference = method_of_lines(space=fourier(32), time=imex_rk4(dt=0.01))

@@ -45,11 +45,11 @@ profile "code":
 profile "quick":
     parameters.s = 0.1
     parameters.T = 0.5
-    solver.width = 24
+    solver.width = 36
     solver.frequencies = 3
-    solver.samples = 4000
+    solver.samples = 8000
     solver.sampling = adaptive(share=0.5)
-    solver.fit = levenberg_marquardt(iterations=25, samples=6000)
+    solver.fit = levenberg_marquardt(iterations=30, samples=8000)
     solver.linear = auto(regularisation=1e-9)
     solver.integrator = rk23(rtol=3e-3)
 

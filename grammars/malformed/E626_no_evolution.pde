@@ -1,4 +1,4 @@
-# expect E626 at 12:5
+# expect E626 at 11:5
 # stage: check
 domain:
     x ∈ periodic(0, 1)

@@ -164,8 +164,10 @@ def fit_field(
     count = options.samples or 2 * count
     check = rows_at("check", 0, 4 * count)
     if not system.parts[target.field].exponential:
-        # Steps to outputs of another size than one change all layers, and are refused.
-        unit = float(jnp.max(jnp.abs(check.target))) or 1.0
+        # Steps to outputs of another size than one change all layers, and are refused. A power of
+        # two rounds nothing, and leaves alone what is of about that size.
+        most = float(jnp.max(jnp.abs(check.target)))
+        unit = float(2.0 ** round(np.log2(most))) if most > 0.0 else 1.0
         check = eqx.tree_at(lambda rows: rows.target, check, check.target / unit)
         network = _times(network, 1.0 / unit)
     whole = max(target.size, 1e-300) / unit

@@ -119,6 +119,7 @@ def test_run_passes_every_option(pipeline: Pipeline):
         "resume": False,
         "devices": 4,
         "writes": True,
+        "memory": None,
     }
     assert result.stderr.startswith("nodes: 0.00 s (1,663 nodes)")
     assert result.stdout.splitlines() == [
@@ -328,7 +329,7 @@ def test_the_fake_has_the_signatures_of_the_pipeline():
         wanted = list(inspect.signature(getattr(real, name)).parameters)
         if name == "run":
             options = ["output", "solver", "overrides", "profile", "seed", "observer", "resume"]
-            options += ["devices", "writes"]
+            options += ["devices", "memory", "writes"]
             assert wanted == ["source", *options]
         else:
             assert wanted == fake
